@@ -1,0 +1,179 @@
+"""What the voxel values of a label map mean: value, name, colour and SNOMED CT code of each structure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from SAMedCore.errors import InputError
+
+
+@dataclass(frozen=True)
+class Code:
+    """A coded concept as DICOM knows it (PS3.3, Basic Coded Entry Attributes), for example ``SCT 78961009 Spleen``."""
+
+    scheme: str
+    value: str
+    meaning: str
+
+
+ANATOMICAL_STRUCTURE = Code("SCT", "123037004", "Anatomical Structure")
+
+
+@dataclass(frozen=True)
+class Label:
+    """One structure of a label map.
+
+    Attributes:
+        value: voxel value, 1..65535 (0 is the background and has no label).
+        name: the name shown to people.
+        rgb: colour, three integers 0..255.
+        type: the structure's code; None where it has none.
+        modifier: laterality or the like; None where there is none.
+        category: the code's category, ``Anatomical Structure`` unless said otherwise.
+    """
+
+    value: int
+    name: str
+    rgb: tuple[int, int, int]
+    type: Code | None = None
+    modifier: Code | None = None
+    category: Code = ANATOMICAL_STRUCTURE
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.value <= 65535:
+            raise InputError(f'label "{self.name}" has the value {self.value}: use 1 to 65535 (0 is the background).')
+        if not self.name.strip():
+            raise InputError(f"the label with the value {self.value} has no name: give it one.")
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """The structures of a label map or checkpoint, by ascending voxel value.
+
+    Raises:
+        InputError: two labels share a value or a name.
+    """
+
+    labels: tuple[Label, ...] = field(default_factory=tuple)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", tuple(sorted(self.labels, key=lambda label: label.value)))
+        for what, seen in (("value", [label.value for label in self.labels]), ("name", self.names)):
+            twice = {item for item in seen if list(seen).count(item) > 1}
+            if twice:
+                raise InputError(f"the label table gives the {what} {min(twice)!r} twice: make each one unique.")
+
+    def __iter__(self):
+        return iter(self.labels)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(label.name for label in self.labels)
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        return tuple(label.value for label in self.labels)
+
+    def subset(self, names: Iterable[str]) -> LabelTable:
+        """The labels of these names (upper and lower case alike), values unchanged.
+
+        Raises:
+            InputError: a name is not in the table.
+        """
+        by_name = {label.name.casefold(): label for label in self.labels}
+        chosen = []
+        for name in names:
+            label = by_name.get(name.strip().casefold())
+            if label is None:
+                raise InputError(f'unknown label "{name}": choose from {", ".join(self.names)}.')
+            chosen.append(label)
+        return LabelTable(tuple(dict.fromkeys(chosen)))
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """The table as plain lists and dictionaries; `from_json` reads it back."""
+        return [
+            {
+                "value": label.value,
+                "name": label.name,
+                "rgb": list(label.rgb),
+                "category": _code_to_json(label.category),
+                "type": _code_to_json(label.type),
+                "modifier": _code_to_json(label.modifier),
+            }
+            for label in self.labels
+        ]
+
+    @classmethod
+    def from_json(cls, rows: Sequence[dict[str, Any]]) -> LabelTable:
+        """Raises InputError where a row lacks its value or name."""
+        try:
+            return cls(
+                tuple(
+                    Label(
+                        value=int(row["value"]),
+                        name=str(row["name"]),
+                        rgb=_rgb(row.get("rgb", generic_rgb(int(row["value"])))),
+                        type=_code_from_json(row.get("type")),
+                        modifier=_code_from_json(row.get("modifier")),
+                        category=_code_from_json(row.get("category")) or ANATOMICAL_STRUCTURE,
+                    )
+                    for row in rows
+                )
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"the label table cannot be read ({error!r}): each row needs value and name.") from error
+
+    @classmethod
+    def generic(cls, values: Iterable[int]) -> LabelTable:
+        """Labels known by their value alone: "label 3", in colours that are told apart easily."""
+        return cls(tuple(Label(int(value), f"label {int(value)}", generic_rgb(int(value))) for value in values))
+
+
+def generic_rgb(value: int) -> tuple[int, int, int]:
+    """A colour for a label that has none: hues a golden angle apart, so that neighbours differ most."""
+    import colorsys
+
+    red, green, blue = colorsys.hsv_to_rgb((value * 0.381966) % 1.0, 0.55, 0.9)
+    return round(red * 255), round(green * 255), round(blue * 255)
+
+
+def _rgb(row: Sequence[int]) -> tuple[int, int, int]:
+    red, green, blue = (int(channel) for channel in row)
+    return red, green, blue
+
+
+def _code_to_json(code: Code | None) -> list[str] | None:
+    return None if code is None else [code.scheme, code.value, code.meaning]
+
+
+def _code_from_json(row: Sequence[str] | None) -> Code | None:
+    return None if row is None else Code(*row)
+
+
+def _organ(
+    value: int, name: str, rgb: tuple[int, int, int], code: str, meaning: str, side: Code | None = None
+) -> Label:
+    return Label(value, name, rgb, Code("SCT", code, meaning), side)
+
+
+RIGHT = Code("SCT", "24028007", "Right")
+LEFT = Code("SCT", "7771000", "Left")
+
+SYNAPSE_ORGANS = LabelTable(
+    (
+        _organ(1, "spleen", (157, 108, 162), "78961009", "Spleen"),
+        _organ(2, "right kidney", (185, 102, 83), "64033007", "Kidney", RIGHT),
+        _organ(3, "left kidney", (185, 102, 83), "64033007", "Kidney", LEFT),
+        _organ(4, "gallbladder", (139, 150, 98), "28231008", "Gallbladder"),
+        _organ(5, "liver", (221, 130, 101), "10200004", "Liver"),
+        _organ(6, "stomach", (216, 132, 105), "69695003", "Stomach"),
+        _organ(7, "aorta", (224, 97, 76), "15825003", "Aorta"),
+        _organ(8, "pancreas", (249, 180, 111), "15776009", "Pancreas"),
+    )
+)
+"""The eight organs of SAMed's Synapse protocol (paper, section 4.1), in its label order, in Slicer's anatomy colours."""
