@@ -1,0 +1,99 @@
+"""LoRA on the query and value projections, by Hugging Face PEFT.
+
+W x becomes W x + (alpha / r) B A x (Hu et al. 2021, arXiv 2106.09685, equation 3). SAMed puts it on q and v of every block
+of the image encoder, SAMed_s also on q and v of every attention of the mask decoder's transformer (arXiv 2304.13785, section 3).
+PEFT adapts whole linear layers, so the encoder's fused qkv projection is split before and fused again after merging.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch import nn
+
+from SAMedCore.model.sam import Sam
+
+ENCODER_TARGETS = r"image_encoder\..*\.qkv\.(q_proj|v_proj)"
+DECODER_TARGETS = r"mask_decoder\.transformer\..*\.(q_proj|v_proj)"
+DECODER_HEADS = ("iou_token", "mask_tokens", "output_upscaling", "output_hypernetworks_mlps", "iou_prediction_head")
+
+
+@dataclass(frozen=True)
+class LoraSettings:
+    """Rank r, alpha, and whether the mask decoder's transformer is frozen under LoRA (SAMed_s) or trained whole (SAMed)."""
+
+    rank: int = 4
+    alpha: int = 4
+    in_decoder: bool = False
+
+    def to_peft(self) -> LoraConfig:
+        targets = f"({ENCODER_TARGETS}|{DECODER_TARGETS})" if self.in_decoder else ENCODER_TARGETS
+        saved = [f"mask_decoder.{head}" for head in DECODER_HEADS] if self.in_decoder else ["mask_decoder"]
+        return LoraConfig(
+            r=self.rank, lora_alpha=self.alpha, target_modules=targets, modules_to_save=["prompt_encoder", *saved]
+        )
+
+
+class SplitQKV(nn.Module):
+    """A fused qkv projection as three, with the fused output: (..., C) to (..., 3 C).
+
+    Args:
+        qkv: the fused projection.
+        groups: 1 where its rows are all q, then all k, then all v (SAM); the number of heads where each head has its q, k
+            and v together (TinyViT).
+    """
+
+    def __init__(self, qkv: nn.Linear, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+        weights = qkv.weight.detach().unflatten(0, (groups, 3, -1))
+        biases = qkv.bias.detach().unflatten(0, (groups, 3, -1))
+        projections = [_linear(weights[:, part].flatten(0, 1), biases[:, part].flatten(0, 1)) for part in range(3)]
+        self.q_proj, self.k_proj, self.v_proj = projections
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        parts = [part(x).unflatten(-1, (self.groups, -1)) for part in (self.q_proj, self.k_proj, self.v_proj)]
+        return torch.cat(parts, dim=-1).flatten(-2)
+
+    def fuse(self) -> nn.Linear:
+        """The one projection again, LoRA having been merged into its parts."""
+        parts = (self.q_proj, self.k_proj, self.v_proj)
+        weight = torch.stack([part.weight.detach().unflatten(0, (self.groups, -1)) for part in parts], 1)
+        bias = torch.stack([part.bias.detach().unflatten(0, (self.groups, -1)) for part in parts], 1)
+        return _linear(weight.flatten(0, 2), bias.flatten(0, 2))
+
+
+def add_lora(sam: Sam, settings: LoraSettings) -> PeftModel:
+    """`sam` with its base frozen, LoRA added, and the prompt encoder and mask decoder (or its heads) to train; in place.
+
+    PEFT's copies of the trained modules start from the base model's; B starts at zero, so that the logits are unchanged.
+    """
+    for attention in _encoder_attentions(sam):
+        attention.qkv = SplitQKV(attention.qkv, groups=_groups(attention))
+    return get_peft_model(sam, settings.to_peft())
+
+
+def merge_lora(model: PeftModel) -> Sam:
+    """The plain SAM with LoRA merged into q and v and the projections fused again: LoRA then costs nothing."""
+    sam = model.merge_and_unload()
+    for attention in _encoder_attentions(sam):
+        attention.qkv = attention.qkv.fuse()
+    return sam
+
+
+def _encoder_attentions(sam: Sam) -> list[nn.Module]:
+    return [module for module in sam.image_encoder.modules() if hasattr(module, "qkv")]
+
+
+def _groups(attention: nn.Module) -> int:
+    # TinyViT's attention keeps q, k, v of a head together, SAM's keeps the heads of q, of k and of v together
+    return attention.num_heads if hasattr(attention, "attention_biases") else 1
+
+
+def _linear(weight: torch.Tensor, bias: torch.Tensor) -> nn.Linear:
+    linear = nn.Linear(weight.shape[1], weight.shape[0], device="meta")
+    linear.weight = nn.Parameter(weight.clone())
+    linear.bias = nn.Parameter(bias.clone())
+    return linear

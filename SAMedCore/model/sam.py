@@ -1,0 +1,148 @@
+"""Segment Anything without prompts: one mask per class from an image alone.
+
+SAMed (arXiv 2304.13785, section 3) keeps SAM's parts and drops the prompts: the default ("no prompt") embeddings are always
+used, and the mask decoder has one mask token per class, background included.
+"""
+
+from __future__ import annotations
+
+import torch
+from segment_anything.modeling import MaskDecoder, PromptEncoder, TwoWayTransformer
+from torch import nn
+
+from SAMedCore.model.encoders.tiny_vit import TinyVitEncoder
+from SAMedCore.model.encoders.vit import VitSize, build_vit
+
+PROMPT_EMBED_DIM = 256
+VIT_SIZES = {
+    "vit_b": VitSize(embed_dim=768, depth=12, num_heads=12, global_attn_indexes=(2, 5, 8, 11)),
+    "vit_l": VitSize(embed_dim=1024, depth=24, num_heads=16, global_attn_indexes=(5, 11, 17, 23)),
+    "vit_h": VitSize(embed_dim=1280, depth=32, num_heads=16, global_attn_indexes=(7, 15, 23, 31)),
+}
+ARCHITECTURES = (*VIT_SIZES, "lite")
+DEFAULT_INPUT_SIZE = {"vit_b": 512, "vit_l": 512, "vit_h": 512, "lite": 256}
+
+
+class Sam(nn.Module):
+    """Image encoder, prompt encoder and mask decoder of SAM, composed as SAMed composes them.
+
+    Args:
+        image_encoder: (B, 3, S, S) float to image_embedding (B, 256, E, E).
+        prompt_encoder: SAM's; only its "no prompt" embeddings are used by `decode`.
+        mask_decoder: SAM's, with `num_multimask_outputs` = number of classes without the background.
+        input_size: S, pixels.
+    """
+
+    def __init__(
+        self, image_encoder: nn.Module, prompt_encoder: PromptEncoder, mask_decoder: MaskDecoder, input_size: int
+    ) -> None:
+        super().__init__()
+        self.image_encoder = image_encoder
+        self.prompt_encoder = prompt_encoder
+        self.mask_decoder = mask_decoder
+        self.input_size = input_size
+        self.embedding_size: int = prompt_encoder.image_embedding_size[0]
+        self.low_res_size = 4 * self.embedding_size
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Slices (B, S, S), float in [0, 1], to low_res_logits (B, classes + 1, L, L) with L = 4 E."""
+        return self.decode(self.encode(images))
+
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        """Slices (B, S, S), float in [0, 1], to image_embedding (B, 256, E, E).
+
+        SAMed's pixel mean is 0 and its std 1, so that the one channel is only repeated to three.
+        """
+        return self.image_encoder(images.unsqueeze(1).expand(-1, 3, -1, -1))
+
+    def decode(self, image_embedding: torch.Tensor) -> torch.Tensor:
+        """image_embedding (B, 256, E, E) to low_res_logits (B, classes + 1, L, L); class 0 is the background."""
+        sparse, dense = self.prompt_encoder(points=None, boxes=None, masks=None)
+        # one prompt for all images: the decoder's attention broadcasts it over the batch, as in the published code
+        low_res_logits, _ = self.mask_decoder.predict_masks(
+            image_embeddings=image_embedding,
+            image_pe=self.prompt_encoder.get_dense_pe(),
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+        )
+        return low_res_logits
+
+    def decode_prompts(
+        self, image_embedding: torch.Tensor, boxes: torch.Tensor | None = None, masks: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Masks of N prompts on one image, by SAM's single-mask token.
+
+        Args:
+            image_embedding: (1, 256, E, E).
+            boxes: (N, 4) x0, y0, x1, y1 in input pixels, or None.
+            masks: (N, 1, L, L) mask logits, or None.
+
+        Returns:
+            low_res_logits (N, L, L).
+        """
+        sparse, dense = self.prompt_encoder(points=None, boxes=boxes, masks=masks)
+        low_res_logits, _ = self.mask_decoder.predict_masks(
+            image_embeddings=image_embedding,
+            image_pe=self.prompt_encoder.get_dense_pe(),
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+        )
+        return low_res_logits[:, 0]
+
+
+def build_sam(architecture: str, classes: int, input_size: int | None = None, seed: int | None = None) -> Sam:
+    """SAM with freshly initialised weights; `SAMedCore.model.weights.load_weights` puts a base model's into it.
+
+    Args:
+        architecture: "vit_b", "vit_l", "vit_h" or "lite" (LiteMedSAM's TinyViT).
+        classes: number of classes without the background; SAM's own four mask tokens are `classes=3`.
+        input_size: S in pixels, divisible by 16; 256 for "lite". None for the architecture's default.
+        seed: for repeatable initial weights; the global generator is left as it was.
+
+    Raises:
+        ValueError: the architecture is unknown or the size does not suit it.
+    """
+    input_size = input_size or DEFAULT_INPUT_SIZE.get(architecture, 0)
+    _check_size(architecture, input_size)
+    with torch.random.fork_rng(enabled=seed is not None, devices=[]):
+        if seed is not None:
+            torch.manual_seed(seed)
+        if architecture == "lite":
+            image_encoder: nn.Module = TinyVitEncoder()
+            embedding_size = TinyVitEncoder.EMBEDDING_SIZE
+        else:
+            image_encoder = build_vit(VIT_SIZES[architecture], input_size, PROMPT_EMBED_DIM)
+            embedding_size = input_size // 16
+        return Sam(image_encoder, _prompt_encoder(embedding_size, input_size), _mask_decoder(classes), input_size)
+
+
+def _check_size(architecture: str, input_size: int) -> None:
+    if architecture not in ARCHITECTURES:
+        raise ValueError(f"unknown architecture {architecture!r}: choose from {', '.join(ARCHITECTURES)}")
+    if architecture == "lite" and input_size != TinyVitEncoder.INPUT_SIZE:
+        raise ValueError(f"lite takes {TinyVitEncoder.INPUT_SIZE} pixels, not {input_size}")
+    if input_size % 16:
+        raise ValueError(f"the input size {input_size} is not divisible by 16")
+
+
+def _prompt_encoder(embedding_size: int, input_size: int) -> PromptEncoder:
+    return PromptEncoder(
+        embed_dim=PROMPT_EMBED_DIM,
+        image_embedding_size=(embedding_size, embedding_size),
+        input_image_size=(input_size, input_size),
+        mask_in_chans=16,
+    )
+
+
+def _mask_decoder(classes: int) -> MaskDecoder:
+    return MaskDecoder(
+        num_multimask_outputs=classes,
+        transformer=TwoWayTransformer(depth=2, embedding_dim=PROMPT_EMBED_DIM, mlp_dim=2048, num_heads=8),
+        transformer_dim=PROMPT_EMBED_DIM,
+        iou_head_depth=3,
+        iou_head_hidden_dim=256,
+    )

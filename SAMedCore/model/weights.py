@@ -1,0 +1,92 @@
+"""A base model's pretrained weights in our SAM: other input sizes, other classes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import torch
+
+from SAMedCore.errors import InputError
+from SAMedCore.model.encoders.tiny_vit import from_lite_medsam
+from SAMedCore.model.encoders.vit import interpolate_positions
+from SAMedCore.model.sam import Sam
+
+ENCODER = "image_encoder."
+SINGLE_MASK_TOKEN = 0
+"""SAM's first mask token answers an unambiguous prompt with one mask (arXiv 2304.02643, appendix A)."""
+
+
+def read_state(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a weights file, .safetensors or .pth; no pickle is ever executed.
+
+    Raises:
+        InputError: the file is missing or holds anything but tensors.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such weights file; give the path of a .safetensors or .pth file.")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch and safetensors raise many kinds for a damaged or foreign file
+        raise InputError(f"{path}: not a weights file that can be read safely ({type(error).__name__}).") from error
+    if isinstance(state, dict) and isinstance(state.get("model"), dict):
+        state = state["model"]
+    if not isinstance(state, dict) or not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise InputError(f"{path}: not a weights file: a dictionary of tensors is expected.")
+    return state
+
+
+def detect_architecture(state: dict[str, torch.Tensor]) -> str | None:
+    """Which architecture a base model's weights belong to, or None."""
+    if "image_encoder.pos_embed" in state:
+        return {768: "vit_b", 1024: "vit_l", 1280: "vit_h"}.get(state["image_encoder.pos_embed"].shape[-1])
+    return "lite" if "image_encoder.patch_embed.seq.0.c.weight" in state else None
+
+
+def load_base_weights(sam: Sam, state: dict[str, torch.Tensor], source: str) -> None:
+    """Put SAM's, MedSAM's or LiteMedSAM's published weights into `sam`, in place.
+
+    Position embeddings are interpolated to the input size. Where the number of classes differs from SAM's own, the mask
+    tokens and their hypernetworks all start from the pretrained single-mask token.
+
+    Raises:
+        InputError: the weights do not fit the architecture; `source` names them.
+    """
+    encoder = {key.removeprefix(ENCODER): value for key, value in state.items() if key.startswith(ENCODER)}
+    if "pos_embed" in encoder:
+        encoder = interpolate_positions(encoder, sam.embedding_size)
+    else:
+        encoder = from_lite_medsam(encoder)
+    rest = {key: value for key, value in state.items() if not key.startswith((ENCODER, "pixel_"))}
+    if rest.get("mask_decoder.mask_tokens.weight", torch.empty(0)).shape[0] != sam.mask_decoder.num_mask_tokens:
+        rest = _class_tokens(rest, sam.mask_decoder.num_mask_tokens)
+    try:
+        sam.load_state_dict({**{ENCODER + key: value for key, value in encoder.items()}, **rest})
+    except RuntimeError as error:
+        raise InputError(f"{source}: these weights do not fit the base model: {_first_problem(error)}") from error
+
+
+def _class_tokens(state: dict[str, torch.Tensor], tokens: int) -> dict[str, torch.Tensor]:
+    """The mask decoder's state with `tokens` copies of the single-mask token, its hypernetwork and its IoU output."""
+    resized = {}
+    for key, value in state.items():
+        found = re.match(r"mask_decoder\.output_hypernetworks_mlps\.(\d+)\.(.*)", key)
+        if found is None:
+            resized[key] = value
+        elif int(found[1]) == SINGLE_MASK_TOKEN:
+            copies = {f"mask_decoder.output_hypernetworks_mlps.{token}.{found[2]}": value for token in range(tokens)}
+            resized.update(copies)
+    per_token = [key for key in resized if re.search(r"(mask_tokens|iou_prediction_head\.layers\.2)\.", key)]
+    for key in per_token:
+        one = resized[key][SINGLE_MASK_TOKEN : SINGLE_MASK_TOKEN + 1]
+        resized[key] = one.expand(tokens, *one.shape[1:]).clone()
+    return resized
+
+
+def _first_problem(error: RuntimeError) -> str:
+    lines = [line.strip() for line in str(error).splitlines()[1:]]
+    return lines[0] if lines else str(error)

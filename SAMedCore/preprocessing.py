@@ -1,0 +1,105 @@
+"""From HU to the network's input grid, and from the network's labels back to the slice.
+
+SAMed (arXiv 2304.13785, section 4.1 and the published test procedure): HU clipped and scaled to [0, 1], each axial slice
+resized to 224 and then to 512 by cubic splines; the predicted labels return by nearest neighbour. Both resizings are linear
+in the pixels, so each is one matrix per axis, computed once per size and equal to `scipy.ndimage.zoom` within 1e-6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from SAMedCore.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a volume becomes the network's input; part of every checkpoint.
+
+    Attributes:
+        window_hu: lower and upper HU, mapped to 0 and 1.
+        sizes: in-plane sizes in pixels, resized to one after the other; the last is the network's input size.
+        orientation: three letters towards which i, j and k increase, for example "LPS".
+    """
+
+    window_hu: tuple[float, float] = (-125.0, 275.0)
+    sizes: tuple[int, ...] = (224, 512)
+    orientation: str = "LPS"
+
+    def __post_init__(self) -> None:
+        low, high = self.window_hu
+        if not low < high:
+            raise InputError(f"the HU window {low}..{high} is empty: give the lower value first.")
+        if not self.sizes or min(self.sizes) < 1:
+            raise InputError(f"the slice sizes {self.sizes} are not positive: give one or more sizes in pixels.")
+
+    @property
+    def input_size(self) -> int:
+        return self.sizes[-1]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"window_hu": list(self.window_hu), "sizes": list(self.sizes), "orientation": self.orientation}
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> Preprocessing:
+        low, high = row["window_hu"]
+        return cls((float(low), float(high)), tuple(int(size) for size in row["sizes"]), str(row["orientation"]))
+
+
+def window(voxels: np.ndarray, window_hu: tuple[float, float]) -> np.ndarray:
+    """HU clipped to the window and scaled to [0, 1], float32, same shape."""
+    low, high = window_hu
+    clipped = np.clip(voxels, low, high).astype(np.float32)
+    return (clipped - np.float32(low)) / np.float32(high - low)
+
+
+@lru_cache(maxsize=64)
+def spline_matrix(size_in: int, size_out: int) -> np.ndarray:
+    """The (size_out, size_in) float32 matrix of one axis of `scipy.ndimage.zoom(order=3)`."""
+    from scipy.ndimage import zoom
+
+    if size_in == size_out:
+        return np.eye(size_in, dtype=np.float32)
+    return zoom(np.eye(size_in), (size_out / size_in, 1), order=3).astype(np.float32)
+
+
+@lru_cache(maxsize=64)
+def nearest_index(size_in: int, size_out: int) -> np.ndarray:
+    """For each of size_out pixels the one of size_in that `scipy.ndimage.zoom(order=0)` takes, int64."""
+    from scipy.ndimage import zoom
+
+    return zoom(np.arange(size_in, dtype=np.int64), size_out / size_in, order=0)
+
+
+def resize_images(images: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
+    """Slices (B, H, W) float32 to (B, S, S) on the same device, by cubic splines through each size in turn."""
+    import torch
+
+    for size in sizes:
+        rows, columns = (
+            torch.from_numpy(spline_matrix(images.shape[axis], size)).to(images.device) for axis in (-2, -1)
+        )
+        images = rows @ (images @ columns.T)
+    return images
+
+
+def resize_labels(labels: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
+    """Labels (B, H, W) to (B, S, S) through each size in turn, by nearest neighbour; dtype kept."""
+    for size in sizes:
+        rows, columns = nearest_index(labels.shape[-2], size), nearest_index(labels.shape[-1], size)
+        labels = labels[..., rows[:, None], columns]
+    return labels
+
+
+def restore_labels(labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Predicted labels (B, S, S) back to slices of `shape` (H, W), by nearest neighbour; dtype kept."""
+    rows, columns = nearest_index(labels.shape[-2], shape[0]), nearest_index(labels.shape[-1], shape[1])
+    return labels[..., rows[:, None], columns]
