@@ -155,9 +155,7 @@ def _code_from_json(row: Sequence[str] | None) -> Code | None:
     return None if row is None else Code(*row)
 
 
-def _organ(
-    value: int, name: str, rgb: tuple[int, int, int], code: str, meaning: str, side: Code | None = None
-) -> Label:
+def _organ(value: int, name: str, rgb: tuple[int, int, int], code: str, meaning: str, side: Code | None = None) -> Label:
     return Label(value, name, rgb, Code("SCT", code, meaning), side)
 
 

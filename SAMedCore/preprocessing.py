@@ -84,9 +84,7 @@ def resize_images(images: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
     import torch
 
     for size in sizes:
-        rows, columns = (
-            torch.from_numpy(spline_matrix(images.shape[axis], size)).to(images.device) for axis in (-2, -1)
-        )
+        rows, columns = (torch.from_numpy(spline_matrix(images.shape[axis], size)).to(images.device) for axis in (-2, -1))
         images = rows @ (images @ columns.T)
     return images
 

@@ -1,8 +1,9 @@
 """LoRA on the query and value projections, by Hugging Face PEFT.
 
 W x becomes W x + (alpha / r) B A x (Hu et al. 2021, arXiv 2106.09685, equation 3). SAMed puts it on q and v of every block
-of the image encoder, SAMed_s also on q and v of every attention of the mask decoder's transformer (arXiv 2304.13785, section 3).
-PEFT adapts whole linear layers, so the encoder's fused qkv projection is split before and fused again after merging.
+of the image encoder, SAMed_s also on q and v of every attention of the mask decoder's transformer (arXiv 2304.13785,
+section 3). PEFT adapts whole linear layers, so the encoder's fused qkv projection is split before and fused again after
+merging.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from SAMedCore.model.sam import Sam
 
 ENCODER_TARGETS = r"image_encoder\..*\.qkv\.(q_proj|v_proj)"
 DECODER_TARGETS = r"mask_decoder\.transformer\..*\.(q_proj|v_proj)"
-DECODER_HEADS = ("iou_token", "mask_tokens", "output_upscaling", "output_hypernetworks_mlps", "iou_prediction_head")
+DECODER_HEADS = ("iou_token", "mask_tokens", "output_upscaling", "iou_prediction_head")
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,18 @@ class LoraSettings:
     alpha: int = 4
     in_decoder: bool = False
 
-    def to_peft(self) -> LoraConfig:
-        targets = f"({ENCODER_TARGETS}|{DECODER_TARGETS})" if self.in_decoder else ENCODER_TARGETS
-        saved = [f"mask_decoder.{head}" for head in DECODER_HEADS] if self.in_decoder else ["mask_decoder"]
+    def to_peft(self, mask_tokens: int) -> LoraConfig:
+        """PEFT's configuration for a mask decoder with so many mask tokens."""
+        # PEFT saves no ModuleList as such, so that each hypernetwork is named
+        heads = [*DECODER_HEADS, *(f"output_hypernetworks_mlps.{token}" for token in range(mask_tokens))]
         return LoraConfig(
-            r=self.rank, lora_alpha=self.alpha, target_modules=targets, modules_to_save=["prompt_encoder", *saved]
+            r=self.rank,
+            lora_alpha=self.alpha,
+            target_modules=f"({ENCODER_TARGETS}|{DECODER_TARGETS})" if self.in_decoder else ENCODER_TARGETS,
+            modules_to_save=[
+                "prompt_encoder",
+                *([f"mask_decoder.{h}" for h in heads] if self.in_decoder else ["mask_decoder"]),
+            ],
         )
 
 
@@ -70,9 +78,14 @@ def add_lora(sam: Sam, settings: LoraSettings) -> PeftModel:
 
     PEFT's copies of the trained modules start from the base model's; B starts at zero, so that the logits are unchanged.
     """
+    return get_peft_model(split_qkv(sam), settings.to_peft(sam.mask_decoder.num_mask_tokens))
+
+
+def split_qkv(sam: Sam) -> Sam:
+    """`sam` with the encoder's fused qkv projections split, so that PEFT finds q and v; in place."""
     for attention in _encoder_attentions(sam):
         attention.qkv = SplitQKV(attention.qkv, groups=_groups(attention))
-    return get_peft_model(sam, settings.to_peft())
+    return sam
 
 
 def merge_lora(model: PeftModel) -> Sam:

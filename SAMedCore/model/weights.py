@@ -57,10 +57,8 @@ def load_base_weights(sam: Sam, state: dict[str, torch.Tensor], source: str) -> 
         InputError: the weights do not fit the architecture; `source` names them.
     """
     encoder = {key.removeprefix(ENCODER): value for key, value in state.items() if key.startswith(ENCODER)}
-    if "pos_embed" in encoder:
-        encoder = interpolate_positions(encoder, sam.embedding_size)
-    else:
-        encoder = from_lite_medsam(encoder)
+    is_vit = "pos_embed" in encoder
+    encoder = interpolate_positions(encoder, sam.embedding_size) if is_vit else from_lite_medsam(encoder)
     rest = {key: value for key, value in state.items() if not key.startswith((ENCODER, "pixel_"))}
     if rest.get("mask_decoder.mask_tokens.weight", torch.empty(0)).shape[0] != sam.mask_decoder.num_mask_tokens:
         rest = _class_tokens(rest, sam.mask_decoder.num_mask_tokens)

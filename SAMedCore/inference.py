@@ -1,0 +1,249 @@
+"""From a CT to its label map, slice by slice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from SAMedCore.checkpoint import CheckpointInfo, find_folder, load_merged
+from SAMedCore.errors import Cancelled, InputError, SAMedError
+from SAMedCore.labels import LabelTable
+from SAMedCore.model.sam import Sam
+from SAMedCore.preprocessing import nearest_index, resize_images, restore_labels, window
+from SAMedCore.volume import LabelMap, Volume, reorient, restore_orientation
+
+IN_PLANE_ORIENTATIONS = ("LPS", "RPS", "LAS", "RAS", "PLS", "PRS", "ALS", "ARS")
+BATCH_ON_GPU = 16
+AUTO_SLICES = 5
+
+Progress = Callable[[dict], None]
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """A segmentation and, where asked for, its class probabilities.
+
+    Attributes:
+        labelmap: on the volume's own grid.
+        probabilities: (classes + 1, k, j, i) float16 on the same grid, background first; or None.
+    """
+
+    labelmap: LabelMap
+    probabilities: np.ndarray | None = None
+
+
+class Segmenter:
+    """A loaded checkpoint on a device.
+
+    Args:
+        sam: with LoRA merged.
+        info: the checkpoint's description.
+        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
+        precision: "auto" (bf16 where the GPU has it, else fp32), "fp32", "bf16" or "fp16".
+
+    Example:
+        >>> model = load_model("abdomen-demo")
+        >>> labelmap = model.segment(read_volume("ct.nii.gz"), progress=print)
+    """
+
+    def __init__(self, sam: Sam, info: CheckpointInfo, device: str = "auto", precision: str = "auto") -> None:
+        self.info = info
+        self.device = choose_device(device)
+        self.dtype = _choose_dtype(precision, self.device)
+        self.sam = sam.eval().to(self.device)
+
+    @property
+    def labels(self) -> LabelTable:
+        return self.info.labels
+
+    def segment(self, volume: Volume, **options) -> LabelMap:
+        """The label map alone; options and errors as in `segment_with_probabilities`."""
+        return self.segment_with_probabilities(volume, **options).labelmap
+
+    def segment_with_probabilities(
+        self,
+        volume: Volume,
+        labels: Iterable[str] | None = None,
+        slices: range | None = None,
+        batch_size: int | None = None,
+        largest_component: bool = False,
+        probabilities: bool = False,
+        progress: Progress | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Segmentation:
+        """Segment a CT.
+
+        Args:
+            volume: HU, any orientation.
+            labels: names to keep; None for all.
+            slices: axial slices to segment, counted from the feet in the checkpoint's orientation; None for all.
+            batch_size: slices at a time; None for the device's own. Halved where a GPU runs out of memory.
+            largest_component: keep each label's largest 26-connected component only.
+            probabilities: also return the softmax over the classes.
+            progress: called with {"event": "progress", "done": slices, "total": slices}.
+            cancelled: asked between batches; True raises Cancelled.
+
+        Raises:
+            InputError: an unknown label, or slices outside the volume.
+            Cancelled: `cancelled` said so.
+        """
+        kept = self.labels if labels is None else self.labels.subset(labels)
+        oriented = reorient(volume, self._orientation(volume))
+        chosen = _check_slices(slices, oriented.voxels.shape[0])
+        shape = oriented.voxels.shape
+        class_values = np.array([0, *self.labels.values], dtype=np.uint16 if max(self.labels.values) > 255 else np.uint8)
+        class_values[[value not in (0, *kept.values) for value in class_values]] = 0
+        voxels = np.zeros(shape, dtype=class_values.dtype)
+        soft = np.zeros((len(self.labels) + 1, *shape), dtype=np.float16) if probabilities else None
+        done = 0
+        for indices, low_res_logits in self._low_res_logits(oriented.voxels, chosen, batch_size, cancelled):
+            voxels[indices] = class_values[restore_labels(self._classes(low_res_logits), shape[1:])]
+            if soft is not None:
+                soft[:, indices] = self._softmax(low_res_logits, shape[1:])
+            done += len(indices)
+            if progress is not None:
+                progress({"event": "progress", "done": done, "total": len(chosen)})
+        if largest_component:
+            voxels = keep_largest_components(voxels)
+        labelmap = restore_orientation(LabelMap(voxels, oriented.ijk_to_lps, kept), like=volume)
+        return Segmentation(labelmap, None if soft is None else _restore_channels(soft, oriented, volume))
+
+    def _low_res_logits(self, voxels: np.ndarray, chosen: range, batch_size: int | None, cancelled):
+        """Yields (slice indices, low_res_logits (B, classes + 1, L, L) float32 on the device)."""
+        size = batch_size or (BATCH_ON_GPU if self.device.type == "cuda" else 1)
+        start = 0
+        while start < len(chosen):
+            if cancelled is not None and cancelled():
+                raise Cancelled
+            indices = list(chosen[start : start + size])
+            try:
+                low_res_logits = self._forward(voxels[indices])
+            except torch.cuda.OutOfMemoryError as error:
+                if size == 1:
+                    raise SAMedError("The GPU has too little memory for one slice: choose --device cpu.") from error
+                size //= 2
+                torch.cuda.empty_cache()
+                continue
+            yield indices, low_res_logits
+            start += len(indices)
+
+    @torch.inference_mode()
+    def _forward(self, slices: np.ndarray) -> torch.Tensor:
+        """Slices (B, H, W) in HU to low_res_logits (B, classes + 1, L, L) float32."""
+        images = torch.from_numpy(window(slices, self.info.preprocessing.window_hu)).to(self.device)
+        images = resize_images(images, self.info.preprocessing.sizes)
+        mixed = self.dtype is not torch.float32
+        with torch.autocast(self.device.type, self.dtype) if mixed else nullcontext():
+            return self.sam(images).float()
+
+    @torch.inference_mode()
+    def _classes(self, low_res_logits: torch.Tensor) -> np.ndarray:
+        """The winning class of each input pixel, (B, S, S) uint8: argmax needs no softmax, and takes one class at a time."""
+        size = (self.sam.input_size, self.sam.input_size)
+        best = _upscale(low_res_logits[:, :1], size)
+        classes = torch.zeros(best.shape, dtype=torch.uint8, device=best.device)
+        for index in range(1, low_res_logits.shape[1]):
+            logit = _upscale(low_res_logits[:, index : index + 1], size)
+            classes[logit > best] = index
+            best = torch.maximum(best, logit)
+        return classes[:, 0].cpu().numpy()
+
+    @torch.inference_mode()
+    def _softmax(self, low_res_logits: torch.Tensor, shape: Sequence[int]) -> np.ndarray:
+        """Probabilities (classes + 1, B, H, W) float16, taken from the input pixel that gave the voxel its label."""
+        size = self.sam.input_size
+        soft = _upscale(low_res_logits, (size, size)).softmax(1).half().cpu().numpy()
+        rows, columns = nearest_index(size, shape[0]), nearest_index(size, shape[1])
+        return soft[:, :, rows[:, None], columns].swapaxes(0, 1)
+
+    def _orientation(self, volume: Volume) -> str:
+        """The checkpoint's orientation, or for "auto" the in-plane one in which the model is surest on a few slices."""
+        if self.info.preprocessing.orientation != "auto":
+            return self.info.preprocessing.orientation
+        return max(IN_PLANE_ORIENTATIONS, key=lambda code: self._confidence(reorient(volume, code).voxels))
+
+    def _confidence(self, voxels: np.ndarray) -> float:
+        """How far the model is from guessing: the mean probability of the foreground it sees, times its extent."""
+        middle = np.linspace(0, len(voxels) - 1, AUTO_SLICES + 2).round().astype(int)[1:-1]
+        soft = torch.cat([self._forward(voxels[[index]]) for index in middle]).softmax(1)
+        probability, winner = soft.max(1)
+        return float((probability * (winner > 0)).mean())
+
+
+def load_model(
+    checkpoint: str | Path, device: str = "auto", precision: str = "auto", base_weights: Path | None = None
+) -> Segmenter:
+    """A checkpoint ready to segment.
+
+    Args:
+        checkpoint: a checkpoint folder, or a name from the catalogue.
+        device, precision: as in `Segmenter`.
+        base_weights: the base model's weights file; None for the one in the cache folder.
+
+    Raises:
+        InputError: it is missing or damaged, or its base model is missing or wrong.
+    """
+    return Segmenter(*load_merged(find_folder(checkpoint), base_weights), device, precision)
+
+
+def choose_device(name: str) -> torch.device:
+    """The torch device of that name; "auto" is the best there is.
+
+    Raises:
+        InputError: there is no such device here.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"--device {name}: not usable here: choose auto or cpu.") from error
+    return device
+
+
+def keep_largest_components(voxels: np.ndarray) -> np.ndarray:
+    """Each label's largest 26-connected component (k, j, i); the smaller ones become background."""
+    from scipy.ndimage import find_objects, label
+
+    kept = np.zeros_like(voxels)
+    for value, box in enumerate(find_objects(voxels), start=1):
+        if box is not None:
+            components, _ = label(voxels[box] == value, structure=np.ones((3, 3, 3)))
+            largest = np.bincount(components.ravel())[1:].argmax() + 1
+            kept[box][components == largest] = value
+    return kept
+
+
+def _choose_dtype(precision: str, device: torch.device) -> torch.dtype:
+    named = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+    if precision != "auto":
+        return named[precision]
+    return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+
+
+def _upscale(logits: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    if tuple(logits.shape[-2:]) == size:
+        return logits
+    return F.interpolate(logits, size, mode="bilinear", align_corners=False)
+
+
+def _check_slices(slices: range | None, count: int) -> range:
+    if slices is None:
+        return range(count)
+    if len(slices) == 0 or min(slices) < 0 or max(slices) >= count:
+        raise InputError(f"--slices {slices.start}:{slices.stop}: the volume has the slices 0:{count}.")
+    return slices
+
+
+def _restore_channels(soft: np.ndarray, oriented: Volume, volume: Volume) -> np.ndarray:
+    channels = [restore_orientation(replace(oriented, voxels=channel), like=volume).voxels for channel in soft]
+    return np.stack(channels)

@@ -1,0 +1,31 @@
+"""Fixtures that many tests share: the real sample CT and the real LiteMedSAM weights, fetched once into the cache."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from SAMedCore import catalogue, samples
+from SAMedCore.volume import LabelMap, Volume
+
+torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def sample() -> tuple[Volume, LabelMap]:
+    return samples.fetch_sample()
+
+
+@pytest.fixture(scope="session")
+def sample_ct(sample) -> Volume:
+    return sample[0]
+
+
+@pytest.fixture(scope="session")
+def sample_labels(sample) -> LabelMap:
+    return sample[1]
+
+
+@pytest.fixture(scope="session")
+def lite_weights() -> Path:
+    return catalogue.fetch_base(catalogue.find_base("lite"))
