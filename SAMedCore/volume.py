@@ -1,40 +1,230 @@
 """CT volumes and label maps, each with the place of its voxels in the patient.
 
 Arrays are in (k, j, i) order, as numpy and SimpleITK have them; the matrices take (i, j, k) to LPS in mm.
+
+An orientation is a code of three letters, as in "LPS": the directions in the patient (Left or Right, Anterior or
+Posterior, Superior or Inferior) towards which i, j and k increase. Going from one to another permutes and flips axes
+and touches no voxel value, so that the same scan gives the same array however it was stored.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import permutations
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
+from SAMedCore.errors import InputError
 from SAMedCore.labels import LabelTable
 
+SAME_GRID_MM = 0.01
+"""How far two voxels may lie apart and still count as the same: well above what float32 headers (NIfTI) lose."""
 
-@dataclass(frozen=True)
-class Volume:
+TOWARDS = ("LR", "PA", "SI")
+"""Per LPS axis, the letters of its increasing and decreasing direction."""
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Voxels and their place in the patient; what volumes and label maps share.
+
+    Attributes:
+        voxels: (k, j, i), at least one voxel along each axis.
+        ijk_to_lps: (4, 4) float64, from voxel index to LPS in mm.
+
+    Raises:
+        InputError: the array is not three-dimensional or empty, the matrix is not finite, affine and invertible.
+    """
+
+    voxels: np.ndarray
+    ijk_to_lps: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.voxels.ndim != 3:
+            raise InputError(f"a volume has three dimensions, this one {self.voxels.ndim}: pass one 3D volume.")
+        if self.voxels.size == 0:
+            raise InputError(f"the volume is empty ({_size(self.voxels.shape)} voxels): pass one with voxels.")
+        object.__setattr__(self, "ijk_to_lps", _checked_matrix(self.ijk_to_lps))
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Distance between neighbouring voxels along i, j and k, in mm."""
+        i, j, k = (float(length) for length in np.linalg.norm(self.ijk_to_lps[:3, :3], axis=0))
+        return i, j, k
+
+
+@dataclass(frozen=True, eq=False)
+class Volume(Grid):
     """A scalar CT volume.
 
     Attributes:
         voxels: (k, j, i), HU, any real dtype.
         ijk_to_lps: (4, 4) float64, from voxel index to LPS in mm.
+
+    Raises:
+        InputError: as `Grid`, or the voxels are not real numbers.
     """
 
-    voxels: np.ndarray
-    ijk_to_lps: np.ndarray
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.voxels.dtype.kind not in "iuf":
+            raise InputError(f"the volume's voxels are {self.voxels.dtype}: pass integers or floats (HU).")
 
 
-@dataclass(frozen=True)
-class LabelMap:
+@dataclass(frozen=True, eq=False)
+class LabelMap(Grid):
     """A label map: each voxel carries the value of one structure, or 0.
 
     Attributes:
-        voxels: (k, j, i), uint8, or uint16 where a value exceeds 255.
+        voxels: (k, j, i), uint8, or uint16 where a value exceeds 255; other integers are converted.
         ijk_to_lps: (4, 4) float64, from voxel index to LPS in mm.
         labels: what the values mean.
+
+    Raises:
+        InputError: as `Grid`, or a voxel is not an integer from 0 to 65535.
     """
 
-    voxels: np.ndarray
-    ijk_to_lps: np.ndarray
     labels: LabelTable
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "voxels", _label_voxels(self.voxels))
+
+
+AnyGrid = TypeVar("AnyGrid", bound=Grid)
+
+
+def orientation_of(image: Grid) -> str:
+    """The code of the directions towards which i, j and k increase; for oblique grids those of the nearest axes."""
+    directions = image.ijk_to_lps[:3, :3] / np.asarray(image.spacing_mm)
+    # Each of i, j, k gets an LPS axis of its own. At exactly 45 degrees two choices are equally near; the products of
+    # components decide then, because they are the same whichever way the axes are ordered or flipped.
+    products = directions * np.roll(directions, -1, axis=0)
+
+    def nearness(lps_axes: tuple[int, ...]) -> tuple[float, ...]:
+        cosines = sum(abs(directions[axis, column]) for column, axis in enumerate(lps_axes))
+        ties = (products[axis, column] for axis, column in sorted(zip(lps_axes, range(3), strict=True)))
+        return (round(float(cosines), 6), *(round(float(tie), 6) for tie in ties))
+
+    nearest = max(permutations(range(3)), key=nearness)
+    return "".join(TOWARDS[axis][int(directions[axis, column] < 0)] for column, axis in enumerate(nearest))
+
+
+def reorient(image: AnyGrid, code: str) -> AnyGrid:
+    """The same image with its axes permuted and flipped so that i, j, k increase towards the letters of `code`.
+
+    Args:
+        image: a volume or label map in any orientation; oblique ones keep their obliqueness.
+        code: for example "LPS", "RPS" or "RAS", the letters in the order i, j, k.
+
+    Returns:
+        The image itself where it has that orientation, else a new one with contiguous voxels. No voxel is resampled.
+
+    Raises:
+        InputError: the code does not name each of the three body axes once.
+    """
+    wanted = [_lps_axis(letter, code) for letter in code.upper()]
+    if sorted(wanted) != [0, 1, 2]:
+        raise InputError(_bad_code(code))
+    current = orientation_of(image)
+    if current == code.upper():
+        return image
+    present = [_lps_axis(letter, current) for letter in current]
+    sources = [present.index(axis) for axis in wanted]
+    voxels = image.voxels.transpose([2 - source for source in reversed(sources)])
+    matrix = np.eye(4)
+    matrix[:3, 3] = image.ijk_to_lps[:3, 3]
+    for axis, source in enumerate(sources):
+        step = image.ijk_to_lps[:3, source]
+        flipped = current[source] != code.upper()[axis]
+        matrix[:3, axis] = -step if flipped else step
+        if flipped:
+            voxels = np.flip(voxels, 2 - axis)
+            matrix[:3, 3] += step * (voxels.shape[2 - axis] - 1)
+    return replace(image, voxels=np.ascontiguousarray(voxels), ijk_to_lps=matrix)
+
+
+def restore_orientation(labelmap: LabelMap, like: Grid) -> LabelMap:
+    """The label map of a reoriented volume, back in the order in which the volume was stored.
+
+    Returns:
+        The label map on exactly the grid of `like`, its matrix the very same.
+
+    Raises:
+        InputError: the two do not cover the same voxels in the patient.
+    """
+    restored = reorient(labelmap, orientation_of(like))
+    if not same_grid(restored, like):
+        raise InputError("the label map does not lie on the volume's voxels: pass the volume that it was made from.")
+    return replace(restored, ijk_to_lps=like.ijk_to_lps)
+
+
+def same_grid(first: Grid, second: Grid) -> bool:
+    """Whether both have the same number of voxels along i, j and k, at the same places within `SAME_GRID_MM`."""
+    if first.voxels.shape != second.voxels.shape:
+        return False
+    last = np.asarray(first.voxels.shape[::-1]) - 1
+    corners = np.array([[*(last * corner), 1] for corner in np.ndindex(2, 2, 2)]).T
+    apart_mm = ((first.ijk_to_lps - second.ijk_to_lps) @ corners)[:3]
+    return bool(np.linalg.norm(apart_mm, axis=0).max() <= SAME_GRID_MM)
+
+
+def read_volume(path: Path | str) -> Volume:
+    """See `SAMedCore.formats.read_volume`."""
+    from SAMedCore import formats
+
+    return formats.read_volume(path)
+
+
+def read_labelmap(path: Path | str, labels: LabelTable | None = None) -> LabelMap:
+    """See `SAMedCore.formats.read_labelmap`."""
+    from SAMedCore import formats
+
+    return formats.read_labelmap(path, labels)
+
+
+def write_labelmap(labelmap: LabelMap, path: Path | str, source: Path | str | None = None) -> None:
+    """See `SAMedCore.formats.write_labelmap`."""
+    from SAMedCore import formats
+
+    formats.write_labelmap(labelmap, path, source)
+
+
+def _checked_matrix(matrix: np.ndarray) -> np.ndarray:
+    checked = np.array(matrix, np.float64)
+    if checked.shape != (4, 4) or not np.isfinite(checked).all():
+        raise InputError("the volume's IJK-to-LPS matrix is not 4 x 4 finite numbers: repair the file's geometry.")
+    lengths = np.linalg.norm(checked[:3, :3], axis=0)
+    flat = lengths.min() == 0 or abs(np.linalg.det(checked[:3, :3] / lengths)) < 1e-3
+    if flat or not np.array_equal(checked[3], (0, 0, 0, 1)):
+        raise InputError("the volume's IJK-to-LPS matrix cannot be inverted: repair the file's spacing and directions.")
+    checked.setflags(write=False)
+    return checked
+
+
+def _label_voxels(voxels: np.ndarray) -> np.ndarray:
+    if voxels.dtype == np.uint8:
+        return voxels
+    if voxels.dtype.kind not in "iub":
+        raise InputError(f"label values are {voxels.dtype}: a label map holds integers from 0 to 65535.")
+    lowest, highest = int(voxels.min()), int(voxels.max())
+    if lowest < 0 or highest > 65535:
+        raise InputError(f"label values reach from {lowest} to {highest}: a label map holds integers from 0 to 65535.")
+    return voxels.astype(np.uint8 if highest <= 255 else np.uint16, copy=False)
+
+
+def _lps_axis(letter: str, code: str) -> int:
+    for axis, letters in enumerate(TOWARDS):
+        if letter in letters:
+            return axis
+    raise InputError(_bad_code(code))
+
+
+def _bad_code(code: str) -> str:
+    return f'unknown orientation "{code}": use three letters, one each of L or R, P or A, S or I, for example LPS.'
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return " x ".join(str(length) for length in reversed(shape))

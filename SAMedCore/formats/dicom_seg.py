@@ -1,0 +1,144 @@
+"""DICOM Segmentation objects (PS3.3, A.51), through highdicom: for PACS, and for everything that reads DICOM."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from SAMedCore.errors import InputError
+from SAMedCore.formats.dicom_series import read_series, series_files
+from SAMedCore.labels import ANATOMICAL_STRUCTURE, Code, Label, LabelTable, generic_rgb
+from SAMedCore.volume import LabelMap, orientation_of, reorient, same_grid
+
+try:
+    import highdicom as hd
+    import pydicom
+    from pydicom.sr.codedict import codes
+except ImportError as error:
+    raise InputError('DICOM SEG (.dcm) needs highdicom: run pip install "samedcore[dicom]".') from error
+
+VALUE_NOTE = "Value in the label map: "
+"""DICOM numbers segments from 1 without gaps; the segment's description keeps the label map's own value."""
+
+TISSUE = Code("SCT", "85756007", "Tissue")
+
+
+def write(labelmap: LabelMap, path: Path, source: Path) -> None:
+    """Write the label map as a binary DICOM SEG of the labels that have voxels.
+
+    All slices are stored for each segment, empty ones too, because the grid of the CT could not be told from the file
+    otherwise.
+
+    Args:
+        labelmap: on the grid of `source`, in any axis order.
+        path: the file to write.
+        source: the folder with the segmented series; patient and study come from its files.
+
+    Raises:
+        InputError: no label has voxels; the label map is not on the source's grid; the source lacks what DICOM asks for.
+    """
+    grid = read_series(source)
+    stored = reorient(labelmap, orientation_of(grid))
+    if not same_grid(stored, grid):
+        raise InputError(f'"{source}" is not the series that was segmented: its slices lie elsewhere; give that series.')
+    labels = [label for label in labelmap.labels if (stored.voxels == label.value).any()]
+    if not labels:
+        raise InputError("the label map has no voxels of any label, which DICOM SEG cannot say: choose .seg.nrrd.")
+    numbers = np.zeros(65536, np.uint16)
+    numbers[[label.value for label in labels]] = range(1, len(labels) + 1)
+    try:
+        segmentation = hd.seg.Segmentation(
+            source_images=[pydicom.dcmread(file, stop_before_pixels=True) for file in series_files(source)],
+            pixel_array=numbers[stored.voxels],
+            segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+            segment_descriptions=[_description(number, label) for number, label in enumerate(labels, start=1)],
+            series_instance_uid=hd.UID(),
+            series_number=300,
+            sop_instance_uid=hd.UID(),
+            instance_number=1,
+            manufacturer="SlicerSAMed",
+            manufacturer_model_name="SAMedCore",
+            software_versions=version("samedcore"),
+            device_serial_number="0",
+            content_label="SEGMENTATION",
+            omit_empty_frames=False,
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f'"{source}" lacks what a DICOM SEG must repeat of it ({error}): choose .seg.nrrd.') from error
+    segmentation.save_as(path)
+
+
+def read(path: Path, labels: LabelTable | None = None) -> LabelMap:
+    """Read a DICOM SEG; a segment's value is the one that `labels` gives its name, or `write` noted, or its number.
+
+    Raises:
+        InputError: not a DICOM SEG, overlapping segments, slices that are not a regular stack.
+    """
+    try:
+        segmentation = hd.seg.segread(path)
+        volume = segmentation.get_volume(combine_segments=True)
+        descriptions = [segmentation.get_segment_description(number) for number in segmentation.segment_numbers]
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise InputError(f"it cannot be read as one label map ({error}); save it as .seg.nrrd in Slicer.") from error
+    by_name = {label.name: label for label in labels or ()}
+    table, values = [], np.zeros(int(max(segmentation.segment_numbers)) + 1, np.int64)
+    for description in descriptions:
+        label = by_name.get(description.segment_label) or _label(description)
+        table.append(label)
+        values[description.segment_number] = label.value
+    # highdicom's axes are slice, row, column, with a matrix for that order and the slices left-handed to rows and columns;
+    # series are read with the slices ascending along their normal, so both get the same grid.
+    ascending = volume.flip_spatial(0)
+    matrix = ascending.get_affine("LPS")[:, [2, 1, 0, 3]]
+    return LabelMap(values[ascending.array.astype(np.int64)], matrix, LabelTable(tuple(table)))
+
+
+def _description(number: int, label: Label) -> hd.seg.SegmentDescription:
+    category, kind = (label.category, label.type) if label.type else (TISSUE, TISSUE)
+    description = hd.seg.SegmentDescription(
+        segment_number=number,
+        segment_label=label.name,
+        segmented_property_category=_concept(category),
+        segmented_property_type=_concept(kind),
+        algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_identification=hd.AlgorithmIdentificationSequence(
+            name="SAMed", family=codes.DCM.ArtificialIntelligence, version=version("samedcore")
+        ),
+        tracking_uid=hd.UID(),
+        tracking_id=label.name,
+        display_color=hd.color.CIELabColor.from_rgb(*label.rgb),
+    )
+    description.SegmentDescription = f"{VALUE_NOTE}{label.value}"
+    if label.modifier:
+        # PS3.3, C.8.20.4: the modifier stands within the type.
+        kind_item = description.SegmentedPropertyTypeCodeSequence[0]
+        kind_item.SegmentedPropertyTypeModifierCodeSequence = [_concept(label.modifier)]
+    return description
+
+
+def _label(description: hd.seg.SegmentDescription) -> Label:
+    noted = re.fullmatch(VALUE_NOTE + r"(\d+)", str(description.get("SegmentDescription", "")))
+    value = int(noted.group(1)) if noted else int(description.segment_number)
+    lab = description.get("RecommendedDisplayCIELabValue")
+    kind = description.SegmentedPropertyTypeCodeSequence[0]
+    modifiers = kind.get("SegmentedPropertyTypeModifierCodeSequence") or [None]
+    type_code, category = _code(kind), _code(description.SegmentedPropertyCategoryCodeSequence[0])
+    return Label(
+        value,
+        str(description.segment_label),
+        hd.color.CIELabColor.from_dicom_value(tuple(lab)).to_rgb() if lab else generic_rgb(value),
+        None if type_code == TISSUE else type_code,
+        _code(modifiers[0]),
+        ANATOMICAL_STRUCTURE if type_code == TISSUE or category is None else category,
+    )
+
+
+def _concept(code: Code) -> hd.sr.CodedConcept:
+    return hd.sr.CodedConcept(value=code.value, scheme_designator=code.scheme, meaning=code.meaning)
+
+
+def _code(item: pydicom.Dataset | None) -> Code | None:
+    return None if item is None else Code(item.CodingSchemeDesignator, item.CodeValue, item.CodeMeaning)

@@ -1,0 +1,142 @@
+"""Label maps and probability maps to files: by their ending, whole or not at all."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import SimpleITK
+
+from SAMedCore.errors import InputError, SAMedError
+from SAMedCore.formats import seg_nrrd
+from SAMedCore.formats.geometry import is_sheared, sitk_image
+from SAMedCore.volume import LabelMap
+from SAMedCore.writing import replacing
+
+IMAGE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")
+LABELMAP_ENDINGS = (".seg.nrrd", *IMAGE_ENDINGS, ".dcm")
+
+
+def write_labelmap(labelmap: LabelMap, path: Path | str, source: Path | str | None = None) -> None:
+    """Write a label map in the format of the path's ending; an existing file is replaced, once the new one is whole.
+
+    Args:
+        labelmap: in the orientation in which it is to be stored.
+        path: .seg.nrrd (Slicer segmentation: names, colours, terminology), .nii.gz, .nii, .nrrd, .mha (values alone) or
+            .dcm (DICOM SEG).
+        source: the folder with the DICOM series that was segmented; for .dcm alone, which points to its slices.
+
+    Raises:
+        InputError: as `check_labelmap_output`; axes that the format cannot store; a label map off the source's grid.
+        SAMedError: the writing failed, for example because the disk is full; nothing is left.
+    """
+    path = Path(path)
+    ending = check_labelmap_output(path, source)
+    if ending == ".dcm":
+        from SAMedCore.formats import dicom_seg
+
+        assert source is not None
+        with _replacing(path) as unfinished:
+            dicom_seg.write(labelmap, unfinished, Path(source))
+        return
+    _refuse_sheared(labelmap.ijk_to_lps, path, ending)
+    image = sitk_image(labelmap.voxels, labelmap.ijk_to_lps)
+    if ending == ".seg.nrrd":
+        for key, value in seg_nrrd.header_fields(labelmap).items():
+            image.SetMetaData(key, value)
+    with _replacing(path) as unfinished:
+        SimpleITK.WriteImage(image, str(unfinished), useCompression=True)
+
+
+def write_volume(voxels: np.ndarray, ijk_to_lps: np.ndarray, path: Path | str) -> None:
+    """Write voxel values such as probabilities; a fourth axis becomes NIfTI's fourth dimension, else voxel vectors.
+
+    Args:
+        voxels: (k, j, i), or (k, j, i, classes); float32 or any other real dtype.
+        ijk_to_lps: (4, 4), from voxel index to LPS in mm.
+        path: .nii.gz, .nii, .nrrd or .mha.
+
+    Raises:
+        InputError: as `check_volume_output`; axes that the format cannot store.
+        SAMedError: the writing failed; nothing is left.
+    """
+    path = Path(path)
+    ending = check_volume_output(path)
+    _refuse_sheared(ijk_to_lps, path, ending)
+    if voxels.ndim == 4 and ending in (".nii.gz", ".nii"):
+        image = SimpleITK.JoinSeries([sitk_image(part, ijk_to_lps) for part in np.moveaxis(voxels, -1, 0)])
+    else:
+        image = sitk_image(voxels, ijk_to_lps)
+    with _replacing(path) as unfinished:
+        SimpleITK.WriteImage(image, str(unfinished), useCompression=True)
+
+
+def check_labelmap_output(path: Path | str, source: Path | str | None = None) -> str:
+    """Call it before long work: whether `write_labelmap` will be able to write there.
+
+    Returns:
+        The path's ending.
+
+    Raises:
+        InputError: an unknown ending, a folder that is missing or cannot be written to, .dcm without a DICOM source.
+    """
+    ending = _ending(Path(path), LABELMAP_ENDINGS)
+    if ending == ".dcm":
+        if source is None or not Path(source).is_dir():
+            raise InputError(
+                f'"{path}" would be a DICOM SEG, which points to the slices of a DICOM series: give the folder of '
+                "that series as the CT, or choose .seg.nrrd."
+            )
+        # Says now, and not after the work, where highdicom is missing.
+        from SAMedCore.formats import dicom_seg  # noqa: F401
+
+    check_writable(path)
+    return ending
+
+
+def check_volume_output(path: Path | str) -> str:
+    """As `check_labelmap_output`, for `write_volume`."""
+    ending = _ending(Path(path), IMAGE_ENDINGS)
+    check_writable(path)
+    return ending
+
+
+def check_writable(path: Path | str) -> None:
+    """Raises InputError where a file of this path could not be created or replaced."""
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f'"{path}" is a folder: give the name of a file.')
+    if not path.parent.is_dir():
+        raise InputError(f'the folder "{path.parent}" does not exist: create it or choose another one.')
+    try:
+        # Permissions alone do not tell on read-only file systems and network shares.
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise InputError(f'the folder "{path.parent}" cannot be written to: choose another one.') from error
+
+
+def _ending(path: Path, endings: tuple[str, ...]) -> str:
+    for ending in endings:
+        if path.name.lower().endswith(ending) and len(path.name) > len(ending):
+            return ending
+    known = f"{', '.join(endings[:-1])} or {endings[-1]}"
+    raise InputError(f'"{path}" has an unknown ending: use {known}.')
+
+
+def _refuse_sheared(ijk_to_lps: np.ndarray, path: Path, ending: str) -> None:
+    # SimpleITK would straighten the axes of a NIfTI file without a word and move the voxels.
+    if ending in (".nii.gz", ".nii") and is_sheared(ijk_to_lps):
+        raise InputError(f'"{path}" cannot hold sheared axes (a tilted gantry): choose .seg.nrrd, .nrrd or .mha.')
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """`SAMedCore.writing.replacing`, with the failures of SimpleITK's writers in words for the user."""
+    try:
+        with replacing(path) as unfinished:
+            yield unfinished
+    except RuntimeError as error:
+        raise SAMedError(f'"{path}" could not be written: check the space left on the disk and try again.') from error
