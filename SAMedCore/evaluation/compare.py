@@ -1,0 +1,179 @@
+"""From two label maps, or two folders of them, to scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from SAMedCore.errors import InputError
+from SAMedCore.evaluation.measures import paper_measures, standard_measures
+from SAMedCore.evaluation.scores import MEASURES, OrganScore, Scores
+from SAMedCore.labels import Label, LabelTable
+from SAMedCore.volume import LabelMap, read_labelmap, reorient, same_grid
+
+ENDINGS = (".seg.nrrd", ".nii.gz", ".nrrd", ".nii", ".mha", ".mhd", ".dcm")
+"""The endings by which label maps are found in a folder; what is before them is the case's name."""
+
+
+def evaluate_case(
+    prediction: LabelMap,
+    reference: LabelMap,
+    protocol: str = "standard",
+    tolerance_mm: float = 2.0,
+    labels: LabelTable | None = None,
+    case: str = "",
+) -> list[OrganScore]:
+    """Scores one prediction, one row for each organ in the order of the label table.
+
+    Args:
+        prediction: on the reference's grid; its axes may be permuted or flipped.
+        reference: the truth.
+        protocol: "standard" (millimetres, `standard_measures`) or "paper" (voxels, `paper_measures`).
+        tolerance_mm: of the surface Dice; not used by the paper's protocol.
+        labels: the organs to score; by default the reference's own table.
+        case: the name of the case in the rows and in error messages.
+
+    Raises:
+        InputError: the grids differ, the prediction has a value that is not in the table, a value has another name in
+            the prediction than in the reference, or the protocol is not known.
+    """
+    if protocol not in MEASURES:
+        raise InputError(f'unknown protocol "{protocol}": choose from {", ".join(MEASURES)}.')
+    # Measures do not depend on the axes' order, and two tools may store the same grid in different orders.
+    prediction, reference = reorient(prediction, "LPS"), reorient(reference, "LPS")
+    if not same_grid(prediction, reference):
+        raise InputError(
+            f"{_of(case)}prediction and reference lie on different grids "
+            f"({_grid(prediction)} and {_grid(reference)}): resample the prediction to the reference's grid first."
+        )
+    if labels is None:
+        _check_names(prediction.labels, reference.labels, case)
+        labels = reference.labels
+    _check_values(prediction, labels, case)
+    return [_score(prediction, reference, label, protocol, tolerance_mm, case) for label in labels]
+
+
+def evaluate_folder(
+    predictions: Path,
+    references: Path,
+    labels: LabelTable | None = None,
+    protocol: str = "standard",
+    tolerance_mm: float = 2.0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Scores:
+    """Scores every label map of a folder against the one of the same name, whatever their endings, in another folder.
+
+    Args:
+        predictions: folder; files with other endings than `ENDINGS` and hidden files are passed over.
+        references: folder.
+        labels: the organs to score; by default all that the references name or, where they name none, hold.
+        protocol: see `evaluate_case`.
+        tolerance_mm: see `evaluate_case`.
+        progress: called with the number of finished cases and of all cases.
+
+    Raises:
+        InputError: a folder is missing or holds no label maps, a case is only in one of them or twice in one, or what
+            `read_labelmap` and `evaluate_case` raise.
+    """
+    pairs = _pairs(Path(predictions), Path(references))
+    named = labels is None
+    labels = labels or _all_labels([reference for _, _, reference in pairs])
+    rows: list[OrganScore] = []
+    for done, (case, prediction_path, reference_path) in enumerate(pairs, start=1):
+        prediction, reference = read_labelmap(prediction_path), read_labelmap(reference_path)
+        if named:
+            _check_names(prediction.labels, labels, case)
+        rows += evaluate_case(prediction, reference, protocol, tolerance_mm, labels, case)
+        if progress is not None:
+            progress(done, len(pairs))
+    return Scores(tuple(rows), protocol, tolerance_mm)
+
+
+def _score(
+    prediction: LabelMap, reference: LabelMap, label: Label, protocol: str, tolerance_mm: float, case: str
+) -> OrganScore:
+    predicted, true = prediction.voxels == label.value, reference.voxels == label.value
+    across_mm, down_mm, through_mm = reference.spacing_mm
+    voxel_ml = across_mm * down_mm * through_mm / 1000.0
+    if protocol == "paper":
+        measures = paper_measures(predicted, true)
+    else:
+        measures = standard_measures(predicted, true, (through_mm, down_mm, across_mm), tolerance_mm)
+    return OrganScore(case, label.name, int(true.sum()) * voxel_ml, int(predicted.sum()) * voxel_ml, **measures)
+
+
+def _pairs(predictions: Path, references: Path) -> list[tuple[str, Path, Path]]:
+    predicted, true = _label_maps(predictions), _label_maps(references)
+    for here, there, folder in ((predicted, true, references), (true, predicted, predictions)):
+        alone = sorted(set(here) - set(there))
+        if alone:
+            more = f" (and {len(alone) - 1} more)" if len(alone) > 1 else ""
+            raise InputError(
+                f'"{here[alone[0]]}"{more} has no partner in "{folder}": add "{alone[0]}" there or take it away here.'
+            )
+    return [(case, predicted[case], true[case]) for case in sorted(predicted)]
+
+
+def _label_maps(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise InputError(f'"{folder}" is not a folder: give the folder that holds the label maps.')
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        case = _case(path)
+        if case is None:
+            continue
+        if case in found:
+            raise InputError(f'"{folder}" holds "{found[case].name}" and "{path.name}": keep one file for each case.')
+        found[case] = path
+    if not found:
+        raise InputError(f'"{folder}" holds no label maps: put files ending in {", ".join(ENDINGS)} there.')
+    return found
+
+
+def _case(path: Path) -> str | None:
+    if path.name.startswith(".") or not path.is_file():
+        return None
+    ending = next((ending for ending in ENDINGS if path.name.lower().endswith(ending)), None)
+    return path.name[: -len(ending)] if ending else None
+
+
+def _all_labels(paths: list[Path]) -> LabelTable:
+    # An organ may be absent from one reference and present in another, so one file's table is not enough.
+    merged: dict[int, Label] = {}
+    for path in paths:
+        table = read_labelmap(path).labels
+        _check_names(table, LabelTable(tuple(merged.values())), path.name)
+        merged.update({label.value: label for label in table})
+    return LabelTable(tuple(merged.values()))
+
+
+def _check_names(table: LabelTable, expected: LabelTable, case: str) -> None:
+    names = {label.value: label.name for label in expected}
+    for label in table:
+        other = names.get(label.value, label.name)
+        generic = f"label {label.value}"
+        if label.name.casefold() != other.casefold() and generic not in (label.name, other):
+            raise InputError(
+                f'{_of(case)}the value {label.value} means "{label.name}" and elsewhere "{other}": '
+                "bring both to the same values first."
+            )
+
+
+def _check_values(prediction: LabelMap, labels: LabelTable, case: str) -> None:
+    unknown = sorted(set(np.unique(prediction.voxels).tolist()) - {0, *labels.values})
+    if unknown:
+        raise InputError(
+            f"{_of(case)}the prediction holds the value {unknown[0]}, which the reference's labels "
+            f"({', '.join(map(str, labels.values)) or 'none'}) do not know: give it the same label values."
+        )
+
+
+def _of(case: str) -> str:
+    return f'"{case}": ' if case else ""
+
+
+def _grid(labelmap: LabelMap) -> str:
+    size = " x ".join(str(length) for length in labelmap.voxels.shape[::-1])
+    return f"{size} voxels of {' x '.join(f'{mm:.3g}' for mm in labelmap.spacing_mm)} mm"

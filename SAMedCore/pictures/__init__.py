@@ -1,0 +1,10 @@
+"""Pictures for people: an overview of a segmentation, box plots of scores, the curve of a training.
+
+All draw with matplotlib's object interface, so that they work without a display and beside a program's own figures.
+"""
+
+from SAMedCore.pictures.boxplot import box_plot
+from SAMedCore.pictures.losscurve import loss_curve
+from SAMedCore.pictures.overview import overview
+
+__all__ = ["box_plot", "loss_curve", "overview"]

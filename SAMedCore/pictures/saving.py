@@ -1,0 +1,28 @@
+"""Writing a figure to a file, whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from SAMedCore.errors import InputError
+from SAMedCore.writing import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMATS = ("png", "pdf", "svg")
+
+
+def save(figure: Figure, path: Path, dpi: int = 160) -> None:
+    """Writes the figure in the format that the ending of `path` names.
+
+    Raises:
+        InputError: the ending is none of `FORMATS`, or the file cannot be written.
+    """
+    path = Path(path)
+    ending = path.suffix.lower().removeprefix(".")
+    if ending not in FORMATS:
+        raise InputError(f'"{path}" has no ending of a picture: use .png, .pdf or .svg.')
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format=ending, dpi=dpi, facecolor=figure.get_facecolor())
