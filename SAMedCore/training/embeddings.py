@@ -1,0 +1,68 @@
+"""Slices that went through the frozen encoder once, so that the decoder can be trained without it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from SAMedCore.errors import Cancelled
+from SAMedCore.training.dataset import SliceDataset
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddingDataset:
+    """Encoded versions of slices; ``items[pass, index]`` goes through the versions again and again.
+
+    Attributes:
+        embeddings: (versions, n, 256, E, E) float16.
+        low_res_labels: (versions, n, L, L) int16, `IGNORE` where not annotated.
+    """
+
+    embeddings: Tensor
+    low_res_labels: Tensor
+
+    def __len__(self) -> int:
+        return self.embeddings.shape[1]
+
+    def __getitem__(self, pass_and_index: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """(256, E, E) float32 and (L, L) int64."""
+        pass_number, index = pass_and_index
+        version = pass_number % len(self.embeddings)
+        return self.embeddings[version, index].float(), self.low_res_labels[version, index].long()
+
+
+@torch.no_grad()
+def encode_slices(
+    model: nn.Module,
+    dataset: SliceDataset,
+    versions: int,
+    *,
+    progress: Callable[[dict[str, Any]], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> EmbeddingDataset:
+    """Encode every slice `versions` times, each time augmented anew (once where the dataset does not augment).
+
+    Args:
+        model: has ``encode(images (B, S, S)) -> (B, 256, E, E)``; used on the device where it is.
+
+    Raises:
+        Cancelled: `cancelled` said so.
+    """
+    device = next(model.parameters()).device
+    keys = [(version, index) for version in range(versions) for index in range(len(dataset))]
+    embeddings, labels = [], []
+    batch_size = 4
+    for start in range(0, len(keys), batch_size):
+        if cancelled and cancelled():
+            raise Cancelled
+        images, low_res_labels = zip(*(dataset[key] for key in keys[start : start + batch_size]), strict=True)
+        embeddings.append(model.encode(torch.stack(images).to(device)).half().cpu())  # type: ignore[operator]
+        labels.append(torch.stack(low_res_labels).to(torch.int16))
+        if progress:
+            progress({"phase": "encoding", "done": min(start + batch_size, len(keys)), "total": len(keys)})
+    shape = (versions, len(dataset))
+    return EmbeddingDataset(torch.cat(embeddings).unflatten(0, shape), torch.cat(labels).unflatten(0, shape))

@@ -1,0 +1,47 @@
+"""The loss of SAMed: cross-entropy and Dice on the low-resolution logits."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional
+
+IGNORE = -1
+"""The label of a pixel that nobody annotated."""
+
+SMOOTHING = 1e-5
+
+
+def segmentation_loss(
+    low_res_logits: Tensor,
+    low_res_labels: Tensor,
+    ce_weight: float = 0.2,
+    dice_weight: float = 0.8,
+    ignore_value: int = IGNORE,
+) -> Tensor:
+    """``ce_weight * cross-entropy + dice_weight * Dice loss`` over the annotated pixels (SAMed, section 3.3).
+
+    Args:
+        low_res_logits: (B, classes + 1, L, L) float, background first.
+        low_res_labels: (B, L, L) integer classes 0..classes, or `ignore_value` where nobody annotated.
+
+    Returns:
+        a scalar, differentiable; 0 where no pixel is annotated.
+    """
+    annotated = low_res_labels != ignore_value
+    classes = low_res_labels.long().masked_fill(~annotated, 0)
+    cross_entropy = functional.cross_entropy(low_res_logits, classes, reduction="none")
+    mean_cross_entropy = (cross_entropy * annotated).sum() / annotated.sum().clamp(min=1)
+    return ce_weight * mean_cross_entropy + dice_weight * _dice_loss(low_res_logits, classes, annotated)
+
+
+def _dice_loss(low_res_logits: Tensor, classes: Tensor, annotated: Tensor) -> Tensor:
+    """One minus the soft Dice of each class, background too, pooled over the batch; the mean over the classes."""
+    class_count = low_res_logits.shape[1]
+    mask = annotated.unsqueeze(1)
+    # In float32 whatever the logits are: sums of squares over a batch overflow float16.
+    probabilities = low_res_logits.float().softmax(dim=1) * mask
+    one_hot = functional.one_hot(classes, class_count).movedim(-1, 1).to(probabilities.dtype) * mask
+    over_pixels = (0, 2, 3)
+    overlap = (probabilities * one_hot).sum(over_pixels)
+    total = probabilities.square().sum(over_pixels) + one_hot.square().sum(over_pixels)
+    return (1 - (2 * overlap + SMOOTHING) / (total + SMOOTHING)).mean()

@@ -1,0 +1,149 @@
+"""Which label map belongs to which scan, on disk and in memory."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from SAMedCore.errors import InputError
+from SAMedCore.labels import LabelTable
+from SAMedCore.volume import LabelMap, Volume, read_labelmap, read_volume, same_grid
+
+ENDINGS = (".seg.nrrd", ".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".dcm")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An annotated scan: volume and label map on the same grid."""
+
+    volume: Volume
+    labelmap: LabelMap
+
+
+def pair_files(images_dir: Path, labels_dir: Path) -> list[tuple[Path, Path]]:
+    """(image, label map) for each case of two folders, sorted by case.
+
+    Names match where they are equal but for the ending, nnU-Net's channel (``case_0000``) and a word that says what the
+    file is (``img0001`` and ``label0001``, ``case1_ct`` and ``case1_seg``). A subfolder of images_dir is a DICOM series.
+
+    Raises:
+        InputError: a folder is missing, holds no images, two files are the same case, or a case lacks its partner.
+    """
+    images, labels = _cases(Path(images_dir), "--images"), _cases(Path(labels_dir), "--labels")
+    for case in sorted(images.keys() ^ labels.keys()):
+        path, other = (images[case], labels_dir) if case in images else (labels[case], images_dir)
+        raise InputError(f"{path}: {other} has no file that goes with it; add it, or name the pairs with --pairs CSV.")
+    return [(images[case], labels[case]) for case in sorted(images)]
+
+
+def pairs_from_csv(path: Path) -> list[tuple[Path, Path]]:
+    """(image, label map) for each row; columns ``image`` and ``labels``, relative to the file's own folder.
+
+    Raises:
+        InputError: the file is missing or empty, lacks a column, or names a file that is not there.
+    """
+    path = Path(path)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as table:
+            rows = list(csv.DictReader(table, skipinitialspace=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} cannot be read ({error}): give a CSV file with the columns image,labels.") from error
+    if not rows or not {"image", "labels"} <= rows[0].keys():
+        raise InputError(f"{path}: needs a first line image,labels and one line for each scan below it.")
+    pairs = [(path.parent / (row["image"] or ""), path.parent / (row["labels"] or "")) for row in rows]
+    for file in (file for pair in pairs for file in pair):
+        if not file.exists() or file == path.parent:
+            raise InputError(f"{path}: names {file}, which is not there; correct the line.")
+    return pairs
+
+
+def load_pairs(files: Sequence[tuple[Path, Path]], progress: Callable[[dict[str, object]], None] | None = None) -> list[Pair]:
+    """Read every scan with its label map.
+
+    Raises:
+        InputError: a file cannot be read, or a label map is on another grid than its scan.
+    """
+    pairs = []
+    for number, (image, labels) in enumerate(files, start=1):
+        pair = Pair(read_volume(image), read_labelmap(labels))
+        if not same_grid(pair.volume, pair.labelmap):
+            raise InputError(
+                f"{labels}: its grid ({_size(pair.labelmap)}) is not that of {image} ({_size(pair.volume)}); "
+                f"resample the labels to the scan."
+            )
+        pairs.append(pair)
+        if progress:
+            progress({"phase": "reading", "done": number, "total": len(files)})
+    return pairs
+
+
+def training_labels(pairs: Sequence[Pair], names: Sequence[str] | None = None) -> LabelTable:
+    """The structures to learn: those that occur in any of the label maps, or those chosen by name.
+
+    Class c of the network is the table's c-th label.
+
+    Raises:
+        InputError: nothing is annotated, or a chosen name is in no table.
+    """
+    by_name = {}
+    for pair in pairs:
+        present = set(np.unique(pair.labelmap.voxels).tolist())
+        by_name.update({x.name.casefold(): x for x in pair.labelmap.labels if x.value in present})
+    if not by_name:
+        raise InputError("the label maps are empty (all 0): annotate at least one slice.")
+    table = LabelTable(tuple(by_name.values()))
+    return table if names is None else table.subset(names)
+
+
+def classes_of(labelmap: LabelMap, labels: LabelTable) -> np.ndarray:
+    """(k, j, i) uint8: the label map's voxels as classes 1..len(labels); 0 where it has none of these labels.
+
+    A label is known by its name; by its value where the file gives no names ("label 3").
+
+    Raises:
+        InputError: more than 254 labels.
+    """
+    if len(labels) > 254:
+        raise InputError(f"{len(labels)} labels are more than the 254 that can be trained: choose some with --labels.")
+    class_of_value = np.zeros(65536, dtype=np.uint8)
+    value_of_name = {label.name.casefold(): label.value for label in labelmap.labels}
+    unnamed = {label.value for label in labelmap.labels if label.name == f"label {label.value}"}
+    for number, label in enumerate(labels, start=1):
+        value = value_of_name.get(label.name.casefold(), label.value if label.value in unnamed else None)
+        if value is not None:
+            class_of_value[value] = number
+    return class_of_value[labelmap.voxels]
+
+
+def _cases(folder: Path, option: str) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise InputError(f"{option} {folder} is not a folder: name one that holds the files.")
+    cases: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or not (path.is_dir() or path.name.lower().endswith(ENDINGS)):
+            continue
+        case = _case(path)
+        if case in cases:
+            raise InputError(f"{path} and {cases[case].name} look like the same case: name the pairs with --pairs CSV.")
+        cases[case] = path
+    if not cases:
+        raise InputError(f"{option} {folder} holds no images ({', '.join(ENDINGS)} or DICOM folders).")
+    return cases
+
+
+def _case(path: Path) -> str:
+    name = path.name.lower()
+    if not path.is_dir():
+        name = next(name.removesuffix(ending) for ending in ENDINGS if name.endswith(ending))
+    name = re.sub(r"_0000$", "", name)
+    words = r"(images?|img|ct|volume|labels?|segmentation|seg|masks?)"
+    return re.sub(rf"^{words}[-_]?(?=\d)|[-_.]{words}$", "", name)
+
+
+def _size(image: Volume | LabelMap) -> str:
+    return "x".join(str(n) for n in reversed(image.voxels.shape))

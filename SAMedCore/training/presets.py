@@ -1,0 +1,117 @@
+"""The recipes: what the paper published, and one for few annotated slices. A recipe is all facts, no code."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from SAMedCore.errors import InputError
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One run of the optimiser from its first to its last step.
+
+    Attributes:
+        trains: "all" trains LoRA and the decoder end to end; "decoder" encodes each slice once, keeps the embeddings
+            and trains on them whatever lies behind the encoder.
+        batch_size: slices a step.
+        base_rate: highest learning rate; warmup_steps and power: see `schedule.learning_rate`.
+        planned_epochs: what the decay is planned for.
+        epochs: epochs really run, at most `planned_epochs`.
+        versions: how often each slice occurs in an epoch, each time augmented anew; for "decoder" these versions are
+            encoded once and used in every epoch.
+        minutes: the stage ends after the epoch in which so much time has passed; None sets no limit.
+        only_on_gpu: left out where there is no GPU.
+    """
+
+    trains: Literal["all", "decoder"] = "all"
+    batch_size: int = 24
+    base_rate: float = 0.005
+    warmup_steps: int = 250
+    power: float = 0.9
+    planned_epochs: int = 200
+    epochs: int = 160
+    versions: int = 1
+    minutes: float | None = None
+    only_on_gpu: bool = False
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained; the defaults are those of SAMed (section 4.1 and the authors' code).
+
+    Attributes:
+        sizes: to which the slices are resized one after another; None is the base model's own input size.
+        stages: one after another, each with an optimiser of its own.
+        augmentation: a name in `augmentation.AUGMENTATIONS`, or None.
+        lora_rank, lora_in_decoder: see `model.lora.LoraSettings`; alpha equals the rank.
+        betas, weight_decay: of AdamW.
+        ce_weight, dice_weight: of the two terms of the loss.
+        precision: "fp16" or "bf16" is used on CUDA alone; other devices train in float32.
+        gradient_checkpointing: compute the encoder blocks' activations twice to keep less of them.
+        seed: of the initial LoRA weights, the order of the slices and their augmentation.
+    """
+
+    name: str
+    sizes: tuple[int, ...] | None = (224, 512)
+    stages: tuple[Stage, ...] = (Stage(),)
+    augmentation: str | None = "paper"
+    lora_rank: int = 4
+    lora_in_decoder: bool = False
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.1
+    ce_weight: float = 0.2
+    dice_weight: float = 0.8
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    gradient_checkpointing: bool = False
+    seed: int = 1234
+
+    def to_json(self) -> dict[str, Any]:
+        """The recipe as plain lists and dictionaries, for samed.json and the resume state."""
+        plain = asdict(self)
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
+
+
+FEW_SHOT = Recipe(
+    name="few-shot",
+    sizes=None,
+    stages=(
+        # The paper's 0.005 collapses to background without its long warm-up; 0.001 does not.
+        Stage(
+            trains="decoder",
+            batch_size=4,
+            base_rate=1e-3,
+            warmup_steps=20,
+            planned_epochs=6,
+            epochs=6,
+            versions=12,
+            minutes=20.0,
+        ),
+        Stage(
+            batch_size=8,
+            base_rate=5e-4,
+            warmup_steps=50,
+            planned_epochs=60,
+            epochs=60,
+            versions=8,
+            minutes=20.0,
+            only_on_gpu=True,
+        ),
+    ),
+    augmentation="few-shot",
+)
+
+PRESETS: dict[str, Recipe] = {
+    "samed": Recipe(name="samed"),
+    "samed_s": Recipe(name="samed_s", lora_in_decoder=True),
+    "samed_h": Recipe(name="samed_h", stages=(Stage(power=7.0, planned_epochs=400, epochs=300),), precision="fp16"),
+    "few-shot": FEW_SHOT,
+}
+
+
+def preset(name: str) -> Recipe:
+    """Raises InputError where there is no preset of this name."""
+    if name not in PRESETS:
+        raise InputError(f'unknown preset "{name}": choose from {", ".join(PRESETS)}.')
+    return PRESETS[name]

@@ -1,0 +1,165 @@
+"""The stages of a run: epochs of steps, each epoch ended by validation, checkpoints and the state to resume from."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from SAMedCore.errors import Cancelled, SAMedError
+from SAMedCore.training.dataset import EpochSampler, SliceDataset, TrainingItems, item_loader, worker_count
+from SAMedCore.training.embeddings import encode_slices
+from SAMedCore.training.optimization import Optimization, in_precision
+from SAMedCore.training.presets import Recipe, Stage
+from SAMedCore.training.record import write_history, write_scalars
+from SAMedCore.training.schedule import learning_rate
+from SAMedCore.training.state import TrainingState, restore_optimizer, write_state
+from SAMedCore.training.validation import validation_dice
+
+
+class SaveCheckpoint(Protocol):
+    """Writes the model as a checkpoint folder, atomically and replacing what is there."""
+
+    def __call__(self, path: Path, model: nn.Module, metrics: dict[str, Any]) -> None: ...
+
+
+@dataclass
+class Run:
+    """One training run: what stays the same in it, where it stands, and the file it was resumed from, until used."""
+
+    model: nn.Module
+    recipe: Recipe
+    folder: Path
+    save: SaveCheckpoint
+    device: torch.device
+    progress: Callable[[dict[str, Any]], None]
+    cancelled: Callable[[], bool]
+    state: TrainingState
+    resumed: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a stage trains: from items through `forward` to low_res_logits; and what it is validated on."""
+
+    forward: Callable[[Tensor], Tensor]
+    items: TrainingItems
+    held_out: TrainingItems | None
+
+
+def run_stage(run: Run, number: int, dataset: SliceDataset, validation: SliceDataset | None) -> None:
+    """The recipe's stage of this number, from its beginning or from where `run.state` says.
+
+    Raises:
+        Cancelled: `run.cancelled` said so.
+        SAMedError: the loss is no number any more.
+    """
+    stage, state = run.recipe.stages[number], run.state
+    if stage.only_on_gpu and run.device.type != "cuda":
+        return
+    if number != state.stage:
+        state.stage, state.epoch, state.step, state.minutes = number, 0, 0, 0.0
+    if _is_over(stage, state):
+        return
+    work = _work(run, stage, dataset, validation)
+    optimization = Optimization.of(run.model, run.recipe, run.device)
+    if run.resumed is not None and state.epoch > 0:
+        restore_optimizer(run.resumed, optimization.optimizer, optimization.scaler)
+    run.resumed = None
+    sampler = EpochSampler(len(dataset), run.recipe.seed, stage.versions)
+    workers = worker_count(len(sampler), stage.batch_size) if work.items is dataset else 0
+    batches = item_loader(work.items, stage.batch_size, sampler, workers)
+    while not _is_over(stage, state):
+        sampler.epoch = state.epoch
+        _train_epoch(run, stage, work, batches, optimization)
+        _validate(run, work, stage.batch_size)
+        _keep(run, optimization)
+
+
+def _work(run: Run, stage: Stage, dataset: SliceDataset, validation: SliceDataset | None) -> Work:
+    if stage.trains == "all":
+        return Work(run.model, dataset, validation)
+    run.model.eval()
+    encode = partial(encode_slices, run.model, progress=run.progress, cancelled=run.cancelled)
+    held_out = None if validation is None else encode(validation, 1)
+    return Work(run.model.decode, encode(dataset, stage.versions), held_out)  # type: ignore[arg-type]
+
+
+def _train_epoch(
+    run: Run, stage: Stage, work: Work, batches: Iterable[tuple[Tensor, Tensor]], optimization: Optimization
+) -> None:
+    state, before, began = run.state, run.state.minutes, time.monotonic()
+    batch_count = len(batches)  # type: ignore[arg-type]
+    losses = []
+    _training_mode(run.model)
+    for inputs, low_res_labels in batches:
+        if run.cancelled():
+            raise Cancelled
+        rate = learning_rate(state.step, stage.base_rate, stage.warmup_steps, stage.planned_epochs * batch_count, stage.power)
+        losses.append(optimization.step(work.forward, inputs, low_res_labels, rate))
+        if not math.isfinite(losses[-1]):
+            raise SAMedError(f"the loss became {losses[-1]} at step {state.step}: choose a lower rate or full precision.")
+        state.step += 1
+        state.minutes = before + (time.monotonic() - began) / 60
+        run.progress(_progress(stage, state, stage.epochs * batch_count, losses[-1], rate))
+    state.epoch += 1
+    row = {"stage": stage.trains, "epoch": state.epoch, "step": state.step, "learning_rate": rate}
+    state.history.append({**row, "loss": sum(losses) / len(losses), "validation_dice": None})
+
+
+def _validate(run: Run, work: Work, batch_size: int) -> None:
+    if work.held_out is None:
+        return
+    run.model.eval()
+    with in_precision(run.device, run.recipe):
+        dice = validation_dice(work.forward, work.held_out, batch_size, run.device)
+    run.state.history[-1]["validation_dice"] = dice
+
+
+def _keep(run: Run, optimization: Optimization) -> None:
+    """Checkpoints first, then the state that says they are there."""
+    state = run.state
+    dice = state.history[-1]["validation_dice"]
+    metrics = {"validation_dice": dice, "loss": state.history[-1]["loss"], "epochs": len(state.history)}
+    if dice is None or state.best_dice is None or dice > state.best_dice:
+        state.best_dice = dice
+        run.save(run.folder / "best", run.model, metrics)
+    run.save(run.folder / "last", run.model, metrics)
+    write_state(run.folder / "state.pt", state, run.recipe.to_json(), run.model, optimization.optimizer, optimization.scaler)
+    write_history(run.folder, state.history)
+    write_scalars(run.folder, state.history[-1], len(state.history))
+
+
+def _training_mode(model: nn.Module) -> None:
+    """Training mode but for the frozen encoder, whose BatchNorm (TinyViT) must keep its pretrained statistics."""
+    model.train()
+    model.image_encoder.eval()  # type: ignore[union-attr]
+
+
+def _is_over(stage: Stage, state: TrainingState) -> bool:
+    return state.epoch >= stage.epochs or (stage.minutes is not None and state.minutes >= stage.minutes)
+
+
+def _progress(stage: Stage, state: TrainingState, steps: int, loss: float, rate: float) -> dict[str, Any]:
+    remaining_minutes = state.minutes / state.step * (steps - state.step)
+    if stage.minutes is not None:
+        remaining_minutes = min(remaining_minutes, max(0.0, stage.minutes - state.minutes))
+    return {
+        "phase": "training",
+        "stage": stage.trains,
+        "epoch": state.epoch + 1,
+        "epochs": stage.epochs,
+        "step": state.step,
+        "steps": steps,
+        "loss": loss,
+        "learning_rate": rate,
+        "validation_dice": state.history[-1]["validation_dice"] if state.history else None,
+        "eta_s": 60 * remaining_minutes,
+    }

@@ -1,0 +1,121 @@
+"""Fine-tuning, from the first step to the finished checkpoint.
+
+While a run is under way everything it needs is in ``OUT.training`` beside OUT: ``best`` and ``last`` (checkpoints), state.pt
+(to resume from), history.json, loss.png and TensorBoard's scalars. OUT itself appears at the end, whole.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint as recompute
+
+from SAMedCore.checkpoint import replace_folder
+from SAMedCore.errors import Cancelled, InputError, SAMedError
+from SAMedCore.training.dataset import SliceDataset
+from SAMedCore.training.presets import Recipe
+from SAMedCore.training.record import draw_curve
+from SAMedCore.training.stages import Run, SaveCheckpoint, run_stage
+from SAMedCore.training.state import TrainingState, read_state, restore_model
+
+
+def train(
+    model: nn.Module,
+    dataset: SliceDataset,
+    validation: SliceDataset | None,
+    recipe: Recipe,
+    out: Path,
+    *,
+    save: SaveCheckpoint,
+    device: torch.device | str = "cpu",
+    progress: Callable[[dict[str, Any]], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    resume: bool = False,
+) -> list[dict[str, Any]]:
+    """Train the model's trainable parameters by the recipe and leave the best checkpoint at `out`.
+
+    Args:
+        model: ``encode(images (B, S, S))``, ``decode(embedding)`` and ``forward(images) -> low_res_logits``, and an
+            `image_encoder`; parameters that are not to be trained have ``requires_grad`` off.
+        validation: chooses the best epoch; without it the last one is the best.
+        save: writes a checkpoint; used for ``best`` and ``last``.
+        progress: gets {"phase": "encoding", done, total} and {"phase": "training", stage, epoch, epochs, step, steps, loss,
+            learning_rate, validation_dice, eta_s}.
+        cancelled: asked before each step.
+        resume: go on where a killed or cancelled run with the same arguments stopped; on a CPU to bit-equal parameters.
+
+    Returns:
+        the history, a row an epoch.
+
+    Raises:
+        InputError: `out` is there already, or there is nothing to resume.
+        Cancelled: `cancelled` said so; the best checkpoint so far is at `out` if an epoch was finished.
+        SAMedError: the loss is no number any more, or the GPU's memory ran out.
+    """
+    out, device = Path(out), torch.device(device)
+    folder = out.with_name(out.name + ".training")
+    resumed = _open(out, folder, recipe, resume)
+    state = TrainingState()
+    if resumed is not None:
+        restore_model(resumed, model, folder / "state.pt")
+        state = TrainingState(**resumed["state"])
+    report, stop = progress or (lambda event: None), cancelled or (lambda: False)
+    run = Run(model.to(device), recipe, folder, save, device, report, stop, state, resumed)
+    try:
+        with _recomputed_blocks(model, recipe.gradient_checkpointing):
+            for number in range(state.stage, len(recipe.stages)):
+                run_stage(run, number, dataset, validation)
+    except Cancelled:
+        _publish(run, out)
+        raise
+    except torch.cuda.OutOfMemoryError as error:
+        raise SAMedError("the GPU's memory ran out: choose a smaller batch size or another device.") from error
+    finally:
+        if not (folder / "state.pt").exists():
+            shutil.rmtree(folder)
+    _publish(run, out)
+    return state.history
+
+
+def _open(out: Path, folder: Path, recipe: Recipe, resume: bool) -> dict[str, Any] | None:
+    """Make the run's folder; returns the contents of its state where there is one to go on from."""
+    state_path = folder / "state.pt"
+    if resume and not folder.exists():
+        raise InputError(f"{folder} is not there, so nothing can be resumed: start without --resume.")
+    for path in (out, state_path):
+        if path.exists() and not resume:
+            raise InputError(f"{path} is there already: choose another --out, remove it, or go on with --resume.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be made ({error.strerror}): choose another --out.") from error
+    # A run killed in its first epoch left no state: it begins again.
+    return read_state(state_path, recipe.to_json()) if state_path.exists() else None
+
+
+def _publish(run: Run, out: Path) -> None:
+    """The best checkpoint so far to `out`, whole or not at all; and the loss curve."""
+    if not run.state.history or not (run.folder / "best").exists():
+        return
+    draw_curve(run.folder, run.state.history)
+    replace_folder(out, partial(shutil.copytree, run.folder / "best", dirs_exist_ok=True))
+
+
+@contextmanager
+def _recomputed_blocks(model: nn.Module, wanted: bool) -> Iterator[None]:
+    """Gradient checkpointing (Chen et al. 2016, arXiv 1604.06174) of the encoder's blocks while the block lasts."""
+    blocks = list(getattr(model.image_encoder, "blocks", ())) if wanted else []
+    for block in blocks:
+        block.forward = partial(recompute, block.forward, use_reentrant=False)
+    try:
+        yield
+    finally:
+        for block in blocks:
+            del block.forward
