@@ -1,0 +1,238 @@
+"""A run trains what it should, survives a kill to the same result, and leaves whole checkpoints or none."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from segment_anything.modeling import ImageEncoderViT
+from torch import nn
+
+from SAMedCore.errors import Cancelled, InputError, SAMedError
+from SAMedCore.labels import LabelTable
+from SAMedCore.preprocessing import Preprocessing
+from SAMedCore.training.dataset import SliceDataset
+from SAMedCore.training.embeddings import encode_slices
+from SAMedCore.training.presets import Recipe, Stage
+from SAMedCore.training.trainer import train
+from SAMedCore.training.validation import validation_dice
+
+LABELS = LabelTable.generic([1])
+DECODER = Stage(trains="decoder", batch_size=4, base_rate=0.02, warmup_steps=2, planned_epochs=3, epochs=3, versions=2)
+END_TO_END = Stage(batch_size=4, base_rate=0.01, warmup_steps=2, planned_epochs=4, epochs=4)
+RECIPE = Recipe("tiny", sizes=(16,), stages=(DECODER, END_TO_END), augmentation="few-shot")
+
+
+class TinySam(nn.Module):
+    """SAM's interface on 16 x 16 pixels: a frozen encoder with BatchNorm and one trained layer, and a decoder."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.image_encoder = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 1))
+        self.image_encoder[:2].requires_grad_(False)
+        self.mask_decoder = nn.Conv2d(8, 2, 3, padding=1)
+
+    def encode(self, images):
+        return self.image_encoder(images.unsqueeze(1))
+
+    def decode(self, image_embedding):
+        return self.mask_decoder(image_embedding)
+
+    def forward(self, images):
+        return self.decode(self.encode(images))
+
+
+def save(path: Path, model: nn.Module, metrics: dict) -> None:
+    path.mkdir(exist_ok=True)
+    torch.save({name: p for name, p in model.named_parameters() if p.requires_grad}, path / "weights.pt")
+
+
+def bright_squares(count: int, augmentation: str | None) -> SliceDataset:
+    """Slices whose bright square is the structure to learn."""
+    draw = np.random.default_rng(count)
+    classes = np.zeros((count, 16, 16), dtype=np.uint8)
+    for picture in classes:
+        row, column = draw.integers(1, 9, 2)
+        picture[row : row + 6, column : column + 6] = 1
+    images = np.where(classes, 0.8, 0.2).astype(np.float32)
+    grid = Preprocessing(sizes=(16,))
+    return SliceDataset(images, classes, np.zeros(count, int), LABELS, grid, 16, augmentation, seed=5)
+
+
+def train_tiny(out: Path, recipe: Recipe = RECIPE, **options) -> TinySam:
+    """A whole run on two threads' worth of data; returns the trained model."""
+    model = TinySam()
+    train(model, bright_squares(8, "few-shot"), bright_squares(3, None), recipe, out, save=save, **options)
+    return model
+
+
+def parameters(model: nn.Module) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def kill_after(epochs: int):
+    """A progress callback that ends its own process as `kill -9` does, in the middle of the epoch after these."""
+
+    def progress(event):
+        if event["phase"] == "training" and event["step"] > 4 * epochs + 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return progress
+
+
+def test_training_learns_what_is_bright(tmp_path):
+    longer = replace(RECIPE, stages=(DECODER, replace(END_TO_END, planned_epochs=30, epochs=30)))
+    model = train_tiny(tmp_path / "out", longer)
+    held_out = bright_squares(5, None)
+    assert validation_dice(model.eval(), held_out, 4, torch.device("cpu")) > 0.9
+
+
+def test_frozen_parameters_and_batch_norm_stay_as_they_were(tmp_path):
+    fresh, trained = TinySam(), train_tiny(tmp_path / "out")
+    for name, tensor in fresh.state_dict().items():
+        frozen = name.startswith(("image_encoder.0", "image_encoder.1"))
+        assert torch.equal(tensor, trained.state_dict()[name]) == frozen, name
+
+
+def test_the_decoder_stage_leaves_the_encoder_alone(tmp_path):
+    trained = train_tiny(tmp_path / "out", replace(RECIPE, stages=(DECODER,)))
+    assert torch.equal(TinySam().image_encoder[3].weight, trained.image_encoder[3].weight)
+    assert not torch.equal(TinySam().mask_decoder.weight, trained.mask_decoder.weight)
+
+
+@pytest.mark.parametrize("epochs", [0, 1, 2])
+def test_a_killed_run_resumes_to_the_same_parameters(tmp_path, epochs):
+    """Killed in the decoder stage's first, second and third epoch; the end-to-end stage follows."""
+    expected = train_tiny(tmp_path / "uninterrupted")
+    script = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r});"
+        f"import torch; torch.set_num_threads({torch.get_num_threads()}); from pathlib import Path;"
+        f"import test_training as t;"
+        f"t.train_tiny(Path({str(tmp_path / 'out')!r}), progress=t.kill_after({epochs}))"
+    )
+    killed = subprocess.run([sys.executable, "-c", script], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert not (tmp_path / "out").exists()
+    resumed = train_tiny(tmp_path / "out", resume=True)
+    assert torch.equal(parameters(resumed), parameters(expected))
+    for file in ("best", "last"):
+        of_both = (torch.load(tmp_path / f"{run}.training" / file / "weights.pt") for run in ("out", "uninterrupted"))
+        first, second = of_both
+        assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_run_cancelled_between_stages_resumes_to_the_same_parameters(tmp_path):
+    expected = train_tiny(tmp_path / "uninterrupted")
+    steps: list[str] = []
+    with pytest.raises(Cancelled):
+        train_tiny(
+            tmp_path / "out",
+            progress=lambda event: steps.append(event["phase"]),
+            cancelled=lambda: steps.count("training") >= 15,
+        )
+    assert torch.equal(parameters(train_tiny(tmp_path / "out", resume=True)), parameters(expected))
+
+
+def test_cancelling_keeps_the_best_so_far(tmp_path):
+    seen: list[dict] = []
+    with pytest.raises(Cancelled):
+        train_tiny(tmp_path / "out", progress=seen.append, cancelled=lambda: len(seen) >= 14)
+    assert (tmp_path / "out" / "weights.pt").exists()
+
+
+def test_cancelling_before_the_first_epoch_leaves_nothing(tmp_path):
+    with pytest.raises(Cancelled):
+        train_tiny(tmp_path / "out", cancelled=lambda: True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_best_epoch_is_what_is_published(tmp_path):
+    train_tiny(tmp_path / "out")
+    folder = tmp_path / "out.training"
+    published, best = (torch.load(path / "weights.pt") for path in (tmp_path / "out", folder / "best"))
+    assert all(torch.equal(published[name], best[name]) for name in best)
+    assert {path.name for path in folder.iterdir()} >= {"best", "last", "state.pt", "history.json", "loss.png"}
+
+
+def test_a_finished_run_is_not_overwritten(tmp_path):
+    train_tiny(tmp_path / "out")
+    with pytest.raises(InputError, match="out is there already"):
+        train_tiny(tmp_path / "out")
+
+
+def test_resuming_with_another_recipe_is_refused(tmp_path):
+    train_tiny(tmp_path / "out")
+    with pytest.raises(InputError, match="seed"):
+        train_tiny(tmp_path / "out", replace(RECIPE, seed=1), resume=True)
+
+
+def test_resuming_nothing_is_refused(tmp_path):
+    with pytest.raises(InputError, match="without --resume"):
+        train_tiny(tmp_path / "out", resume=True)
+
+
+def test_a_damaged_state_is_refused(tmp_path):
+    train_tiny(tmp_path / "out")
+    (tmp_path / "out.training" / "state.pt").write_bytes(b"not a state")
+    with pytest.raises(InputError, match="damaged"):
+        train_tiny(tmp_path / "out", resume=True)
+
+
+def test_a_loss_that_is_no_number_ends_the_run(tmp_path):
+    wild = replace(RECIPE, stages=(replace(END_TO_END, base_rate=float("inf")),))
+    with pytest.raises(SAMedError, match="lower rate"):
+        train_tiny(tmp_path / "out", wild)
+
+
+def test_a_time_limit_ends_a_stage_after_the_epoch(tmp_path):
+    hasty = replace(RECIPE, stages=(replace(DECODER, minutes=0.0), replace(END_TO_END, minutes=1e-9)))
+    seen: list[dict] = []
+    train_tiny(tmp_path / "out", hasty, progress=seen.append)
+    assert {(e["stage"], e["epoch"]) for e in seen if e["phase"] == "training"} == {("all", 1)}
+
+
+def test_a_stage_for_gpus_is_left_out_without_one(tmp_path):
+    seen: list[dict] = []
+    train_tiny(tmp_path / "out", replace(RECIPE, stages=(DECODER, replace(END_TO_END, only_on_gpu=True))), progress=seen.append)
+    assert {event["stage"] for event in seen if event["phase"] == "training"} == {"decoder"}
+
+
+def test_progress_tells_where_the_run_is(tmp_path):
+    seen: list[dict] = []
+    train_tiny(tmp_path / "out", progress=seen.append)
+    last = seen[-1]
+    assert (last["stage"], last["epoch"], last["epochs"], last["step"], last["steps"]) == ("all", 4, 4, 8, 8)
+    assert last["eta_s"] == 0
+    assert 0 <= last["validation_dice"] <= 1
+
+
+def test_embeddings_are_those_of_the_augmented_slices():
+    model, dataset = TinySam().eval(), bright_squares(3, "few-shot")
+    items = encode_slices(model, dataset, versions=2)
+    with torch.no_grad():
+        expected = model.encode(dataset[1, 2][0][None])[0]
+    torch.testing.assert_close(items[3, 2][0], expected, atol=2e-3, rtol=0)
+    assert torch.equal(items[3, 2][1], dataset[1, 2][1])
+
+
+def test_gradient_checkpointing_changes_no_gradient(tmp_path):
+    class VitSam(TinySam):
+        def __init__(self) -> None:
+            super().__init__()
+            self.image_encoder = ImageEncoderViT(
+                img_size=16, patch_size=1, in_chans=1, embed_dim=8, depth=2, num_heads=2, out_chans=8
+            )
+
+    models = []
+    for checkpointing in (False, True):
+        recipe = replace(RECIPE, stages=(replace(END_TO_END, epochs=1),), gradient_checkpointing=checkpointing)
+        models.append(VitSam())
+        train(models[-1], bright_squares(8, None), None, recipe, tmp_path / str(checkpointing), save=save)
+    torch.testing.assert_close(parameters(models[0]), parameters(models[1]))
+    assert "forward" not in vars(models[1].image_encoder.blocks[0])

@@ -1,0 +1,184 @@
+"""Scans and label maps find each other, become slices, and every item depends on the seed alone."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK
+import torch
+from scipy.ndimage import zoom
+
+from SAMedCore.errors import InputError
+from SAMedCore.labels import SYNAPSE_ORGANS, LabelTable
+from SAMedCore.preprocessing import Preprocessing
+from SAMedCore.training.dataset import EpochSampler, SliceDataset, item_loader, slice_dataset, split
+from SAMedCore.training.loss import IGNORE
+from SAMedCore.training.pairs import Pair, classes_of, load_pairs, pair_files, pairs_from_csv, training_labels
+from SAMedCore.volume import LabelMap, Volume, reorient
+
+GRID = Preprocessing(sizes=(24, 32))
+
+
+def a_pair(seed: int = 0, slices: int = 6, labels: LabelTable | None = None) -> Pair:
+    """A scan of random HU whose slices 2 and 3 carry the label 4, in a corner."""
+    draw = np.random.default_rng(seed)
+    annotation = np.zeros((slices, 20, 20), dtype=np.uint8)
+    annotation[2:4, :8, :10] = 4
+    volume = Volume(draw.integers(-200, 400, (slices, 20, 20)).astype(np.int16), np.eye(4))
+    return Pair(volume, LabelMap(annotation, np.eye(4), labels or LabelTable.generic([4])))
+
+
+@pytest.fixture
+def dataset() -> SliceDataset:
+    return slice_dataset([a_pair()], LabelTable.generic([4]), GRID, 8, augmentation="few-shot")
+
+
+def write(path: Path, size: tuple[int, int, int] = (4, 5, 6)) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    image = SimpleITK.Image(size, SimpleITK.sitkInt16)
+    image[1, 1, 1] = 1
+    SimpleITK.WriteImage(image, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("image", "labels"),
+    [
+        ("case1.nii.gz", "case1.nrrd"),
+        ("case1_0000.nii.gz", "case1.nii.gz"),
+        ("img0001.nii.gz", "label0001.nii.gz"),
+        ("case1_ct.nii.gz", "case1_seg.nii.gz"),
+        ("case1.mha", "case1.seg.nrrd"),
+    ],
+)
+def test_images_find_their_labels_by_name(tmp_path, image, labels):
+    write(tmp_path / "images" / image)
+    write(tmp_path / "labels" / labels)
+    assert pair_files(tmp_path / "images", tmp_path / "labels") == [(tmp_path / "images" / image, tmp_path / "labels" / labels)]
+
+
+def test_an_image_without_labels_is_named(tmp_path):
+    for path in ("images/a.nrrd", "images/b.nrrd", "labels/a.nrrd"):
+        write(tmp_path / path)
+    with pytest.raises(InputError, match=r"b\.nrrd.*no file that goes with it"):
+        pair_files(tmp_path / "images", tmp_path / "labels")
+
+
+@pytest.mark.parametrize("missing", ["nowhere", "empty"])
+def test_a_folder_without_images_is_refused(tmp_path, missing):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="--images"):
+        pair_files(tmp_path / missing, tmp_path)
+
+
+def test_pairs_come_from_a_csv_file(tmp_path):
+    image, labels = write(tmp_path / "one.nrrd"), write(tmp_path / "two.nrrd")
+    table = tmp_path / "pairs.csv"
+    table.write_text("image,labels\none.nrrd,two.nrrd\n")
+    assert pairs_from_csv(table) == [(image, labels)]
+
+
+@pytest.mark.parametrize("text", ["", "image,labels\n", "a,b\n1,2\n", "image,labels\none.nrrd,\n", "image,labels\nx,y\n"])
+def test_a_csv_file_that_names_no_files_is_refused(tmp_path, text):
+    write(tmp_path / "one.nrrd")
+    (tmp_path / "pairs.csv").write_text(text)
+    with pytest.raises(InputError, match=r"pairs\.csv"):
+        pairs_from_csv(tmp_path / "pairs.csv")
+
+
+def test_labels_on_another_grid_are_refused_with_both_sizes(tmp_path):
+    image, labels = write(tmp_path / "one.nrrd"), write(tmp_path / "two.nrrd", (4, 5, 7))
+    with pytest.raises(InputError, match=r"two\.nrrd.*4x5x7.*one\.nrrd.*4x5x6"):
+        load_pairs([(image, labels)])
+
+
+def test_labels_are_known_by_name_and_else_by_value():
+    named = LabelTable((SYNAPSE_ORGANS.labels[4],))  # liver, 5
+    other_value = LabelTable.from_json([{"value": 4, "name": "Liver"}])
+    assert classes_of(a_pair(labels=other_value).labelmap, named).max() == 1
+    assert classes_of(a_pair().labelmap, LabelTable.generic([3, 4])).max() == 2
+    assert classes_of(a_pair().labelmap, named).max() == 0
+
+
+def test_only_structures_that_occur_are_learnt():
+    pair = a_pair(labels=LabelTable.from_json([{"value": 4, "name": "liver"}, {"value": 9, "name": "heart"}]))
+    assert training_labels([pair]).names == ("liver",)
+    with pytest.raises(InputError, match="spleen"):
+        training_labels([pair], ["spleen"])
+
+
+def test_empty_label_maps_are_refused():
+    pair = a_pair()
+    empty = LabelMap(np.zeros_like(pair.labelmap.voxels), np.eye(4), pair.labelmap.labels)
+    with pytest.raises(InputError, match="empty"):
+        training_labels([Pair(pair.volume, empty)])
+
+
+def test_a_slice_is_resized_as_the_paper_does():
+    pair = a_pair()
+    image, low_res_labels = slice_dataset([pair], LabelTable.generic([4]), GRID, 8)[0, 2]
+    windowed = (np.clip(pair.volume.voxels[2], -125, 275).astype(float) + 125) / 400
+    np.testing.assert_allclose(image, zoom(zoom(windowed, 24 / 20, order=3), 32 / 24, order=3), atol=1e-5)
+    classes = (pair.labelmap.voxels[2] == 4).astype(int)
+    expected = zoom(zoom(zoom(classes, 24 / 20, order=0), 32 / 24, order=0), 8 / 32, order=0)
+    np.testing.assert_array_equal(low_res_labels, expected)
+
+
+def test_a_scan_stored_otherwise_gives_the_same_slices():
+    pair = a_pair()
+    other = Pair(reorient(pair.volume, "SRA"), reorient(pair.labelmap, "SRA"))
+    first, second = (slice_dataset([p], LabelTable.generic([4]), GRID, 8) for p in (pair, other))
+    np.testing.assert_array_equal(first.images, second.images)
+    np.testing.assert_array_equal(first.classes, second.classes)
+
+
+@pytest.mark.parametrize(("slices", "count"), [("all", 6), ("annotated", 2), ([{0, 3}], 2)])
+def test_slices_are_chosen(slices, count):
+    assert len(slice_dataset([a_pair()], LabelTable.generic([4]), GRID, 8, slices=slices)) == count
+
+
+def test_other_slices_can_stay_without_any_label():
+    dataset = slice_dataset([a_pair()], LabelTable.generic([4]), GRID, 8, slices=[{3}], others="not annotated")
+    assert [bool((dataset[0, index][1] == IGNORE).all()) for index in range(6)] == [True, True, True, False, True, True]
+
+
+def test_a_slice_that_is_not_there_is_refused():
+    with pytest.raises(InputError, match="slices 0 to 5"):
+        slice_dataset([a_pair()], LabelTable.generic([4]), GRID, 8, slices=[{6}])
+
+
+def test_whole_scans_are_held_out_where_there_are_several():
+    pairs = [a_pair(seed) for seed in range(4)]
+    training, validation = split(slice_dataset(pairs, LabelTable.generic([4]), GRID, 8, augmentation="paper"), 0.25, 0)
+    assert (len(training), len(validation)) == (18, 6)
+    assert set(training.volume_numbers).isdisjoint(validation.volume_numbers)
+    assert (training.augmentation, validation.augmentation) == ("paper", None)
+
+
+def test_slices_are_held_out_where_there_is_one_scan(dataset):
+    training, validation = split(dataset, 0.3, 0)
+    again = split(dataset, 0.3, 0)[1]
+    assert (len(training), len(validation)) == (4, 2)
+    np.testing.assert_array_equal(validation.images, again.images)
+
+
+def test_nothing_held_out_leaves_all_for_training(dataset):
+    assert split(dataset, 0, 0) == (dataset, None)
+
+
+def test_items_do_not_depend_on_the_number_of_workers(dataset):
+    alone, helped = (list(item_loader(dataset, 4, EpochSampler(6, seed=3), workers)) for workers in (0, 2))
+    for (images, labels), (other_images, other_labels) in zip(alone, helped, strict=True):
+        torch.testing.assert_close(images, other_images, rtol=0, atol=0)
+        torch.testing.assert_close(labels, other_labels, rtol=0, atol=0)
+
+
+def test_each_epoch_orders_and_augments_anew(dataset):
+    sampler = EpochSampler(6, seed=3, versions=2)
+    first = list(sampler)
+    sampler.epoch = 1
+    second = list(sampler)
+    assert sorted(first) == [(p, i) for p in (0, 1) for i in range(6)]
+    assert sorted(second) == [(p, i) for p in (2, 3) for i in range(6)]
+    assert [i for _, i in first] != [i for _, i in second]
+    assert not torch.equal(dataset[0, 0][0], dataset[1, 0][0])
