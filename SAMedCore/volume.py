@@ -161,6 +161,33 @@ def restore_orientation(labelmap: LabelMap, like: Grid) -> LabelMap:
     return replace(restored, ijk_to_lps=like.ijk_to_lps)
 
 
+def placed_on(labelmap: LabelMap, like: Grid) -> LabelMap:
+    """A label map stored on a part of a volume's grid, or in another axis order, on the volume's whole grid.
+
+    Slicer may save a segmentation cropped to what is drawn, and many programs leave empty slices out of a DICOM SEG.
+
+    Returns:
+        The label map on exactly the grid of `like`, 0 where it had no voxel. No voxel is resampled.
+
+    Raises:
+        InputError: its voxels do not coincide with voxels of `like`.
+    """
+    moved = reorient(labelmap, orientation_of(like))
+    start = np.rint(np.linalg.solve(like.ijk_to_lps, moved.ijk_to_lps)[:3, 3]).astype(int)
+    matrix = like.ijk_to_lps.copy()
+    matrix[:3, 3] += matrix[:3, :3] @ start
+    if not same_grid(moved, replace(moved, ijk_to_lps=matrix)):
+        raise InputError("the label map's voxels do not coincide with the volume's: export it on the volume's own grid.")
+    voxels = np.zeros(like.voxels.shape, labelmap.voxels.dtype)
+    target, origin = [], []
+    for first, length, room in zip(start[::-1], moved.voxels.shape, voxels.shape, strict=True):
+        begin, end = max(first, 0), max(min(first + length, room), 0)
+        target.append(slice(begin, max(begin, end)))
+        origin.append(slice(begin - first, max(begin, end) - first))
+    voxels[tuple(target)] = moved.voxels[tuple(origin)]
+    return replace(labelmap, voxels=voxels, ijk_to_lps=like.ijk_to_lps)
+
+
 def same_grid(first: Grid, second: Grid) -> bool:
     """Whether both have the same number of voxels along i, j and k, at the same places within `SAME_GRID_MM`."""
     if first.voxels.shape != second.voxels.shape:

@@ -9,7 +9,7 @@ import SimpleITK
 
 from SAMedCore.errors import InputError
 from SAMedCore.formats.geometry import ijk_to_lps_of
-from SAMedCore.volume import Volume
+from SAMedCore.volume import SAME_GRID_MM, Volume
 
 UNEVEN_SPACING = 0.05
 """Largest deviation of a slice distance from the median one; scanners round positions, a missing slice doubles it."""
@@ -57,13 +57,19 @@ def read_series(folder: Path) -> Volume:
     matrix = ijk_to_lps_of(image)
     if len(files) > 1:
         positions_mm = np.array([tag_of(file, IMAGE_POSITION).split("\\") for file in files], np.float64)
-        _refuse_uneven(folder, positions_mm, np.cross(matrix[:3, 0], matrix[:3, 1]))
-        matrix[:3, 2] = (positions_mm[-1] - positions_mm[0]) / (len(files) - 1)
+        normal = np.cross(matrix[:3, 0], matrix[:3, 1])
+        normal /= np.linalg.norm(normal)
+        _refuse_uneven(folder, positions_mm @ normal)
+        travel_mm = positions_mm[-1] - positions_mm[0]
+        straight_mm = normal * (travel_mm @ normal)
+        # Positions are rounded in the files; only what is more than that is a tilted gantry.
+        tilted = np.linalg.norm(travel_mm - straight_mm) > SAME_GRID_MM
+        matrix[:3, 2] = (travel_mm if tilted else straight_mm) / (len(files) - 1)
     return Volume(SimpleITK.GetArrayFromImage(image), matrix)
 
 
-def _refuse_uneven(folder: Path, positions_mm: np.ndarray, normal: np.ndarray) -> None:
-    distances_mm = np.diff(positions_mm @ (normal / np.linalg.norm(normal)))
+def _refuse_uneven(folder: Path, heights_mm: np.ndarray) -> None:
+    distances_mm = np.diff(heights_mm)
     usual_mm = float(np.median(distances_mm))
     if usual_mm <= 0 or np.abs(distances_mm / usual_mm - 1).max() > UNEVEN_SPACING:
         raise InputError(

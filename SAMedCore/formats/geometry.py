@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK
 
+from SAMedCore.volume import SAME_GRID_MM
+
 
 def ijk_to_lps_of(image: SimpleITK.Image) -> np.ndarray:
     """The (4, 4) matrix from voxel index to LPS in mm of the first three dimensions of an image."""
@@ -26,7 +28,16 @@ def sitk_image(voxels: np.ndarray, ijk_to_lps: np.ndarray) -> SimpleITK.Image:
     return image
 
 
-def is_sheared(ijk_to_lps: np.ndarray) -> bool:
-    """Whether the axes are not perpendicular to each other, as in series taken with a tilted gantry."""
-    directions = ijk_to_lps[:3, :3] / np.linalg.norm(ijk_to_lps[:3, :3], axis=0)
-    return not np.allclose(directions.T @ directions, np.eye(3), atol=1e-4)
+def is_sheared(ijk_to_lps: np.ndarray, shape: tuple[int, ...]) -> bool:
+    """Whether the axes are so far from perpendicular, as with a tilted gantry, that straightening them moves voxels.
+
+    Args:
+        ijk_to_lps: (4, 4), from voxel index to LPS in mm.
+        shape: (k, j, i) of the voxels; the farthest of them decides.
+    """
+    spacing_mm = np.linalg.norm(ijk_to_lps[:3, :3], axis=0)
+    # The nearest perpendicular axes, which is what NIfTI's quaternion can hold: the polar factor.
+    rotation, _, axes = np.linalg.svd(ijk_to_lps[:3, :3] / spacing_mm)
+    straightened = rotation @ axes * spacing_mm
+    moved_mm = np.abs(ijk_to_lps[:3, :3] - straightened) @ (np.asarray(shape[2::-1]) - 1)
+    return bool(np.linalg.norm(moved_mm) > SAME_GRID_MM)

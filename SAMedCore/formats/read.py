@@ -14,6 +14,7 @@ from SAMedCore.errors import InputError
 from SAMedCore.formats import seg_nrrd
 from SAMedCore.formats.dicom_series import MODALITY, read_series, tag_of
 from SAMedCore.formats.geometry import ijk_to_lps_of
+from SAMedCore.formats.nifti import hides_non_finite
 from SAMedCore.labels import LabelTable
 from SAMedCore.volume import LabelMap, Volume
 
@@ -35,13 +36,13 @@ def read_volume(path: Path | str) -> Volume:
         image, voxels = _read_image(path)
         if image.GetNumberOfComponentsPerPixel() > 1:
             raise InputError(f'"{path}" is a colour or vector image: choose a CT with one value a voxel.')
+        if voxels.dtype.kind == "f" and (hides_non_finite(path, image) or not np.isfinite(voxels).all()):
+            raise InputError(f'"{path}" has voxels that are NaN or infinite: replace them, for example by -1024 HU.')
         with _named(path):
             volume = Volume(voxels, ijk_to_lps_of(image))
     if 1 in volume.voxels.shape:
         size = " x ".join(str(length) for length in reversed(volume.voxels.shape))
         raise InputError(f'"{path}" is one voxel thick ({size}): choose a volume, for DICOM the folder with all slices.')
-    if volume.voxels.dtype.kind == "f" and not np.isfinite(volume.voxels).all():
-        raise InputError(f'"{path}" has voxels that are NaN or infinite: replace them, for example by -1024 HU.')
     return volume
 
 
@@ -81,8 +82,9 @@ def read_labelmap(path: Path | str, labels: LabelTable | None = None) -> LabelMa
 
 def _with_generic(labels: LabelTable, voxels: np.ndarray) -> LabelTable:
     """The table, with a generic label for each voxel value above 0 that it lacks."""
-    present = np.flatnonzero(np.bincount(voxels.ravel())[1:]) + 1
-    missing = LabelTable.generic(value for value in present.tolist() if value not in labels.values)
+    present = np.zeros(65536, bool)
+    present[voxels.ravel()] = True
+    missing = LabelTable.generic(value for value in np.flatnonzero(present).tolist() if value not in (0, *labels.values))
     return LabelTable((*labels, *missing))
 
 

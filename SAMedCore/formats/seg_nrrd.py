@@ -130,7 +130,7 @@ def _extents(labelmap: LabelMap) -> dict[int, str]:
     """Per value the first and last voxel along i, j and k that it occupies."""
     from scipy.ndimage import find_objects
 
-    boxes = enumerate(find_objects(labelmap.voxels.astype(np.int32, copy=False)), start=1)
+    boxes = enumerate(find_objects(labelmap.voxels), start=1)
     return {value: " ".join(f"{side.start} {side.stop - 1}" for side in reversed(box)) for value, box in boxes if box}
 
 
@@ -139,4 +139,4 @@ def _reference_geometry(labelmap: LabelMap) -> str:
     matrix = np.diag([-1.0, -1.0, 1.0, 1.0]) @ labelmap.ijk_to_lps
     extent = (edge for length in reversed(labelmap.voxels.shape) for edge in (0, length - 1))
     numbers = [f"{number:.17g}" for number in matrix.ravel()] + [str(edge) for edge in extent]
-    return f"Reference image geometry|{';'.join(numbers)};|Grid of the segmented volume|"
+    return f"Reference image geometry|{';'.join(numbers)};|Grid of the segmented volume&"

@@ -42,7 +42,7 @@ def write_labelmap(labelmap: LabelMap, path: Path | str, source: Path | str | No
         with _replacing(path) as unfinished:
             dicom_seg.write(labelmap, unfinished, Path(source))
         return
-    _refuse_sheared(labelmap.ijk_to_lps, path, ending)
+    _refuse_sheared(labelmap.ijk_to_lps, labelmap.voxels.shape, path, ending)
     image = sitk_image(labelmap.voxels, labelmap.ijk_to_lps)
     if ending == ".seg.nrrd":
         for key, value in seg_nrrd.header_fields(labelmap).items():
@@ -65,7 +65,7 @@ def write_volume(voxels: np.ndarray, ijk_to_lps: np.ndarray, path: Path | str) -
     """
     path = Path(path)
     ending = check_volume_output(path)
-    _refuse_sheared(ijk_to_lps, path, ending)
+    _refuse_sheared(ijk_to_lps, voxels.shape, path, ending)
     if voxels.ndim == 4 and ending in (".nii.gz", ".nii"):
         image = SimpleITK.JoinSeries([sitk_image(part, ijk_to_lps) for part in np.moveaxis(voxels, -1, 0)])
     else:
@@ -126,9 +126,9 @@ def _ending(path: Path, endings: tuple[str, ...]) -> str:
     raise InputError(f'"{path}" has an unknown ending: use {known}.')
 
 
-def _refuse_sheared(ijk_to_lps: np.ndarray, path: Path, ending: str) -> None:
+def _refuse_sheared(ijk_to_lps: np.ndarray, shape: tuple[int, ...], path: Path, ending: str) -> None:
     # SimpleITK would straighten the axes of a NIfTI file without a word and move the voxels.
-    if ending in (".nii.gz", ".nii") and is_sheared(ijk_to_lps):
+    if ending in (".nii.gz", ".nii") and is_sheared(ijk_to_lps, shape):
         raise InputError(f'"{path}" cannot hold sheared axes (a tilted gantry): choose .seg.nrrd, .nrrd or .mha.')
 
 

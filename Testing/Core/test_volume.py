@@ -1,0 +1,163 @@
+"""Orientation and grids: the same patient, however the voxels are stored."""
+
+from itertools import permutations, product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from SAMedCore.errors import InputError
+from SAMedCore.labels import SYNAPSE_ORGANS
+from SAMedCore.volume import LabelMap, Volume, orientation_of, placed_on, reorient, restore_orientation, same_grid
+
+ALL_CODES = ["".join(letters) for axes in permutations(("LR", "PA", "SI")) for letters in product(*axes)]
+
+
+def an_image(shape=(4, 5, 6), spacing_mm=(0.7, 0.8, 2.5), rotation_degrees=(0, 0, 0), origin_mm=(-10, 20, 30)) -> Volume:
+    matrix = np.eye(4)
+    matrix[:3, :3] = Rotation.from_euler("xyz", rotation_degrees, degrees=True).as_matrix() * spacing_mm
+    matrix[:3, 3] = origin_mm
+    return Volume(np.arange(np.prod(shape), dtype=np.int16).reshape(shape), matrix)
+
+
+def lps_by_voxel(image) -> dict[int, np.ndarray]:
+    """Where each voxel lies in the patient; the voxels of `an_image` all have different values."""
+    k, j, i = np.indices(image.voxels.shape).reshape(3, -1)
+    lps_mm = (image.ijk_to_lps @ np.stack([i, j, k, np.ones_like(i)]))[:3].T
+    return dict(zip(image.voxels.ravel().tolist(), lps_mm, strict=True))
+
+
+def test_there_are_48_orientations():
+    assert len(set(ALL_CODES)) == 48
+
+
+@pytest.mark.parametrize("code", ALL_CODES)
+@pytest.mark.parametrize("rotation_degrees", [(0, 0, 0), (10, -20, 30), (45, 0, 0)])
+def test_every_axis_order_and_flip_gives_the_same_canonical_voxels(code, rotation_degrees):
+    image = reorient(an_image(rotation_degrees=rotation_degrees), "LPS")
+    stored = reorient(image, code)
+    assert orientation_of(stored) == code
+    canonical = reorient(stored, "LPS")
+    assert np.array_equal(canonical.voxels, image.voxels)
+    assert np.allclose(canonical.ijk_to_lps, image.ijk_to_lps, atol=1e-9)
+    assert stored.voxels.flags.c_contiguous
+
+
+@pytest.mark.parametrize("code", ALL_CODES)
+def test_a_label_map_goes_back_to_exactly_the_stored_order(code):
+    stored = reorient(an_image(rotation_degrees=(5, 6, 7)), code)
+    network = reorient(stored, "RPS")
+    restored = restore_orientation(LabelMap(network.voxels, network.ijk_to_lps, SYNAPSE_ORGANS), like=stored)
+    assert np.array_equal(restored.voxels, stored.voxels)
+    assert np.array_equal(restored.ijk_to_lps, stored.ijk_to_lps)
+    assert restored.labels is SYNAPSE_ORGANS
+
+
+@given(
+    shape=st.tuples(*[st.integers(1, 5)] * 3),
+    spacing_mm=st.tuples(*[st.floats(0.1, 10)] * 3),
+    rotation_degrees=st.tuples(*[st.floats(-180, 180)] * 3),
+    origin_mm=st.tuples(*[st.floats(-1000, 1000)] * 3),
+    code=st.sampled_from(ALL_CODES),
+)
+def test_reorienting_leaves_every_voxel_where_it_is_in_the_patient(shape, spacing_mm, rotation_degrees, origin_mm, code):
+    image = an_image(shape, spacing_mm, rotation_degrees, origin_mm)
+    moved = reorient(image, code)
+    assert orientation_of(moved) == code
+    before, after = lps_by_voxel(image), lps_by_voxel(moved)
+    assert before.keys() == after.keys()
+    assert all(np.allclose(before[value], after[value], atol=1e-6) for value in before)
+    assert np.array_equal(reorient(moved, orientation_of(image)).voxels, image.voxels)
+
+
+def test_the_letters_are_the_directions_of_increasing_indices():
+    assert orientation_of(an_image()) == "LPS"
+    assert orientation_of(Volume(np.zeros((2, 2, 2)), np.diag([-1.0, -1, 1, 1]))) == "RAS"
+
+
+def test_a_volume_in_the_wanted_orientation_is_not_copied():
+    image = an_image()
+    assert reorient(image, "lps") is image
+
+
+@pytest.mark.parametrize("code", ["", "LP", "LPX", "LRS", "LPSS"])
+def test_an_impossible_orientation_is_refused_by_name(code):
+    with pytest.raises(InputError, match=f'unknown orientation "{code}"'):
+        reorient(an_image(), code)
+
+
+def test_spacing_is_given_along_i_j_k():
+    assert an_image(rotation_degrees=(10, 20, 30)).spacing_mm == pytest.approx((0.7, 0.8, 2.5))
+
+
+@pytest.mark.parametrize(("shift_mm", "same"), [(0, True), (1e-4, True), (0.1, False)])
+def test_grids_are_the_same_within_what_file_headers_lose(shift_mm, same):
+    assert same_grid(an_image(), an_image(origin_mm=(-10, 20, 30 + shift_mm))) is same
+
+
+def test_grids_of_different_sizes_differ():
+    assert not same_grid(an_image(), an_image(shape=(5, 5, 6)))
+
+
+def test_a_label_map_of_another_scan_is_not_put_back():
+    other = LabelMap(np.ones((4, 5, 6), np.uint8), an_image(origin_mm=(0, 0, 0)).ijk_to_lps, SYNAPSE_ORGANS)
+    with pytest.raises(InputError, match="does not lie on the volume's voxels"):
+        restore_orientation(other, like=an_image())
+
+
+@pytest.mark.parametrize("code", ["LPS", "ASR"])
+def test_a_cropped_label_map_finds_its_place_on_the_whole_grid(code):
+    image = an_image(shape=(7, 8, 9), rotation_degrees=(3, 4, 5))
+    whole = LabelMap((image.voxels % 9).astype(np.uint8), image.ijk_to_lps, SYNAPSE_ORGANS)
+    matrix = image.ijk_to_lps.copy()
+    matrix[:3, 3] = (matrix @ [1, 2, 3, 1])[:3]
+    cropped = reorient(LabelMap(whole.voxels[3:6, 2:5, 1:9], matrix, SYNAPSE_ORGANS), code)
+    placed = placed_on(cropped, image)
+    assert same_grid(placed, image)
+    assert np.array_equal(placed.voxels[3:6, 2:5, 1:9], whole.voxels[3:6, 2:5, 1:9])
+    assert np.count_nonzero(placed.voxels) == np.count_nonzero(cropped.voxels)
+
+
+def test_a_label_map_reaching_beyond_the_volume_is_cut_to_it():
+    image = an_image(shape=(4, 5, 6))
+    matrix = image.ijk_to_lps.copy()
+    matrix[:3, 3] = (matrix @ [-2, 0, 1, 1])[:3]
+    placed = placed_on(LabelMap(np.ones((9, 5, 4), np.uint8), matrix, SYNAPSE_ORGANS), image)
+    assert placed.voxels.sum() == 3 * 5 * 2
+    assert placed.voxels[1:, :, :2].all()
+
+
+def test_a_label_map_between_the_voxels_is_refused():
+    between = LabelMap(np.ones((4, 5, 6), np.uint8), an_image(origin_mm=(-10.2, 20, 30)).ijk_to_lps, SYNAPSE_ORGANS)
+    with pytest.raises(InputError, match="do not coincide"):
+        placed_on(between, an_image())
+
+
+@pytest.mark.parametrize(
+    ("voxels", "matrix", "complaint"),
+    [
+        (np.zeros((2, 2)), np.eye(4), "three dimensions"),
+        (np.zeros((0, 2, 2)), np.eye(4), "empty"),
+        (np.zeros((2, 2, 2), complex), np.eye(4), "complex"),
+        (np.zeros((2, 2, 2)), np.eye(3), "4 x 4"),
+        (np.zeros((2, 2, 2)), np.full((4, 4), np.nan), "finite"),
+        (np.zeros((2, 2, 2)), np.diag([1.0, 1, 0, 1]), "inverted"),
+        (np.zeros((2, 2, 2)), np.array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]]), "inverted"),
+    ],
+)
+def test_what_is_not_a_volume_is_refused_at_the_door(voxels, matrix, complaint):
+    with pytest.raises(InputError, match=complaint):
+        Volume(voxels, matrix)
+
+
+@pytest.mark.parametrize(("value", "dtype"), [(1, np.uint8), (255, np.uint8), (256, np.uint16), (65535, np.uint16)])
+def test_label_maps_are_as_small_as_their_values_allow(value, dtype):
+    assert LabelMap(np.full((2, 2, 2), value, np.int64), np.eye(4), SYNAPSE_ORGANS).voxels.dtype == dtype
+
+
+@pytest.mark.parametrize("voxels", [np.full((2, 2, 2), -1), np.full((2, 2, 2), 65536), np.zeros((2, 2, 2), np.float32)])
+def test_label_values_outside_0_to_65535_are_refused(voxels):
+    with pytest.raises(InputError, match="0 to 65535"):
+        LabelMap(voxels, np.eye(4), SYNAPSE_ORGANS)
