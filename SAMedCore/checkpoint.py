@@ -122,7 +122,7 @@ def write_checkpoint(folder: Path, model: PeftModel, info: CheckpointInfo, half:
     model.peft_config["default"].base_model_name_or_path = info.base.name
 
     def fill(partial: Path) -> None:
-        model.save_pretrained(partial)
+        model.save_pretrained(partial, save_embedding_layers=False)  # "auto" asks the Hub about the base model
         (partial / "README.md").unlink(missing_ok=True)  # PEFT's empty template: samed.json says it better
         if half:
             _halve(partial / ADAPTER_FILE)

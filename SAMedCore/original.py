@@ -1,8 +1,8 @@
 """The .pth files that SAMed's authors published, in and out.
 
-LoRA of the encoder's block i is `w_a_{2i}` and `w_b_{2i}` for q, `w_a_{2i+1}` and `w_b_{2i+1}` for v, with alpha = r. SAMed_s adds
-`sa_*`, `cti_*` and `cit_*` for the self-, token-to-image and image-to-token attentions of the mask decoder's layers, q before v,
-and `fati_*` for the final attention. Everything else is SAM's `prompt_encoder.*` and `mask_decoder.*`.
+LoRA of the encoder's block i is `w_a_{2i}` and `w_b_{2i}` for q, `w_a_{2i+1}` and `w_b_{2i+1}` for v, with alpha = r. SAMed_s
+adds `sa_*`, `cti_*` and `cit_*` for the self-, token-to-image and image-to-token attentions of the mask decoder's layers, q
+before v, and `fati_*` for the final attention. Everything else is SAM's `prompt_encoder.*` and `mask_decoder.*`.
 """
 
 from __future__ import annotations
