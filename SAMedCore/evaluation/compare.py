@@ -145,20 +145,26 @@ def _all_labels(paths: list[Path]) -> LabelTable:
     for path in paths:
         table = read_labelmap(path).labels
         _check_names(table, LabelTable(tuple(merged.values())), path.name)
-        merged.update({label.value: label for label in table})
+        for label in table:
+            if label.value not in merged or _is_generic(merged[label.value]):
+                merged[label.value] = label
     return LabelTable(tuple(merged.values()))
 
 
 def _check_names(table: LabelTable, expected: LabelTable, case: str) -> None:
-    names = {label.value: label.name for label in expected}
+    by_value = {label.value: label for label in expected}
     for label in table:
-        other = names.get(label.value, label.name)
-        generic = f"label {label.value}"
-        if label.name.casefold() != other.casefold() and generic not in (label.name, other):
+        other = by_value.get(label.value, label)
+        if label.name.casefold() != other.name.casefold() and not (_is_generic(label) or _is_generic(other)):
             raise InputError(
-                f'{_of(case)}the value {label.value} means "{label.name}" and elsewhere "{other}": '
+                f'{_of(case)}the value {label.value} means "{label.name}" and elsewhere "{other.name}": '
                 "bring both to the same values first."
             )
+
+
+def _is_generic(label: Label) -> bool:
+    """Whether the file named only the value; see `LabelTable.generic`."""
+    return label.name == f"label {label.value}"
 
 
 def _check_values(prediction: LabelMap, labels: LabelTable, case: str) -> None:

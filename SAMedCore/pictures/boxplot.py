@@ -9,7 +9,7 @@ import numpy as np
 
 from SAMedCore.errors import InputError
 from SAMedCore.evaluation.scores import Scores
-from SAMedCore.pictures.saving import save
+from SAMedCore.pictures.saving import padded_layout, save
 
 BLUE, INK, GREY = "#2f6db5", "#1d2530", "#6b7684"
 
@@ -30,18 +30,18 @@ def box_plot(scores: Scores, path: Path, title: str | None = None) -> None:
     if not scores.rows:
         raise InputError(f'"{path}" cannot be drawn, there are no scores: evaluate at least one case.')
     labels = scores.labels
-    figure = Figure(figsize=(12, 1.9 + 0.5 * len(labels)), layout="constrained", facecolor="white")
+    figure = Figure(figsize=(12, 1.9 + 0.5 * len(labels)), layout=padded_layout(), facecolor="white")
     axes = figure.subplots(1, 2, sharey=True)
     measures = ("dice", "hd95_voxels" if scores.protocol == "paper" else "hd95_mm")
-    titles = ("Dice", "95 % Hausdorff distance in " + ("voxels" if scores.protocol == "paper" else "mm"))
+    titles = ("Dice", "HD95 in " + ("voxels" if scores.protocol == "paper" else "mm"))
     for panel, measure, heading in zip(axes, measures, titles, strict=True):
         _draw(panel, scores, measure)
         panel.set_title(heading, fontsize=14, color=INK, loc="left", weight="bold")
     axes[0].set(xlim=(-0.02, 1.02), ylim=(len(labels) - 0.4, -0.6))
-    axes[1].set_xlim(left=0)
+    axes[1].set_xlim(0, max(axes[1].get_xlim()[1], 1))
     axes[0].set_yticks(range(len(labels)), labels, fontsize=13, color=INK)
     if title:
-        figure.suptitle(title, fontsize=17, color=INK, weight="bold", x=0.01, ha="left")
+        figure.suptitle(title, fontsize=17, color=INK, weight="bold", x=0.015, ha="left")
     save(figure, path)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from SAMedCore.errors import InputError
-from SAMedCore.pictures.saving import save
+from SAMedCore.pictures.saving import padded_layout, save
 
 LOSS, DICE, INK, GREY = "#2f6db5", "#c4561b", "#1d2530", "#6b7684"
 
@@ -29,7 +29,7 @@ def loss_curve(history: Sequence[Mapping[str, float | None]], path: Path, title:
     if not history:
         raise InputError(f'"{path}" cannot be drawn, the history is empty: train at least one epoch.')
     validated = _points(history, "validation_dice")
-    figure = Figure(figsize=(9, 6.2 if validated else 3.8), layout="constrained", facecolor="white")
+    figure = Figure(figsize=(9, 6.2 if validated else 3.8), layout=padded_layout(), facecolor="white")
     panels = figure.subplots(2 if validated else 1, 1, sharex=True, squeeze=False)[:, 0]
     _draw(panels[0], _points(history, "loss"), LOSS, "training loss")
     panels[0].set_ylim(bottom=0)
@@ -37,10 +37,11 @@ def loss_curve(history: Sequence[Mapping[str, float | None]], path: Path, title:
         _draw(panels[1], validated, DICE, "validation Dice")
         _mark_best(panels[1], validated)
         panels[1].set_ylim(0, 1)
+    panels[-1].set_xlim(0, 1.02 * max(float(entry["epoch"] or 1) for entry in history))
     panels[-1].set_xlabel("epoch", fontsize=12, color=INK)
     panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     if title:
-        figure.suptitle(title, fontsize=16, color=INK, weight="bold", x=0.01, ha="left")
+        figure.suptitle(title, fontsize=16, color=INK, weight="bold", x=0.015, ha="left")
     save(figure, path)
 
 

@@ -27,6 +27,7 @@ DARK, LIGHT, GREY = "#0f1216", "#f2f4f7", "#9aa4b2"
 _WIDTH, _HEIGHT, _MARGIN, _GAP, _SIDE, _TITLE = 13.333, 7.5, 0.3, 0.06, 4.1, 0.62
 _MOST_SLICES = 12
 _ROOM_FOR_NUMBER_MM = 6.0
+_LEAST_HEIGHT_MM = 60.0
 _DASHES = (0, (3, 2))
 
 
@@ -111,9 +112,12 @@ def _inches_per_mm(rows: int, columns: int, size_mm: tuple[float, float], width:
 
 
 def _draw_upright(figure: Figure, scene: Scene, place: tuple[float, float, float, float]) -> float:
-    """The coronal and the sagittal plane side by side at the top; gives the lower edge of what they take."""
+    """The coronal and the sagittal plane side by side at the top, unless the scan is too short for them; gives the lower edge
+    of what they take, in inches."""
     left, bottom, width, height = place
     labels = scene.labelmap.voxels
+    if scene.coronal(0).size_mm[0] < _LEAST_HEIGHT_MM:
+        return bottom + height + 0.15
     planes = scene.coronal(richest_index(labels, 1)), scene.sagittal(richest_index(labels, 2))
     height_mm, width_mm = planes[0].size_mm[0], planes[0].size_mm[1] + planes[1].size_mm[1]
     scale = min((width - 0.1) / width_mm, 0.5 * height / height_mm)
@@ -169,12 +173,13 @@ def _draw_dashes(axes: Axes, mask: np.ndarray, pixel_mm: tuple[float, float]) ->
 
 def _outline(mask: np.ndarray, pixel_mm: tuple[float, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Coordinates in mm and values 0..1 of the mask in finer pixels, where 0.5 is its edge without the steps of voxels."""
+    # Smoothed by less than half a voxel, which would already make single voxels vanish.
     from scipy.ndimage import find_objects, gaussian_filter, zoom
 
     finer, margin = 4, 2
     ((rows, columns),) = find_objects(mask.astype(np.uint8))
     cut = np.pad(mask[rows, columns].astype(np.float32), margin)
-    fine = gaussian_filter(zoom(cut, finer, order=0, grid_mode=True, mode="grid-constant"), 0.5 * finer)
+    fine = gaussian_filter(zoom(cut, finer, order=0, grid_mode=True, mode="grid-constant"), 0.42 * finer)
     y = (rows.start - margin + (np.arange(fine.shape[0]) + 0.5) / finer) * pixel_mm[0]
     x = (columns.start - margin + (np.arange(fine.shape[1]) + 0.5) / finer) * pixel_mm[1]
     return x, y, fine
@@ -208,7 +213,7 @@ def _draw_legend(figure: Figure, scene: Scene, place: tuple[float, float, float,
     y = step / 2
     for label, volume_ml in volumes_ml.items():
         axes.add_patch(Rectangle((0, y - 0.32 * step), step, 0.64 * step, color=_colour(label), linewidth=0))
-        axes.text(step / 2, y, str(label.value), color="white", ha="center", weight="bold", **font)
+        axes.text(step / 2, y, str(label.value), color=_ink_on(label), ha="center", weight="bold", **font)
         ink = LIGHT if volume_ml else GREY
         axes.text(1.35 * step, y, label.name, color=ink, **font)
         axes.text(width, y, f"{volume_ml:,.0f} ml" if volume_ml else "not found", color=ink, ha="right", **font)
@@ -227,3 +232,8 @@ def _volumes_ml(labelmap: LabelMap) -> dict[Label, float]:
 def _colour(label: Label) -> tuple[float, float, float]:
     red, green, blue = label.rgb
     return red / 255, green / 255, blue / 255
+
+
+def _ink_on(label: Label) -> str:
+    red, green, blue = _colour(label)
+    return DARK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.68 else "white"

@@ -1,4 +1,4 @@
-"""Writing a figure to a file, whole or not at all."""
+"""The margins of charts, and writing a figure to a file, whole or not at all."""
 
 from __future__ import annotations
 
@@ -10,8 +10,16 @@ from SAMedCore.writing import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 FORMATS = ("png", "pdf", "svg")
+
+
+def padded_layout() -> ConstrainedLayoutEngine:
+    """Lets a chart fill its figure but for a small margin."""
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    return ConstrainedLayoutEngine(w_pad=0.15, h_pad=0.15)
 
 
 def save(figure: Figure, path: Path, dpi: int = 160) -> None:
