@@ -110,7 +110,7 @@ def _train_epoch(
         state.minutes = before + (time.monotonic() - began) / 60
         run.progress(_progress(stage, state, stage.epochs * batch_count, losses[-1], rate))
     state.epoch += 1
-    row = {"stage": stage.trains, "epoch": state.epoch, "step": state.step, "learning_rate": rate}
+    row = {"stage": stage.trains, "epoch": len(state.history) + 1, "step": state.step, "learning_rate": rate}
     state.history.append({**row, "loss": sum(losses) / len(losses), "validation_dice": None})
 
 
