@@ -73,10 +73,13 @@ def spline_matrix(size_in: int, size_out: int) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def nearest_index(size_in: int, size_out: int) -> np.ndarray:
-    """For each of size_out pixels the one of size_in that `scipy.ndimage.zoom(order=0)` takes, int64."""
+    """For each of size_out pixels the one of size_in that `scipy.ndimage.zoom(order=0)` takes, int64.
+
+    The published code lets rounding push the last pixel outside, where it becomes background (512 to 224); here it stays.
+    """
     from scipy.ndimage import zoom
 
-    return zoom(np.arange(size_in, dtype=np.int64), size_out / size_in, order=0)
+    return zoom(np.arange(size_in, dtype=np.int64), size_out / size_in, order=0, mode="nearest")
 
 
 def resize_images(images: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:

