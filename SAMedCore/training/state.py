@@ -25,7 +25,8 @@ class TrainingState:
     Attributes:
         stage, epoch, step: the stage under way and the epochs and steps of it that are done.
         minutes: training time of the stage so far.
-        history: a row an epoch: stage, epoch (counted through all stages), step of the stage, loss, learning_rate, validation_dice (None without validation).
+        history: a row an epoch: stage, epoch (counted through all stages), step of the stage, loss, learning_rate,
+            validation_dice (None without validation).
         best_dice: the highest validation Dice so far.
     """
 

@@ -1,0 +1,155 @@
+"""From annotated scans and a base model, or an earlier checkpoint, to a new checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from peft import PeftModel
+from torch import nn
+
+from SAMedCore import catalogue, downloads
+from SAMedCore.checkpoint import Base, CheckpointInfo, find_folder, load_peft, write_checkpoint
+from SAMedCore.errors import InputError
+from SAMedCore.model.lora import LoraSettings, add_lora
+from SAMedCore.model.sam import DEFAULT_INPUT_SIZE, build_sam
+from SAMedCore.model.weights import detect_architecture, load_base_weights, read_state
+from SAMedCore.preprocessing import Preprocessing
+from SAMedCore.training.dataset import SliceDataset, slice_dataset, split
+from SAMedCore.training.pairs import Pair, training_labels
+from SAMedCore.training.presets import Recipe
+from SAMedCore.training.trainer import train
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Which annotations are learnt from, and how.
+
+    Attributes:
+        pairs: the annotated scans.
+        labels: names of the structures to learn; None for all that occur.
+        validation: the fraction held out, whole scans where there are several, else slices.
+        slices: "all", "annotated", or for each scan slice numbers along k in the checkpoint's orientation.
+        others: what becomes of slices that are not chosen; see `dataset.slice_dataset`.
+        orientation: of the slices, see `Preprocessing`; a checkpoint to go on from keeps its own.
+    """
+
+    pairs: Sequence[Pair]
+    labels: Sequence[str] | None = None
+    validation: float = 0.2
+    slices: Literal["all", "annotated"] | Sequence[Collection[int]] = "annotated"
+    others: Literal["left out", "not annotated"] = "left out"
+    orientation: str = "LPS"
+
+
+def finetune(
+    data: TrainingData,
+    recipe: Recipe,
+    out: Path,
+    *,
+    base: str | Path | None = None,
+    checkpoint: str | Path | None = None,
+    device: torch.device | str = "cpu",
+    half: bool = False,
+    progress: Callable[[dict[str, Any]], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    resume: bool = False,
+) -> list[dict[str, Any]]:
+    """Train LoRA and mask decoder on the data and leave the best checkpoint at `out`.
+
+    Args:
+        base: the catalogue's name of a base model, or a weights file; where `checkpoint` is given, only the file.
+        checkpoint: go on from this one, with its labels and preprocessing.
+        half: store the checkpoint in float16.
+        device, progress, cancelled, resume: see `trainer.train`.
+
+    Returns:
+        the history, a row an epoch.
+
+    Raises:
+        InputError: base and data do not fit together, or as `trainer.train`.
+        Cancelled, SAMedError: as `trainer.train`.
+    """
+    if checkpoint is not None:
+        model, info = load_peft(find_folder(checkpoint), None if base is None else Path(base), trainable=True)
+    elif base is not None:
+        model, info = _new_model(base, data, recipe)
+    else:
+        raise InputError("there is nothing to start from: give --base BASE or --from CHECKPOINT.")
+    dataset = slice_dataset(
+        data.pairs,
+        info.labels,
+        info.preprocessing,
+        model.low_res_size,
+        slices=data.slices,
+        others=data.others,
+        augmentation=recipe.augmentation,
+        seed=recipe.seed,
+    )
+    training, validation = split(dataset, data.validation, recipe.seed)
+    info = replace(info, recipe=recipe.to_json(), trained_on=_trained_on(training, validation), metrics={})
+    save = partial(_save, info=info, half=half)
+    return train(
+        model,
+        training,
+        validation,
+        recipe,
+        out,
+        save=save,
+        device=device,
+        progress=progress,
+        cancelled=cancelled,
+        resume=resume,
+    )
+
+
+def _new_model(base: str | Path, data: TrainingData, recipe: Recipe) -> tuple[PeftModel, CheckpointInfo]:
+    """SAM with the base's weights and fresh LoRA, seeded by the recipe."""
+    weights, known = _weights_of(base)
+    state = read_state(weights)
+    architecture = known.architecture if known else detect_architecture(state)
+    if architecture is None:
+        raise InputError(f"{weights}: not the weights of a Segment Anything model: give those of vit_b, vit_l, vit_h or lite.")
+    labels = training_labels(data.pairs, data.labels)
+    sizes = recipe.sizes or (DEFAULT_INPUT_SIZE[architecture],)
+    if architecture == "lite" and sizes[-1] != DEFAULT_INPUT_SIZE["lite"]:
+        raise InputError(f'the preset "{recipe.name}" is for vit bases, "lite" takes 256 pixels: use --preset few-shot.')
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        sam = build_sam(architecture, len(labels), sizes[-1])
+        load_base_weights(sam, state, str(weights))
+        model = add_lora(sam, LoraSettings(recipe.lora_rank, recipe.lora_rank, recipe.lora_in_decoder))
+    name = known.name if known else weights.stem
+    sha256 = known.sha256 if known else downloads.sha256_of(weights)
+    preprocessing = Preprocessing(sizes=sizes, orientation=data.orientation)
+    return model, CheckpointInfo(Base(name, architecture, sha256), labels, preprocessing)
+
+
+def _weights_of(base: str | Path) -> tuple[Path, catalogue.BaseModel | None]:
+    """The weights file, and the catalogue's entry for it where there is one."""
+    path = Path(base)
+    if path.is_file():
+        sha256 = downloads.sha256_of(path)
+        return path, next((known for known in catalogue.BASE_MODELS if known.sha256 == sha256), None)
+    known = catalogue.find_base(str(base))
+    return catalogue.base_weights(known), known
+
+
+def _trained_on(training: SliceDataset, validation: SliceDataset | None) -> dict[str, Any]:
+    """Counts and a hash of the slices: enough to tell two trainings apart, nothing that names a patient."""
+    digest = hashlib.sha256(training.images.tobytes() + training.classes.tobytes()).hexdigest()
+    return {
+        "scans": len(set(training.volume_numbers.tolist())),
+        "slices": len(training),
+        "validation_slices": 0 if validation is None else len(validation),
+        "sha256": digest,
+    }
+
+
+def _save(path: Path, model: nn.Module, metrics: dict[str, Any], *, info: CheckpointInfo, half: bool) -> None:
+    write_checkpoint(path, model, replace(info, metrics=metrics), half)  # type: ignore[arg-type]
