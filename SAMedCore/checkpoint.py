@@ -107,6 +107,15 @@ def read_info(folder: Path) -> CheckpointInfo:
         raise InputError(f"{file}: damaged ({error!r}): fetch or train the checkpoint again.") from error
 
 
+def check_output(folder: Path) -> None:
+    """Call it before long work: raises InputError where no checkpoint could be written at `folder`."""
+    from SAMedCore.formats.write import check_writable
+
+    if folder.exists() and not (folder / INFO_FILE).is_file():
+        raise InputError(f"{folder}: is there already and is no checkpoint: choose another place.")
+    check_writable(folder.absolute().parent / INFO_FILE)
+
+
 def write_checkpoint(folder: Path, model: PeftModel, info: CheckpointInfo, half: bool = False) -> None:
     """Write a checkpoint; an existing one of that name is replaced only when the new one is complete.
 
@@ -171,6 +180,26 @@ def find_folder(checkpoint: str | Path) -> Path:
     if known.folder is None:
         raise InputError(f'{checkpoint}: get the file from {known.address}, then run "samed models import FILE.pth".')
     return known.folder
+
+
+def find_base_model(name_or_file: str | Path) -> tuple[Base, Path]:
+    """The base model of that catalogue name, or in that weights file, and where its weights are.
+
+    Raises:
+        InputError: it is unknown, not fetched, or not a Segment Anything.
+    """
+    if not Path(name_or_file).is_file():
+        known = catalogue.find_base(str(name_or_file))
+        return Base(known.name, known.architecture, known.sha256), catalogue.base_weights(known)
+    from SAMedCore.model.weights import detect_architecture, read_state
+
+    file = Path(name_or_file)
+    sha256 = downloads.sha256_of(file)
+    architecture = detect_architecture(read_state(file))
+    if architecture is None:
+        raise InputError(f"{file}: not the weights of a Segment Anything: give those of vit_b, vit_l, vit_h or lite.")
+    name = next((known.name for known in catalogue.BASE_MODELS if known.sha256 == sha256), file.stem)
+    return Base(name, architecture, sha256), file
 
 
 def read_base(base: Base, weights: Path | None = None) -> dict[str, Any]:

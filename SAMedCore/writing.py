@@ -33,3 +33,11 @@ def replacing(path: Path) -> Iterator[Path]:
         raise InputError(f'"{path}" cannot be written ({error.strerror or error}): choose another place.') from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """The folder `path`, made with its parents unless it is there. Raises InputError where it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f'the folder "{path}" cannot be made ({error.strerror or error}): choose another place.') from error

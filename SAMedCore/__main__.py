@@ -1,0 +1,7 @@
+"""`python -m SAMedCore` is `samed`."""
+
+import sys
+
+from SAMedCore.cli import main
+
+sys.exit(main())

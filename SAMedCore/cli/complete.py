@@ -1,0 +1,50 @@
+"""Fill in the rest of a partly annotated scan.
+
+LABELS holds the annotated slices; they come back as they were. No checkpoint is needed, only a base model.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from SAMedCore.cli.console import Console, add_device, add_json, slice_range
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("ct", metavar="CT", type=Path, help="a file that SimpleITK reads, or a DICOM series folder")
+    parser.add_argument("labels", metavar="LABELS", type=Path, help="its label map, annotated on some slices")
+    parser.add_argument("out", metavar="OUT", type=Path, help="the completed segmentation")
+    parser.add_argument("--base", default="lite", metavar="BASE", help="lite, vit_b, vit_l, vit_h, or a weights file")
+    parser.add_argument(
+        "--annotated-slices",
+        metavar="FROM:TO:STEP",
+        type=slice_range,
+        help="axial slices counted from the feet; default: those with any label",
+    )
+    add_device(parser)
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    from SAMedCore.formats.write import check_labelmap_output
+    from SAMedCore.volume import placed_on, read_labelmap, read_volume, write_labelmap
+
+    check_labelmap_output(options.out, source=options.ct)
+    volume = read_volume(options.ct)
+    labelmap = placed_on(read_labelmap(options.labels), volume)
+
+    from SAMedCore.completion import complete
+    from SAMedCore.inference import choose_device
+
+    console = Console(options.json)
+    completion = complete(
+        volume,
+        labelmap,
+        annotated_slices=options.annotated_slices,
+        base=options.base,
+        device=choose_device(options.device),
+        progress=console.progress,
+    )
+    write_labelmap(completion.labelmap, options.out, source=options.ct)
+    console.result(f"{completion.text()}\nSegmentation: {options.out}", segmentation=str(options.out), **completion.facts())

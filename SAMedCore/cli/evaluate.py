@@ -1,0 +1,46 @@
+"""Score segmentations against references: Dice, HD95, mean surface distance and surface Dice."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+from SAMedCore.cli.console import Console, add_json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--predictions", metavar="DIR", type=Path, required=True)
+    parser.add_argument("--references", metavar="DIR", type=Path, required=True, help="files of the same names")
+    parser.add_argument(
+        "--protocol", default="standard", choices=["standard", "paper"], help="paper: SAMed's own, in voxel units"
+    )
+    parser.add_argument("--tolerance", metavar="MM", type=float, default=2.0, help="of the surface Dice; default 2 mm")
+    parser.add_argument("--csv", metavar="FILE", type=Path, help="also write a row per case and structure")
+    parser.add_argument("--plot", metavar="PNG", type=Path, help="also draw a box plot")
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    from SAMedCore.evaluation.compare import evaluate_folder
+    from SAMedCore.formats.write import check_writable
+
+    for path in (options.csv, options.plot):
+        if path is not None:
+            check_writable(path)
+    console = Console(options.json)
+    scores = evaluate_folder(
+        options.predictions,
+        options.references,
+        protocol=options.protocol,
+        tolerance_mm=options.tolerance,
+        progress=lambda done, total: console.progress({"done": done, "total": total}),
+    )
+    if options.csv is not None:
+        scores.write_csv(options.csv)
+    if options.plot is not None:
+        from SAMedCore.pictures.boxplot import box_plot
+
+        box_plot(scores, options.plot)
+    summaries = [asdict(summary) for summary in (*scores.summaries(), scores.mean())]
+    console.result(scores.table(), summaries=summaries)

@@ -1,0 +1,93 @@
+"""List, fetch, describe, import and export models.
+
+list: what there is; fetch NAME: get a base model; info CHECKPOINT: what it is; import FILE.pth: the authors' files; export.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from SAMedCore.cli.console import Console, add_json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(metavar="list|fetch|info|import|export")
+    listing = actions.add_parser("list", help="base models and checkpoints, and where they come from")
+    fetch = actions.add_parser("fetch", help="get a base model's weights into the cache folder")
+    fetch.add_argument("name", metavar="NAME")
+    info = actions.add_parser("info", help="what a checkpoint is and what it was trained on")
+    info.add_argument("checkpoint", metavar="CHECKPOINT")
+    importing = actions.add_parser("import", help="turn a .pth of SAMed's authors into a checkpoint")
+    importing.add_argument("file", metavar="FILE.pth", type=Path)
+    importing.add_argument("--base", required=True, metavar="BASE", help="vit_b, vit_l, vit_h, or a weights file")
+    importing.add_argument("--out", required=True, metavar="CHECKPOINT", type=Path)
+    importing.add_argument(
+        "--orientation", default="RPS", metavar="RPS|auto", help="how its training slices lay; auto: by the model's confidence"
+    )
+    importing.add_argument("--input-size", type=int, default=512, metavar="PIXELS")
+    export = actions.add_parser("export", help="write a checkpoint as the authors' .pth")
+    export.add_argument("checkpoint", metavar="CHECKPOINT")
+    export.add_argument("file", metavar="FILE.pth", type=Path)
+    export.add_argument("--base", metavar="FILE", type=Path, help="the base model's weights, if not in the cache folder")
+    for action, run_action in ((listing, _list), (fetch, _fetch), (info, _info), (importing, _import), (export, _export)):
+        add_json(action)
+        action.set_defaults(action=run_action)
+    parser.set_defaults(action=_list, json=False)
+
+
+def run(options: argparse.Namespace) -> None:
+    options.action(options, Console(options.json))
+
+
+def _list(options: argparse.Namespace, console: Console) -> None:
+    from SAMedCore.catalogue import BASE_MODELS, CHECKPOINTS
+
+    lines, rows = ["Base models:"], []
+    for base in BASE_MODELS:
+        here = base.path.is_file()
+        state = "here" if here else f"get it with: samed models fetch {base.name}"
+        lines.append(f"  {base.name:14}{base.description} [{base.licence}]; {state}")
+        rows.append({"kind": "base", "name": base.name, "description": base.description, "here": here})
+    lines.append("Checkpoints:")
+    for known in CHECKPOINTS:
+        here = known.folder is not None and known.folder.is_dir()
+        where = "here" if here else f"by import, from {known.address}"
+        lines.append(f"  {known.name:14}{known.description} (base {known.base}); {where}")
+        rows.append({"kind": "checkpoint", "name": known.name, "description": known.description, "here": here})
+    console.result("\n".join(lines), models=rows)
+
+
+def _fetch(options: argparse.Namespace, console: Console) -> None:
+    from SAMedCore.catalogue import fetch_base, find_base
+
+    path = fetch_base(find_base(options.name))
+    console.result(f"Fetched and checked: {path}", path=str(path))
+
+
+def _info(options: argparse.Namespace, console: Console) -> None:
+    from SAMedCore.checkpoint import find_folder, read_info
+
+    facts = read_info(find_folder(options.checkpoint)).to_json()
+    console.result(json.dumps(facts, indent=1), **facts)
+
+
+def _import(options: argparse.Namespace, console: Console) -> None:
+    from SAMedCore.checkpoint import check_output, find_base_model
+    from SAMedCore.original import import_original
+
+    check_output(options.out)
+    base, weights = find_base_model(options.base)
+    import_original(options.file, base, weights, options.out, options.orientation, options.input_size)
+    console.result(f"Checkpoint: {options.out}", checkpoint=str(options.out))
+
+
+def _export(options: argparse.Namespace, console: Console) -> None:
+    from SAMedCore.checkpoint import find_folder
+    from SAMedCore.formats.write import check_writable
+    from SAMedCore.original import export_original
+
+    check_writable(options.file)
+    export_original(find_folder(options.checkpoint), options.file, options.base)
+    console.result(f"Exported: {options.file}", file=str(options.file))

@@ -1,0 +1,64 @@
+"""Segment a CT with a checkpoint.
+
+OUT by its ending: .seg.nrrd (Slicer segmentation), .nii.gz, .nrrd, .mha (label map), .dcm (DICOM SEG, from a DICOM series).
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from SAMedCore.cli.console import Console, add_device, add_json, names, slice_range
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("ct", metavar="CT", type=Path, help="a file that SimpleITK reads, or a DICOM series folder")
+    parser.add_argument("out", metavar="OUT", type=Path, help="the segmentation to write")
+    parser.add_argument("--model", metavar="CHECKPOINT", required=True, help="a checkpoint folder or catalogue name")
+    parser.add_argument("--base", metavar="FILE", type=Path, help="the base model's weights, if not in the cache folder")
+    add_device(parser)
+    parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16", "fp16"])
+    parser.add_argument("--batch-size", metavar="N", type=int, help="slices at a time")
+    parser.add_argument("--labels", metavar="a,b", type=names, help="keep these structures only")
+    parser.add_argument("--slices", metavar="FROM:TO", type=slice_range, help="segment these axial slices only")
+    parser.add_argument("--largest-component", action="store_true", help="keep each structure's largest component only")
+    parser.add_argument(
+        "--probabilities", metavar="FILE", type=Path, help="also write the class probabilities (.nrrd, .nii.gz)"
+    )
+    parser.add_argument("--overview", metavar="PNG", type=Path, help="also draw an overview picture")
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    from SAMedCore.formats.write import check_labelmap_output, check_volume_output, check_writable, write_volume
+    from SAMedCore.volume import read_volume, write_labelmap
+
+    check_labelmap_output(options.out, source=options.ct)
+    if options.probabilities is not None:
+        check_volume_output(options.probabilities)
+    if options.overview is not None:
+        check_writable(options.overview)
+    volume = read_volume(options.ct)
+
+    from SAMedCore.inference import load_model
+
+    console = Console(options.json)
+    model = load_model(options.model, options.device, options.precision, options.base)
+    segmentation = model.segment_with_probabilities(
+        volume,
+        labels=options.labels,
+        slices=options.slices,
+        batch_size=options.batch_size,
+        largest_component=options.largest_component,
+        probabilities=options.probabilities is not None,
+        progress=console.progress,
+    )
+    write_labelmap(segmentation.labelmap, options.out, source=options.ct)
+    if segmentation.probabilities is not None:
+        channels_last = segmentation.probabilities.transpose(1, 2, 3, 0).astype("float32")
+        write_volume(channels_last, volume.ijk_to_lps, options.probabilities)
+    if options.overview is not None:
+        from SAMedCore.pictures.overview import overview
+
+        overview(volume, segmentation.labelmap, options.overview)
+    console.result(f"Segmentation: {options.out}", segmentation=str(options.out))

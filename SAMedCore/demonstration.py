@@ -1,0 +1,97 @@
+"""The whole job on a small real CT: fetch, segment with the shipped checkpoint, score, draw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from SAMedCore import catalogue, samples
+from SAMedCore.completion.interpolation import SliceShapes, nearest, to_labels
+from SAMedCore.labels import LabelTable
+from SAMedCore.volume import LabelMap, reorient, write_labelmap
+
+ANNOTATED = samples.ORGAN_SLICES[:: samples.ANNOTATED_EVERY]
+SCORED = tuple(k for k in samples.ORGAN_SLICES if k not in ANNOTATED)
+CAVEAT = (
+    f"A demonstration on one scan: trained on every {samples.ANNOTATED_EVERY}th slice of it, scored on "
+    "the others. The labels are TotalSegmentator's predictions, not a person's. Not a model for other patients."
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Dice per organ on the slices never trained on: the checkpoint's and that of both baselines without a network.
+
+    Attributes:
+        labels: the organs.
+        dice: method -> one value per organ, in the order of `labels`.
+        segmentation, overview: the files written.
+    """
+
+    labels: LabelTable
+    dice: dict[str, list[float]]
+    segmentation: Path
+    overview: Path
+
+    def text(self) -> str:
+        width = max(len(method) for method in self.dice) + 2
+        lines = [f"Dice on {len(SCORED)} slices".ljust(24) + "".join(method.rjust(width) for method in self.dice)]
+        rows = zip(("mean", *self.labels.names), *([np.mean(values), *values] for values in self.dice.values()), strict=True)
+        for name, *values in rows:
+            lines.append(f"  {name}".ljust(24) + "".join(f"{value:.3f}".rjust(width) for value in values))
+        return "\n".join([*lines, CAVEAT, f"Segmentation: {self.segmentation}", f"Overview picture: {self.overview}"])
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "labels": self.labels.names,
+            "dice": self.dice,
+            "segmentation": str(self.segmentation),
+            "overview": str(self.overview),
+        }
+
+
+def demonstrate(folder: Path, device: str = "auto", progress: Callable[[dict], None] | None = None) -> Outcome:
+    """Run the demo and leave segmentation and overview in `folder`.
+
+    Raises:
+        SAMedError: the sample CT or the base model cannot be fetched.
+        InputError: the folder cannot be written to.
+    """
+    from SAMedCore.inference import load_model
+    from SAMedCore.pictures.overview import overview
+    from SAMedCore.writing import make_folder
+
+    make_folder(folder)
+    catalogue.fetch_base(catalogue.find_base("lite"))
+    volume, reference = samples.fetch_sample()
+    labelmap = load_model(catalogue.DEMO_CHECKPOINT, device).segment(volume, progress=progress)
+    files = folder / "segmentation.seg.nrrd", folder / "overview.png"
+    write_labelmap(labelmap, files[0])
+    overview(volume, labelmap, files[1], title="SAMed on the sample CT (dashed: TotalSegmentator)", reference=reference)
+    truth = reorient(reference, "LPS")
+    methods = {"checkpoint": reorient(labelmap, "LPS").voxels, **baselines(truth, ANNOTATED)}
+    dice = {method: organ_dice(voxels, truth, SCORED) for method, voxels in methods.items()}
+    return Outcome(reference.labels, dice, *files)
+
+
+def baselines(truth: LabelMap, annotated: range) -> dict[str, np.ndarray]:
+    """What the annotated slices give without a network: label voxels (k, j, i) by method."""
+    spacing_i, spacing_j, _ = truth.spacing_mm
+    shapes = SliceShapes(truth.voxels, annotated, (spacing_j, spacing_i))
+    copied, interpolated = np.zeros_like(truth.voxels), np.zeros_like(truth.voxels)
+    for k in samples.ORGAN_SLICES:
+        copied[k] = truth.voxels[nearest(annotated, k)]
+        interpolated[k] = to_labels(shapes.at(k), truth.voxels.shape[1:], truth.voxels.dtype)
+    return {"nearest slice": copied, "interpolated": interpolated}
+
+
+def organ_dice(voxels: np.ndarray, truth: LabelMap, slices: tuple[int, ...]) -> list[float]:
+    """Dice of each of the table's organs over these slices."""
+    from SAMedCore.evaluation.measures import dice
+
+    chosen = list(slices)
+    return [dice(voxels[chosen] == value, truth.voxels[chosen] == value) for value in truth.labels.values]
