@@ -1,0 +1,1 @@
+"""The rest of a partly annotated scan."""

@@ -1,0 +1,95 @@
+"""An interpolated shape as the box and mask prompt of SAM, and SAM's answer back on the scan's own pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from SAMedCore.completion.interpolation import Distances
+
+DISTANCE_LIMIT = 8.0
+"""Signed distances in a mask prompt are clamped to plus and minus this many input pixels."""
+
+
+@dataclass(frozen=True)
+class SliceGrids:
+    """The three pixel grids of a slice: the scan's, the network's input and its low-resolution logits.
+
+    The input's corner pixels lie on the scan's corner pixels, as the cubic-spline resize of the images has it; each
+    low-resolution pixel covers a square of input pixels.
+    """
+
+    slice_shape: tuple[int, int]
+    spacing_mm: tuple[float, float]
+    input_size: int
+    low_res_size: int
+
+    @property
+    def input_pixel_mm(self) -> float:
+        """Side of an input pixel in mm, the geometric mean of both axes."""
+        rows, columns = (s * n / self.input_size for s, n in zip(self.spacing_mm, self.slice_shape, strict=True))
+        return float(np.sqrt(rows * columns))
+
+    def to_low_res(self, images: Tensor) -> Tensor:
+        """(N, j, i) on the scan's pixels to (N, L, L)."""
+        size = (self.input_size, self.input_size)
+        inputs = functional.interpolate(images[:, None], size, mode="bilinear", align_corners=True)
+        return self._between(inputs, self.low_res_size)[:, 0]
+
+    def to_slice(self, low_res: Tensor) -> Tensor:
+        """(N, L, L) to (N, j, i) on the scan's pixels."""
+        inputs = self._between(low_res[:, None], self.input_size)
+        return functional.interpolate(inputs, self.slice_shape, mode="bilinear", align_corners=True)[:, 0]
+
+    @staticmethod
+    def _between(images: Tensor, size: int) -> Tensor:
+        if images.shape[-1] == size:
+            return images
+        return functional.interpolate(images, (size, size), mode="bilinear", align_corners=False)
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """The prompts of one slice, one for each label that has a shape there.
+
+    Attributes:
+        values: label values, N of them.
+        boxes: (N, 4) float32, x y x y in input pixels.
+        masks: (N, 1, L, L) float32, signed distance in input pixels, clamped.
+    """
+
+    values: tuple[int, ...]
+    boxes: Tensor
+    masks: Tensor
+
+
+def make_prompts(distances: Distances, grids: SliceGrids, jitter: np.random.Generator | None = None) -> Prompts | None:
+    """Box (with a margin of one input pixel) and mask prompt of each shape; None where the slice holds none.
+
+    Args:
+        distances: of one slice, in mm.
+        grids: the slice's pixel grids.
+        jitter: moves each side of each box by up to a pixel, as training wants it.
+    """
+    values = tuple(value for value, distance in distances.items() if distance.max() > 0)
+    if not values:
+        return None
+    pixels = torch.from_numpy(np.stack([distances[value] for value in values])) / grids.input_pixel_mm
+    low_res = grids.to_low_res(pixels.float())
+    scale = grids.input_size / grids.low_res_size
+    boxes = np.stack([_box(shape.numpy()) for shape in low_res]) * scale
+    if jitter is not None:
+        boxes = boxes + jitter.uniform(-1, 1, boxes.shape)
+    boxes = np.clip(boxes + np.array([-1, -1, 1, 1]), 0, grids.input_size - 1)
+    masks = low_res.clamp(-DISTANCE_LIMIT, DISTANCE_LIMIT)[:, None]
+    return Prompts(values, torch.from_numpy(boxes).float(), masks)
+
+
+def _box(distance: np.ndarray) -> np.ndarray:
+    """x y x y of the shape; where it is thinner than a pixel, of its deepest one."""
+    rows, columns = np.nonzero(distance > min(0.0, float(distance.max()) - 1e-6))
+    return np.array([columns.min(), rows.min(), columns.max(), rows.max()], np.float64)
