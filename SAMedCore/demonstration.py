@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from SAMedCore import catalogue, samples
-from SAMedCore.completion.interpolation import SliceShapes, nearest, to_labels
+from SAMedCore.completion.complete import interpolated
+from SAMedCore.completion.interpolation import SliceShapes, nearest
 from SAMedCore.labels import LabelTable
 from SAMedCore.volume import LabelMap, reorient, write_labelmap
 
@@ -82,11 +83,11 @@ def baselines(truth: LabelMap, annotated: range) -> dict[str, np.ndarray]:
     """What the annotated slices give without a network: label voxels (k, j, i) by method."""
     spacing_i, spacing_j, _ = truth.spacing_mm
     shapes = SliceShapes(truth.voxels, annotated, (spacing_j, spacing_i))
-    copied, interpolated = np.zeros_like(truth.voxels), np.zeros_like(truth.voxels)
+    copied, blended = np.zeros_like(truth.voxels), np.zeros_like(truth.voxels)
     for k in samples.ORGAN_SLICES:
         copied[k] = truth.voxels[nearest(annotated, k)]
-        interpolated[k] = to_labels(shapes.at(k), truth.voxels.shape[1:], truth.voxels.dtype)
-    return {"nearest slice": copied, "interpolated": interpolated}
+        blended[k] = interpolated(shapes, k, annotated)
+    return {"nearest slice": copied, "interpolated": blended}
 
 
 def organ_dice(voxels: np.ndarray, truth: LabelMap, slices: tuple[int, ...]) -> list[float]:

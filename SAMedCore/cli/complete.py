@@ -28,14 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     from SAMedCore.formats.write import check_labelmap_output
-    from SAMedCore.volume import placed_on, read_labelmap, read_volume, write_labelmap
+    from SAMedCore.volume import read_labelmap, read_volume, write_labelmap
 
     check_labelmap_output(options.out, source=options.ct)
     volume = read_volume(options.ct)
-    labelmap = placed_on(read_labelmap(options.labels), volume)
+    labelmap = read_labelmap(options.labels)
 
-    from SAMedCore.completion import complete
-    from SAMedCore.inference import choose_device
+    from SAMedCore.completion.complete import complete
 
     console = Console(options.json)
     completion = complete(
@@ -43,8 +42,14 @@ def run(options: argparse.Namespace) -> None:
         labelmap,
         annotated_slices=options.annotated_slices,
         base=options.base,
-        device=choose_device(options.device),
+        device=options.device,
         progress=console.progress,
     )
     write_labelmap(completion.labelmap, options.out, source=options.ct)
-    console.result(f"{completion.text()}\nSegmentation: {options.out}", segmentation=str(options.out), **completion.facts())
+    estimates = {method: estimate.mean_dice for method, estimate in completion.estimates.items()}
+    console.result(
+        f"{completion.summary()}\nSegmentation: {options.out}",
+        segmentation=str(options.out),
+        method=completion.method,
+        estimated_dice=estimates,
+    )

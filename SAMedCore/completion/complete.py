@@ -76,7 +76,8 @@ def complete(
         base: a base model's name in the catalogue or its weights file; read only where the network is of use.
         sam: a loaded base model instead, used on the device where it is; it comes back as it was.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
-        progress: called with {"event": "progress", "phase", "done", "total"}; phase is encoding, estimating, training or completing.
+        progress: called with {"event": "progress", "phase", "done", "total"}; the phases are encoding,
+            estimating, training and completing.
         cancelled: asked between steps; True raises Cancelled.
         minutes: how long to train, as two CPU cores count it; the number of steps that it means is the same everywhere.
         seed: of the training.

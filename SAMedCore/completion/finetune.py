@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from SAMedCore.completion.interpolation import Distances, SliceShapes, blend
-from SAMedCore.completion.prompts import Prompts, SliceGrids, make_prompts
+from SAMedCore.completion.prompts import Prompts, SliceGrids, in_low_res, make_prompts
 from SAMedCore.model.sam import Sam
 
 LEARNING_RATE = 2e-4
@@ -81,7 +81,9 @@ def finetune(
         from_neighbours = shapes.at(k, using=[other for other in slices if other != k])
         prompts = make_prompts(blend(from_neighbours, shapes.own(k), random.uniform(0, OWN_SHARE)), grids, jitter=random)
         if prompts is not None:
-            loss = mask_loss(low_res_logits(sam, embeddings[k], prompts), _targets(shapes.own(k), prompts, grids))
+            targets = _targets(shapes.own(k), prompts, grids)
+            logits = region_logits(sam, embeddings[k], prompts)
+            loss = torch.stack([mask_loss(one, target) for one, target in zip(logits, targets, strict=True)]).mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -89,22 +91,40 @@ def finetune(
             on_step(step + 1)
 
 
-def low_res_logits(sam: Sam, embedding: Tensor, prompts: Prompts) -> Tensor:
-    """SAM's answer to each prompt: (N, L, L) float32 on the network's device."""
-    device = sam.device
-    return sam.decode_prompts(
-        embedding.to(device, torch.float32), boxes=prompts.boxes.to(device), masks=prompts.masks.to(device)
-    )
+def region_logits(sam: Sam, embedding: Tensor, prompts: Prompts) -> list[Tensor]:
+    """SAM's answer to each prompt by its single-mask token, looking at the prompt's region alone.
+
+    Args:
+        sam: with SAM's own mask tokens.
+        embedding: (1, 256, E, E).
+        prompts: N of them.
+
+    Returns:
+        N times low_res_logits (h, w) of the region, on the network's device.
+    """
+    embedding = embedding.to(sam.device, torch.float32)
+    position = sam.prompt_encoder.get_dense_pe()
+    answers = []
+    for box, mask, (rows, columns) in zip(prompts.boxes, prompts.masks, prompts.regions, strict=True):
+        shape = mask[(slice(None), *in_low_res((rows, columns)))]
+        sparse, dense = sam.prompt_encoder(points=None, boxes=box[None].to(sam.device), masks=shape[None].to(sam.device))
+        low_res_logits, _ = sam.mask_decoder.predict_masks(
+            image_embeddings=embedding[..., rows, columns],
+            image_pe=position[..., rows, columns],
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+        )
+        answers.append(low_res_logits[0, 0])
+    return answers
 
 
-def mask_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Binary cross-entropy plus soft Dice loss of each mask, mean over masks. Both (N, L, L); targets 0 or 1."""
-    targets = targets.to(logits.device)
-    cross_entropy = functional.binary_cross_entropy_with_logits(logits, targets)
+def mask_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Binary cross-entropy plus soft Dice loss of one mask; both (h, w), the target 0 or 1."""
+    target = target.to(logits.device)
+    cross_entropy = functional.binary_cross_entropy_with_logits(logits, target)
     probabilities = logits.sigmoid()
-    overlap = 2 * (probabilities * targets).sum(dim=(1, 2))
-    dice = (overlap + 1) / (probabilities.sum(dim=(1, 2)) + targets.sum(dim=(1, 2)) + 1)
-    return cross_entropy + (1 - dice).mean()
+    dice = (2 * (probabilities * target).sum() + 1) / (probabilities.sum() + target.sum() + 1)
+    return cross_entropy + 1 - dice
 
 
 def slice_scores(sam: Sam, embedding: Tensor, distances: Distances, grids: SliceGrids, shape_weight: float = 1.0) -> Distances:
@@ -120,19 +140,22 @@ def slice_scores(sam: Sam, embedding: Tensor, distances: Distances, grids: Slice
     if prompts is None:
         return {}
     with torch.inference_mode():
-        logits = grids.to_slice(low_res_logits(sam, embedding, prompts)).cpu()
-    bounded = (LOGIT_LIMIT * torch.tanh(logits / LOGIT_LIMIT)).numpy()
+        bounded = torch.full(prompts.masks.shape[:1] + prompts.masks.shape[2:], -LOGIT_LIMIT)
+        for n, logits in enumerate(region_logits(sam, embedding, prompts)):
+            bounded[(n, *in_low_res(prompts.regions[n]))] = LOGIT_LIMIT * torch.tanh(logits.cpu() / LOGIT_LIMIT)
+    answers = grids.to_slice(bounded).numpy()
     return {
-        value: bounded[n] + shape_weight * np.clip(distances[value] / grids.input_pixel_mm, -LOGIT_LIMIT, LOGIT_LIMIT)
+        value: answers[n] + shape_weight * np.clip(distances[value] / grids.input_pixel_mm, -LOGIT_LIMIT, LOGIT_LIMIT)
         for n, value in enumerate(prompts.values)
     }
 
 
-def _targets(own: Distances, prompts: Prompts, grids: SliceGrids) -> Tensor:
-    """(N, L, L) float32: 1 inside the annotated shape, 0 where the slice holds none of that label."""
-    size = grids.low_res_size
-    targets = torch.zeros(len(prompts.values), size, size)
-    for n, value in enumerate(prompts.values):
+def _targets(own: Distances, prompts: Prompts, grids: SliceGrids) -> list[Tensor]:
+    """N times (h, w) float32 of a region: 1 inside the annotated shape, 0 where the slice holds none of that label."""
+    targets = []
+    for value, region in zip(prompts.values, prompts.regions, strict=True):
+        inside = torch.zeros(prompts.masks.shape[-2:])
         if value in own:
-            targets[n] = (grids.to_low_res(torch.from_numpy(own[value])[None])[0] > 0).float()
+            inside = (grids.to_low_res(torch.from_numpy(own[value])[None])[0] > 0).float()
+        targets.append(inside[in_low_res(region)])
     return targets

@@ -14,6 +14,9 @@ from SAMedCore.completion.interpolation import Distances
 DISTANCE_LIMIT = 8.0
 """Signed distances in a mask prompt are clamped to plus and minus this many input pixels."""
 
+CONTEXT = 6
+"""How many image tokens around a box SAM looks at. Farther ones changed no Dice on the sample and cost four times as much."""
+
 
 @dataclass(frozen=True)
 class SliceGrids:
@@ -52,6 +55,9 @@ class SliceGrids:
         return functional.interpolate(images, (size, size), mode="bilinear", align_corners=False)
 
 
+Region = tuple[slice, slice]
+
+
 @dataclass(frozen=True)
 class Prompts:
     """The prompts of one slice, one for each label that has a shape there.
@@ -60,11 +66,13 @@ class Prompts:
         values: label values, N of them.
         boxes: (N, 4) float32, x y x y in input pixels.
         masks: (N, 1, L, L) float32, signed distance in input pixels, clamped.
+        regions: N times the rows and columns of image tokens around the box, of E each.
     """
 
     values: tuple[int, ...]
     boxes: Tensor
     masks: Tensor
+    regions: tuple[Region, ...]
 
 
 def make_prompts(distances: Distances, grids: SliceGrids, jitter: np.random.Generator | None = None) -> Prompts | None:
@@ -86,7 +94,23 @@ def make_prompts(distances: Distances, grids: SliceGrids, jitter: np.random.Gene
         boxes = boxes + jitter.uniform(-1, 1, boxes.shape)
     boxes = np.clip(boxes + np.array([-1, -1, 1, 1]), 0, grids.input_size - 1)
     masks = low_res.clamp(-DISTANCE_LIMIT, DISTANCE_LIMIT)[:, None]
-    return Prompts(values, torch.from_numpy(boxes).float(), masks)
+    regions = tuple(_region(box, grids) for box in boxes)
+    return Prompts(values, torch.from_numpy(boxes).float(), masks, regions)
+
+
+def in_low_res(region: Region) -> Region:
+    """The low-resolution pixels of a region of image tokens: four times as many along each axis."""
+    rows, columns = region
+    return slice(4 * rows.start, 4 * rows.stop), slice(4 * columns.start, 4 * columns.stop)
+
+
+def _region(box: np.ndarray, grids: SliceGrids) -> Region:
+    tokens = grids.low_res_size // 4
+    left, top, right, bottom = (int(side * tokens / grids.input_size) for side in box)
+    return (
+        slice(max(0, top - CONTEXT), min(tokens, bottom + 1 + CONTEXT)),
+        slice(max(0, left - CONTEXT), min(tokens, right + 1 + CONTEXT)),
+    )
 
 
 def _box(distance: np.ndarray) -> np.ndarray:

@@ -1,0 +1,149 @@
+"""Segmenting a volume: geometry, options, cancelling. Weights are LiteMedSAM's with a random decoder, so labels are noise."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from SAMedCore.checkpoint import Base, CheckpointInfo
+from SAMedCore.errors import Cancelled, InputError
+from SAMedCore.inference import Segmenter, choose_device, keep_largest_components
+from SAMedCore.labels import LabelTable
+from SAMedCore.model.sam import build_sam
+from SAMedCore.preprocessing import Preprocessing
+from SAMedCore.volume import Volume
+
+CLASSES = 3
+
+
+@pytest.fixture(scope="module")
+def segmenter() -> Segmenter:
+    """A small seeded vit at 64 pixels whose classes all occur."""
+    sam = build_sam("vit_b", CLASSES, input_size=64, seed=0)
+    sam.image_encoder.blocks = sam.image_encoder.blocks[:1]
+    generator = torch.Generator().manual_seed(0)
+    for parameter in sam.mask_decoder.mask_tokens.parameters():
+        parameter.data = torch.randn(parameter.shape, generator=generator)
+    info = CheckpointInfo(Base("seeded", "vit_b", ""), LabelTable.generic([1, 2, 4]), Preprocessing(sizes=(48, 64)))
+    return Segmenter(sam, info, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def volume() -> Volume:
+    """A noise CT, anisotropic and oblique."""
+    voxels = np.random.default_rng(0).normal(50, 150, (4, 20, 24)).astype(np.float32)
+    turn = np.radians(10)
+    direction = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = direction @ np.diag([0.8, 0.9, 3.0]), (-100, 20, 7)
+    return Volume(voxels, matrix)
+
+
+def stored_as(volume: Volume, axes: tuple[int, ...], flips: tuple[bool, ...]) -> Volume:
+    """The same scan with its array axes permuted and flipped."""
+    voxels, matrix = volume.voxels, volume.ijk_to_lps.copy()
+    for axis, flip in enumerate(flips):
+        if flip:
+            voxels, column = np.flip(voxels, axis), 2 - axis
+            matrix[:, 3] += matrix[:, column] * (voxels.shape[axis] - 1)
+            matrix[:, column] *= -1
+    columns = [2 - axis for axis in axes][::-1]
+    return Volume(np.ascontiguousarray(voxels.transpose(axes)), matrix[:, [*columns, 3]])
+
+
+ORDERS = list(itertools.product(itertools.permutations(range(3)), itertools.product((False, True), repeat=3)))
+
+
+def test_every_orientation_gives_the_same_segmentation(segmenter, volume):
+    expected = segmenter.segment(volume).voxels
+    assert set(np.unique(expected)) == {0, 1, 2, 4}
+    assert len(ORDERS) == 48
+    for axes, flips in ORDERS:
+        stored = stored_as(volume, axes, flips)
+        found = segmenter.segment(stored)
+        assert np.array_equal(found.ijk_to_lps, stored.ijk_to_lps)
+        flipped = [axis for axis, flip in enumerate(flips) if flip]
+        assert np.array_equal(found.voxels, np.flip(expected, flipped).transpose(axes)), (axes, flips)
+
+
+def test_the_labels_equal_the_papers_procedure_written_plainly(segmenter, volume):
+    from scipy.ndimage import zoom
+
+    labels = np.zeros(volume.voxels.shape, dtype=np.uint8)
+    for k, hu in enumerate(volume.voxels):
+        image = (np.clip(hu, -125, 275) + 125) / 400
+        for size in (48, 64):
+            image = zoom(image, (size / image.shape[0], size / image.shape[1]), order=3)
+        with torch.no_grad():
+            logits = segmenter.sam(torch.from_numpy(image[None].astype(np.float32)))
+            logits = torch.nn.functional.interpolate(logits, (64, 64), mode="bilinear", align_corners=False)
+        winner = logits.softmax(1).argmax(1)[0].numpy()
+        labels[k] = np.array([0, 1, 2, 4])[zoom(winner, (20 / 64, 24 / 64), order=0, mode="nearest")]
+    assert np.array_equal(segmenter.segment(volume).voxels, labels)
+
+
+def test_batches_do_not_change_the_labels(segmenter, volume):
+    assert np.array_equal(segmenter.segment(volume, batch_size=3).voxels, segmenter.segment(volume).voxels)
+
+
+def test_only_the_chosen_labels_and_slices_are_left(segmenter, volume):
+    whole, part = segmenter.segment(volume).voxels, segmenter.segment(volume, labels=["Label 2"], slices=range(1, 3))
+    expected = np.where(whole == 2, 2, 0)
+    expected[[0, 3]] = 0
+    assert np.array_equal(part.voxels, expected)
+    assert part.labels.names == ("label 2",)
+
+
+def test_probabilities_sum_to_one_and_agree_with_the_labels(segmenter, volume):
+    found = segmenter.segment_with_probabilities(volume, probabilities=True)
+    assert found.probabilities.shape == (CLASSES + 1, *volume.voxels.shape)
+    assert np.abs(found.probabilities.astype(np.float32).sum(0) - 1).max() < 5e-3
+    winner = np.array([0, 1, 2, 4])[found.probabilities.argmax(0)]
+    assert (winner == found.labelmap.voxels).mean() > 0.999
+
+
+def test_progress_counts_every_slice_and_cancel_stops(segmenter, volume):
+    events = []
+    segmenter.segment(volume, progress=events.append)
+    assert [event["done"] for event in events] == [1, 2, 3, 4]
+    with pytest.raises(Cancelled):
+        segmenter.segment(volume, progress=events.append, cancelled=lambda: len(events) >= 6)
+    assert len(events) == 6
+
+
+def test_memory_running_out_halves_the_batch_and_goes_on(segmenter, volume, monkeypatch):
+    sizes, forward = [], segmenter.sam.forward
+
+    def two_at_most(images):
+        sizes.append(len(images))
+        if len(images) > 2:
+            raise torch.cuda.OutOfMemoryError("simulated: no GPU here")
+        return forward(images)
+
+    expected = segmenter.segment(volume).voxels
+    monkeypatch.setattr(segmenter.sam, "forward", two_at_most)
+    assert np.array_equal(segmenter.segment(volume, batch_size=4).voxels, expected)
+    assert sizes == [4, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"), [({"labels": ["heart"]}, 'unknown label "heart"'), ({"slices": range(2, 9)}, "slices 0:4")]
+)
+def test_impossible_choices_are_refused(segmenter, volume, options, said):
+    with pytest.raises(InputError, match=said):
+        segmenter.segment(volume, **options)
+
+
+def test_a_device_that_is_not_here_is_refused():
+    with pytest.raises(InputError, match="--device cuda:99"):
+        choose_device("cuda:99")
+
+
+def test_only_the_largest_component_of_each_label_is_kept():
+    voxels = np.zeros((3, 8, 8), dtype=np.uint8)
+    voxels[1, 1:4, 1:4], voxels[1, 6, 6], voxels[2, 5:7, 0:2] = 1, 1, 2
+    kept = keep_largest_components(voxels)
+    assert kept[1, 6, 6] == 0
+    assert (kept == 1).sum() == 9
+    assert (kept == 2).sum() == 4
