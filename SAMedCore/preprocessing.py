@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from SAMedCore.errors import InputError
+from SAMedCore.volume import axes_of
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +28,10 @@ class Preprocessing:
     Attributes:
         window_hu: lower and upper HU, mapped to 0 and 1.
         sizes: in-plane sizes in pixels, resized to one after the other; the last is the network's input size.
-        orientation: three letters towards which i, j and k increase, for example "LPS".
+        orientation: three letters towards which i, j and k increase, for example "LPS"; or "auto", see `Segmenter`.
+
+    Raises:
+        InputError: the window is empty, a size is not positive, or there is no such orientation.
     """
 
     window_hu: tuple[float, float] = (-125.0, 275.0)
@@ -40,6 +44,8 @@ class Preprocessing:
             raise InputError(f"the HU window {low}..{high} is empty: give the lower value first.")
         if not self.sizes or min(self.sizes) < 1:
             raise InputError(f"the slice sizes {self.sizes} are not positive: give one or more sizes in pixels.")
+        if self.orientation != "auto":
+            axes_of(self.orientation)
 
     @property
     def input_size(self) -> int:

@@ -54,6 +54,12 @@ class Grid:
         i, j, k = (float(length) for length in np.linalg.norm(self.ijk_to_lps[:3, :3], axis=0))
         return i, j, k
 
+    def __str__(self) -> str:
+        """The grid in words for an error message: "4 x 5 x 6 voxels of 1 x 1 x 3 mm from (0, 0, 0)", the place in LPS."""
+        spacing = " x ".join(f"{mm:.3g}" for mm in self.spacing_mm)
+        place = ", ".join(f"{mm:.6g}" for mm in self.ijk_to_lps[:3, 3])
+        return f"{_size(self.voxels.shape)} voxels of {spacing} mm from ({place})"
+
 
 @dataclass(frozen=True, eq=False)
 class Volume(Grid):
@@ -112,6 +118,20 @@ def orientation_of(image: Grid) -> str:
     return "".join(TOWARDS[axis][int(directions[axis, column] < 0)] for column, axis in enumerate(nearest))
 
 
+def axes_of(code: str) -> list[int]:
+    """The LPS axes along which i, j and k run in the orientation of this code.
+
+    Raises:
+        InputError: the code does not name each of the three body axes once.
+    """
+    axes = [axis for letter in code.upper() for axis, letters in enumerate(TOWARDS) if letter in letters]
+    if len(code) != 3 or sorted(axes) != [0, 1, 2]:
+        raise InputError(
+            f'unknown orientation "{code}": use three letters, one each of L or R, P or A, S or I, for example LPS.'
+        )
+    return axes
+
+
 def reorient(image: AnyGrid, code: str) -> AnyGrid:
     """The same image with its axes permuted and flipped so that i, j, k increase towards the letters of `code`.
 
@@ -125,13 +145,11 @@ def reorient(image: AnyGrid, code: str) -> AnyGrid:
     Raises:
         InputError: the code does not name each of the three body axes once.
     """
-    wanted = [_lps_axis(letter, code) for letter in code.upper()]
-    if sorted(wanted) != [0, 1, 2]:
-        raise InputError(_bad_code(code))
+    wanted = axes_of(code)
     current = orientation_of(image)
     if current == code.upper():
         return image
-    present = [_lps_axis(letter, current) for letter in current]
+    present = axes_of(current)
     sources = [present.index(axis) for axis in wanted]
     voxels = image.voxels.transpose([2 - source for source in reversed(sources)])
     matrix = np.eye(4)
@@ -146,16 +164,16 @@ def reorient(image: AnyGrid, code: str) -> AnyGrid:
     return replace(image, voxels=np.ascontiguousarray(voxels), ijk_to_lps=matrix)
 
 
-def restore_orientation(labelmap: LabelMap, like: Grid) -> LabelMap:
-    """The label map of a reoriented volume, back in the order in which the volume was stored.
+def restore_orientation(image: AnyGrid, like: Grid) -> AnyGrid:
+    """What was made from a reoriented volume, its label map above all, back in the order in which the volume was stored.
 
     Returns:
-        The label map on exactly the grid of `like`, its matrix the very same.
+        The image on exactly the grid of `like`, its matrix the very same.
 
     Raises:
         InputError: the two do not cover the same voxels in the patient.
     """
-    restored = reorient(labelmap, orientation_of(like))
+    restored = reorient(image, orientation_of(like))
     if not same_grid(restored, like):
         raise InputError("the label map does not lie on the volume's voxels: pass the volume that it was made from.")
     return replace(restored, ijk_to_lps=like.ijk_to_lps)
@@ -173,10 +191,8 @@ def placed_on(labelmap: LabelMap, like: Grid) -> LabelMap:
         InputError: its voxels do not coincide with voxels of `like`.
     """
     moved = reorient(labelmap, orientation_of(like))
-    start = np.rint(np.linalg.solve(like.ijk_to_lps, moved.ijk_to_lps)[:3, 3]).astype(int)
-    matrix = like.ijk_to_lps.copy()
-    matrix[:3, 3] += matrix[:3, :3] @ start
-    if not same_grid(moved, replace(moved, ijk_to_lps=matrix)):
+    start = _start(moved, like)
+    if not same_grid(moved, replace(moved, ijk_to_lps=_from(like.ijk_to_lps, start))):
         raise InputError("the label map's voxels do not coincide with the volume's: export it on the volume's own grid.")
     voxels = np.zeros(like.voxels.shape, labelmap.voxels.dtype)
     target, origin = [], []
@@ -186,6 +202,21 @@ def placed_on(labelmap: LabelMap, like: Grid) -> LabelMap:
         origin.append(slice(begin - first, max(begin, end) - first))
     voxels[tuple(target)] = moved.voxels[tuple(origin)]
     return replace(labelmap, voxels=voxels, ijk_to_lps=like.ijk_to_lps)
+
+
+def on_common_extent(first: LabelMap, second: LabelMap) -> tuple[LabelMap, LabelMap]:
+    """Both label maps on the smallest grid that holds the voxels of both; nothing is cut off and no voxel resampled.
+
+    Raises:
+        InputError: their voxels do not coincide.
+    """
+    second = reorient(second, orientation_of(first))
+    begin = _start(second, first)
+    start = np.minimum(begin, 0)
+    end = np.maximum(begin + second.voxels.shape[::-1], first.voxels.shape[::-1])
+    extent = Grid(np.broadcast_to(np.uint8(0), (end - start)[::-1]), _from(first.ijk_to_lps, start))
+    placed = placed_on(second, extent)
+    return placed_on(first, extent), placed
 
 
 def same_grid(first: Grid, second: Grid) -> bool:
@@ -219,6 +250,18 @@ def write_labelmap(labelmap: LabelMap, path: Path | str, source: Path | str | No
     formats.write_labelmap(labelmap, path, source)
 
 
+def _start(part: Grid, whole: Grid) -> np.ndarray:
+    """(3,) int: the voxel i, j, k of `whole` that is nearest to the first one of `part`, inside or outside."""
+    return np.rint(np.linalg.solve(whole.ijk_to_lps, part.ijk_to_lps)[:3, 3]).astype(int)
+
+
+def _from(ijk_to_lps: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """The matrix of a grid that begins at the voxel `start` (i, j, k) of another one."""
+    matrix = ijk_to_lps.copy()
+    matrix[:3, 3] += matrix[:3, :3] @ start
+    return matrix
+
+
 def _checked_matrix(matrix: np.ndarray) -> np.ndarray:
     checked = np.array(matrix, np.float64)
     if checked.shape != (4, 4) or not np.isfinite(checked).all():
@@ -240,17 +283,6 @@ def _label_voxels(voxels: np.ndarray) -> np.ndarray:
     if lowest < 0 or highest > 65535:
         raise InputError(f"label values reach from {lowest} to {highest}: a label map holds integers from 0 to 65535.")
     return voxels.astype(np.uint8 if highest <= 255 else np.uint16, copy=False)
-
-
-def _lps_axis(letter: str, code: str) -> int:
-    for axis, letters in enumerate(TOWARDS):
-        if letter in letters:
-            return axis
-    raise InputError(_bad_code(code))
-
-
-def _bad_code(code: str) -> str:
-    return f'unknown orientation "{code}": use three letters, one each of L or R, P or A, S or I, for example LPS.'
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -11,7 +11,7 @@ from SAMedCore.errors import InputError
 from SAMedCore.evaluation.measures import paper_measures, standard_measures
 from SAMedCore.evaluation.scores import MEASURES, OrganScore, Scores
 from SAMedCore.labels import Label, LabelTable
-from SAMedCore.volume import LabelMap, read_labelmap, reorient, same_grid
+from SAMedCore.volume import LabelMap, on_common_extent, read_labelmap, reorient
 
 ENDINGS = (".seg.nrrd", ".nii.gz", ".nrrd", ".nii", ".mha", ".mhd", ".dcm")
 """The endings by which label maps are found in a folder; what is before them is the case's name."""
@@ -28,7 +28,8 @@ def evaluate_case(
     """Scores one prediction, one row for each organ in the order of the label table.
 
     Args:
-        prediction: on the reference's grid; its axes may be permuted or flipped.
+        prediction: on the reference's grid; its axes may be permuted or flipped, and either may be cropped, as Slicer saves
+            segmentations: what lies outside is background.
         reference: the truth.
         protocol: "standard" (millimetres, `standard_measures`) or "paper" (voxels, `paper_measures`).
         tolerance_mm: of the surface Dice; not used by the paper's protocol.
@@ -43,11 +44,13 @@ def evaluate_case(
         raise InputError(f'unknown protocol "{protocol}": choose from {", ".join(MEASURES)}.')
     # Measures do not depend on the axes' order, and two tools may store the same grid in different orders.
     prediction, reference = reorient(prediction, "LPS"), reorient(reference, "LPS")
-    if not same_grid(prediction, reference):
+    try:
+        prediction, reference = on_common_extent(prediction, reference)
+    except InputError as error:
         raise InputError(
             f"{_of(case)}prediction and reference lie on different grids "
-            f"({_grid(prediction)} and {_grid(reference)}): resample the prediction to the reference's grid first."
-        )
+            f"({prediction} and {reference}): resample the prediction to the reference's grid first."
+        ) from error
     if labels is None:
         _check_names(prediction.labels, reference.labels, case)
         labels = reference.labels
@@ -178,8 +181,3 @@ def _check_values(prediction: LabelMap, labels: LabelTable, case: str) -> None:
 
 def _of(case: str) -> str:
     return f'"{case}": ' if case else ""
-
-
-def _grid(labelmap: LabelMap) -> str:
-    size = " x ".join(str(length) for length in labelmap.voxels.shape[::-1])
-    return f"{size} voxels of {' x '.join(f'{mm:.3g}' for mm in labelmap.spacing_mm)} mm"

@@ -12,7 +12,7 @@ import numpy as np
 
 from SAMedCore.errors import InputError
 from SAMedCore.labels import LabelTable
-from SAMedCore.volume import LabelMap, Volume, read_labelmap, read_volume, same_grid
+from SAMedCore.volume import LabelMap, Volume, placed_on, read_labelmap, read_volume
 
 ENDINGS = (".seg.nrrd", ".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".dcm")
 
@@ -63,20 +63,24 @@ def pairs_from_csv(path: Path) -> list[tuple[Path, Path]]:
 
 
 def load_pairs(files: Sequence[tuple[Path, Path]], progress: Callable[[dict[str, object]], None] | None = None) -> list[Pair]:
-    """Read every scan with its label map.
+    """Read every scan with its label map, which may be cropped, as Slicer saves segmentations.
 
     Raises:
-        InputError: a file cannot be read, or a label map is on another grid than its scan.
+        InputError: a file cannot be read, or a label map is on another grid than its scan or labels what lies outside it.
     """
     pairs = []
     for number, (image, labels) in enumerate(files, start=1):
-        pair = Pair(read_volume(image), read_labelmap(labels))
-        if not same_grid(pair.volume, pair.labelmap):
+        volume, labelmap = read_volume(image), read_labelmap(labels)
+        try:
+            placed = placed_on(labelmap, volume)
+        except InputError as error:
             raise InputError(
-                f"{labels}: its grid ({_size(pair.labelmap)}) is not that of {image} ({_size(pair.volume)}); "
-                f"resample the labels to the scan."
-            )
-        pairs.append(pair)
+                f"{labels}: its grid ({labelmap}) is not that of {image} ({volume}); resample the labels to the scan."
+            ) from error
+        # Two scans may share spacing and origin: labels in the air beside a scan were drawn on another one.
+        if np.count_nonzero(placed.voxels) < np.count_nonzero(labelmap.voxels):
+            raise InputError(f"{labels}: has labels outside {image}; give the scan that they were drawn on.")
+        pairs.append(Pair(volume, placed))
         if progress:
             progress({"phase": "reading", "done": number, "total": len(files)})
     return pairs
@@ -109,7 +113,7 @@ def classes_of(labelmap: LabelMap, labels: LabelTable) -> np.ndarray:
         InputError: more than 254 labels.
     """
     if len(labels) > 254:
-        raise InputError(f"{len(labels)} labels are more than the 254 that can be trained: choose some with --labels.")
+        raise InputError(f"{len(labels)} labels are more than the 254 that can be trained: choose some with --classes.")
     class_of_value = np.zeros(65536, dtype=np.uint8)
     value_of_name = {label.name.casefold(): label.value for label in labelmap.labels}
     unnamed = {label.value for label in labelmap.labels if label.name == f"label {label.value}"}
@@ -143,7 +147,3 @@ def _case(path: Path) -> str:
     name = re.sub(r"_0000$", "", name)
     words = r"(images?|img|ct|volume|labels?|segmentation|seg|masks?)"
     return re.sub(rf"^{words}[-_]?(?=\d)|[-_.]{words}$", "", name)
-
-
-def _size(image: Volume | LabelMap) -> str:
-    return "x".join(str(n) for n in reversed(image.voxels.shape))

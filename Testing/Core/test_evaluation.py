@@ -273,6 +273,27 @@ def test_values_that_the_reference_does_not_know_are_refused(folders):
         evaluate_folder(*folders)
 
 
+def part_of(image: LabelMap, *extent: slice) -> LabelMap:
+    """The voxels of this extent (k, j, i) alone, as Slicer may save a segmentation."""
+    matrix = image.ijk_to_lps.copy()
+    matrix[:3, 3] += matrix[:3, :3] @ [part.start for part in reversed(extent)]
+    return replace(image, voxels=image.voxels[extent], ijk_to_lps=matrix)
+
+
+@pytest.mark.parametrize("protocol", ["standard", "paper"])
+def test_label_maps_cropped_to_what_is_drawn_score_the_same(protocol):
+    prediction, reference = oblique(label_map(cube())), oblique(label_map(cube((7, 6, 2), 9)))
+    expected = evaluate_case(prediction, reference, protocol)[4]
+    cropped_prediction = part_of(prediction, slice(4, 14), slice(3, 15), slice(4, 20))
+    cropped_reference = part_of(reference, slice(7, 16), slice(6, 20), slice(1, 11))
+    for pair in ((cropped_prediction, reference), (prediction, cropped_reference), (cropped_prediction, cropped_reference)):
+        row = evaluate_case(*pair, protocol)[4]
+        assert 0 < row.dice == expected.dice < 1
+        assert (row.prediction_ml, row.reference_ml) == pytest.approx((expected.prediction_ml, expected.reference_ml))
+        assert row.hd95_mm == pytest.approx(expected.hd95_mm, nan_ok=True)
+        assert row.hd95_voxels == pytest.approx(expected.hd95_voxels, nan_ok=True)
+
+
 def test_different_grids_are_refused_with_the_advice_to_resample():
     other = replace(label_map(cube()), ijk_to_lps=np.eye(4))
     with pytest.raises(InputError, match=r"20 x 20 x 20 voxels of 1 x 1 x 1 mm.*resample"):

@@ -33,9 +33,12 @@ def dataset() -> SliceDataset:
     return slice_dataset([a_pair()], LabelTable.generic([4]), GRID, 8, augmentation="few-shot")
 
 
-def write(path: Path, size: tuple[int, int, int] = (4, 5, 6)) -> Path:
+def write(path: Path, size=(4, 5, 6), spacing=(1, 1, 1), origin=(0, 0, 0)) -> Path:
+    """An image that is 1 at the voxel i, j, k = 1, 1, 1, else 0."""
     path.parent.mkdir(exist_ok=True)
     image = SimpleITK.Image(size, SimpleITK.sitkInt16)
+    image.SetSpacing(spacing)
+    image.SetOrigin(origin)
     image[1, 1, 1] = 1
     SimpleITK.WriteImage(image, path)
     return path
@@ -86,9 +89,22 @@ def test_a_csv_file_that_names_no_files_is_refused(tmp_path, text):
         pairs_from_csv(tmp_path / "pairs.csv")
 
 
-def test_labels_on_another_grid_are_refused_with_both_sizes(tmp_path):
-    image, labels = write(tmp_path / "one.nrrd"), write(tmp_path / "two.nrrd", (4, 5, 7))
-    with pytest.raises(InputError, match=r"two\.nrrd.*4x5x7.*one\.nrrd.*4x5x6"):
+def test_labels_on_another_grid_are_refused_with_both_grids(tmp_path):
+    image, labels = write(tmp_path / "one.nrrd"), write(tmp_path / "two.nrrd", (4, 5, 7), spacing=(1, 1, 2))
+    with pytest.raises(InputError, match=r"two\.nrrd.*4 x 5 x 7 .* 1 x 1 x 2 mm.*one\.nrrd.*4 x 5 x 6 .* 1 x 1 x 1 mm"):
+        load_pairs([(image, labels)])
+
+
+def test_cropped_labels_are_put_in_their_place(tmp_path):
+    image, labels = write(tmp_path / "one.nrrd"), write(tmp_path / "two.nrrd", (2, 3, 2), origin=(1, 2, 3))
+    (pair,) = load_pairs([(image, labels)])
+    assert pair.labelmap.voxels.shape == pair.volume.voxels.shape
+    assert np.argwhere(pair.labelmap.voxels).tolist() == [[4, 3, 2]]
+
+
+def test_labels_outside_their_scan_are_refused_by_name(tmp_path):
+    image, labels = write(tmp_path / "one.nrrd"), write(tmp_path / "two.nrrd", origin=(0, 0, 5))
+    with pytest.raises(InputError, match=r"two\.nrrd: has labels outside .*one\.nrrd"):
         load_pairs([(image, labels)])
 
 

@@ -10,7 +10,16 @@ from scipy.spatial.transform import Rotation
 
 from SAMedCore.errors import InputError
 from SAMedCore.labels import SYNAPSE_ORGANS
-from SAMedCore.volume import LabelMap, Volume, orientation_of, placed_on, reorient, restore_orientation, same_grid
+from SAMedCore.volume import (
+    LabelMap,
+    Volume,
+    on_common_extent,
+    orientation_of,
+    placed_on,
+    reorient,
+    restore_orientation,
+    same_grid,
+)
 
 ALL_CODES = ["".join(letters) for axes in permutations(("LR", "PA", "SI")) for letters in product(*axes)]
 
@@ -127,6 +136,29 @@ def test_a_label_map_reaching_beyond_the_volume_is_cut_to_it():
     placed = placed_on(LabelMap(np.ones((9, 5, 4), np.uint8), matrix, SYNAPSE_ORGANS), image)
     assert placed.voxels.sum() == 3 * 5 * 2
     assert placed.voxels[1:, :, :2].all()
+
+
+@pytest.mark.parametrize("code", ["LPS", "ASR"])
+def test_two_parts_of_a_grid_get_the_extent_of_both(code):
+    image = an_image(shape=(7, 8, 9), rotation_degrees=(3, 4, 5))
+    far = image.ijk_to_lps.copy()
+    far[:3, 3] = (far @ [4, 5, 5, 1])[:3]
+    near = LabelMap(np.ones((3, 2, 2), np.uint8), image.ijk_to_lps, SYNAPSE_ORGANS)
+    first, second = on_common_extent(near, reorient(LabelMap(np.full((2, 3, 5), 2, np.uint8), far, SYNAPSE_ORGANS), code))
+    assert same_grid(first, image)
+    assert same_grid(second, image)
+    assert (first.voxels[:3, :2, :2].sum(), first.voxels.sum()) == (12, 12)
+    assert (second.voxels[5:, 5:, 4:].sum(), second.voxels.sum()) == (60, 60)
+    first, second = on_common_extent(second, near)
+    assert first.voxels.sum() == 60
+    assert second.voxels.sum() == 12
+
+
+def test_two_grids_whose_voxels_lie_between_each_others_have_no_common_extent():
+    one = LabelMap(np.ones((4, 5, 6), np.uint8), an_image().ijk_to_lps, SYNAPSE_ORGANS)
+    between = LabelMap(one.voxels, an_image(origin_mm=(-10.2, 20, 30)).ijk_to_lps, SYNAPSE_ORGANS)
+    with pytest.raises(InputError, match="do not coincide"):
+        on_common_extent(one, between)
 
 
 def test_a_label_map_between_the_voxels_is_refused():
