@@ -10,9 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import torch
-from peft import PeftModel
+from peft import LoraConfig, PeftModel
+from torch import nn
 
 from SAMedCore import downloads
 from SAMedCore.checkpoint import Base, CheckpointInfo, load_peft, read_base, write_checkpoint
@@ -45,6 +47,7 @@ def import_original(
     Raises:
         InputError: the file is no such checkpoint, or the base does not fit it.
     """
+    preprocessing = Preprocessing(sizes=(224, input_size), orientation=orientation)
     state = read_state(file)
     settings = _settings(state, file)
     classes = state["mask_decoder.mask_tokens.weight"].shape[0] - 1
@@ -56,7 +59,7 @@ def import_original(
     info = CheckpointInfo(
         base=base,
         labels=labels,
-        preprocessing=Preprocessing(sizes=(224, input_size), orientation=orientation),
+        preprocessing=preprocessing,
         description=f"{'SAMed_s' if settings.in_decoder else 'SAMed'} by its authors, imported",
         recipe={"preset": "samed_s" if settings.in_decoder else "samed"},
         trained_on={"original_sha256": downloads.sha256_of(file)},
@@ -75,7 +78,7 @@ def export_original(folder: Path, file: Path, weights: Path | None = None) -> No
     if info.base.architecture == "lite":
         raise InputError(f'{folder}: made on the base "lite", which the original format does not know: use a vit_* base.')
     adapter = _adapter_tensors(model)
-    state = {original: adapter[ours].detach().clone() for original, ours in _names(model.get_base_model(), _in_decoder(model))}
+    state = {original: adapter[ours].detach().clone() for original, ours in _names(_sam_of(model), _in_decoder(model))}
     partial = file.with_name(f".{file.name}.partial")
     try:
         torch.save(state, partial)
@@ -95,7 +98,7 @@ def _settings(state: dict[str, torch.Tensor], file: Path) -> LoraSettings:
 
 def _load(model: PeftModel, state: dict[str, torch.Tensor], file: Path) -> None:
     adapter = _adapter_tensors(model)
-    names = dict(_names(model.get_base_model(), _in_decoder(model)))
+    names = dict(_names(_sam_of(model), _in_decoder(model)))
     missing, unknown = names.keys() - state.keys(), state.keys() - names.keys()
     if missing or unknown:
         what = f"lacks {min(missing)}" if missing else f"has the unknown {min(unknown)}"
@@ -109,8 +112,7 @@ def _load(model: PeftModel, state: dict[str, torch.Tensor], file: Path) -> None:
 
 def _names(sam: Sam, in_decoder: bool) -> Iterator[tuple[str, str]]:
     """Pairs (name in the authors' file, name among `_adapter_tensors`)."""
-    blocks = len(sam.image_encoder.blocks)
-    for block in range(blocks):
+    for block in range(len(cast(nn.ModuleList, sam.image_encoder.blocks))):
         yield from _pair("w", 2 * block, f"image_encoder.blocks.{block}.attn.qkv")
     if in_decoder:
         for layer in range(2):
@@ -150,5 +152,10 @@ def _plain(key: str) -> str:
     return re.sub(r"\.(modules_to_save\.default|original_module|base_layer)\b|(?<=lora_[AB])\.default", "", key)
 
 
+def _sam_of(model: PeftModel) -> Sam:
+    return cast(Sam, model.get_base_model())
+
+
 def _in_decoder(model: PeftModel) -> bool:
-    return "mask_decoder" not in (model.peft_config["default"].modules_to_save or [])
+    settings = cast(LoraConfig, model.peft_config["default"])
+    return "mask_decoder" not in (settings.modules_to_save or [])

@@ -9,6 +9,7 @@ merging.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -96,11 +97,12 @@ def merge_lora(model: PeftModel) -> Sam:
     return sam
 
 
-def _encoder_attentions(sam: Sam) -> list[nn.Module]:
+def _encoder_attentions(sam: Sam) -> list[Any]:
+    """SAM's or TinyViT's attention modules: they share the `qkv`, but no class."""
     return [module for module in sam.image_encoder.modules() if hasattr(module, "qkv")]
 
 
-def _groups(attention: nn.Module) -> int:
+def _groups(attention: Any) -> int:
     # TinyViT's attention keeps q, k, v of a head together, SAM's keeps the heads of q, of k and of v together
     return attention.num_heads if hasattr(attention, "attention_biases") else 1
 

@@ -10,6 +10,7 @@ import torch
 from segment_anything.modeling import MaskDecoder, PromptEncoder, TwoWayTransformer
 from torch import nn
 
+from SAMedCore.errors import InputError
 from SAMedCore.model.encoders.tiny_vit import TinyVitEncoder
 from SAMedCore.model.encoders.vit import VitSize, build_vit
 
@@ -104,7 +105,7 @@ def build_sam(architecture: str, classes: int, input_size: int | None = None, se
         seed: for repeatable initial weights; the global generator is left as it was.
 
     Raises:
-        ValueError: the architecture is unknown or the size does not suit it.
+        InputError: the architecture is unknown or the size does not suit it.
     """
     input_size = input_size or DEFAULT_INPUT_SIZE.get(architecture, 0)
     _check_size(architecture, input_size)
@@ -122,11 +123,11 @@ def build_sam(architecture: str, classes: int, input_size: int | None = None, se
 
 def _check_size(architecture: str, input_size: int) -> None:
     if architecture not in ARCHITECTURES:
-        raise ValueError(f"unknown architecture {architecture!r}: choose from {', '.join(ARCHITECTURES)}")
+        raise InputError(f"unknown architecture {architecture!r}: choose from {', '.join(ARCHITECTURES)}.")
     if architecture == "lite" and input_size != TinyVitEncoder.INPUT_SIZE:
-        raise ValueError(f"lite takes {TinyVitEncoder.INPUT_SIZE} pixels, not {input_size}")
-    if input_size % 16:
-        raise ValueError(f"the input size {input_size} is not divisible by 16")
+        raise InputError(f"the base model lite takes {TinyVitEncoder.INPUT_SIZE} pixels, not {input_size}: use a vit_* base.")
+    if input_size < 16 or input_size % 16:
+        raise InputError(f"the input size {input_size} is no positive multiple of 16: the published one is 512.")
 
 
 def _prompt_encoder(embedding_size: int, input_size: int) -> PromptEncoder:

@@ -7,6 +7,7 @@ last stage does not stride, and SAM's neck takes the place of the classification
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import torch
 from segment_anything.modeling.common import LayerNorm2d
@@ -34,7 +35,8 @@ class TinyVitEncoder(nn.Module):
         self.patch_embed.conv1 = ConvNorm(3, 32, 1, 1, 0)
         self.patch_embed.conv2 = ConvNorm(32, 64, 1, 1, 0)
         self.stages = vit.stages
-        self.stages[-1].downsample.conv2.conv.stride = (1, 1)
+        last_stage: Any = self.stages[-1]
+        last_stage.downsample.conv2.conv.stride = (1, 1)
         self.neck = nn.Sequential(
             nn.Conv2d(320, 256, kernel_size=1, bias=False),
             LayerNorm2d(256),
