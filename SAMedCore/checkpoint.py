@@ -21,6 +21,7 @@ from SAMedCore import catalogue, downloads
 from SAMedCore.errors import InputError
 from SAMedCore.labels import LabelTable
 from SAMedCore.preprocessing import Preprocessing
+from SAMedCore.writing import check_writable
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -100,17 +101,15 @@ def read_info(folder: Path) -> CheckpointInfo:
         raise InputError(f"{folder}: not a SAMed checkpoint: a folder with {INFO_FILE} and {ADAPTER_FILE} is expected.")
     try:
         row = json.loads(file.read_text(encoding="utf-8"))
-        if row["format_version"] > FORMAT_VERSION:
-            raise InputError(f"{folder}: written by a newer SAMed (format {row['format_version']}): update SAMed.")
-        return CheckpointInfo.from_json(row)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if row["format_version"] <= FORMAT_VERSION:
+            return CheckpointInfo.from_json(row)
+    except (InputError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{file}: damaged ({error!r}): fetch or train the checkpoint again.") from error
+    raise InputError(f"{folder}: written by a newer SAMed (format {row['format_version']}): update SAMed.")
 
 
 def check_output(folder: Path) -> None:
     """Call it before long work: raises InputError where no checkpoint could be written at `folder`."""
-    from SAMedCore.formats.write import check_writable
-
     if folder.exists() and not (folder / INFO_FILE).is_file():
         raise InputError(f"{folder}: is there already and is no checkpoint: choose another place.")
     check_writable(folder.absolute().parent / INFO_FILE)
@@ -131,14 +130,19 @@ def write_checkpoint(folder: Path, model: PeftModel, info: CheckpointInfo, half:
     model.peft_config["default"].base_model_name_or_path = info.base.name
 
     def fill(partial: Path) -> None:
-        model.save_pretrained(partial, save_embedding_layers=False)  # "auto" asks the Hub about the base model
+        model.save_pretrained(str(partial), save_embedding_layers=False)  # "auto" asks the Hub about the base model
         (partial / "README.md").unlink(missing_ok=True)  # PEFT's empty template: samed.json says it better
         if half:
             _halve(partial / ADAPTER_FILE)
         stamped = replace(info, versions={name: version(name) for name in RECORDED_VERSIONS})
-        (partial / INFO_FILE).write_text(json.dumps(stamped.to_json(), indent=1) + "\n", encoding="utf-8")
+        write_info(partial, stamped)
 
     replace_folder(folder, fill)
+
+
+def write_info(folder: Path, info: CheckpointInfo) -> None:
+    """Write `samed.json` into a checkpoint's folder."""
+    (folder / INFO_FILE).write_text(json.dumps(info.to_json(), indent=1) + "\n", encoding="utf-8")
 
 
 def replace_folder(folder: Path, fill: Callable[[Path], None]) -> None:
@@ -161,6 +165,8 @@ def replace_folder(folder: Path, fill: Callable[[Path], None]) -> None:
         raise InputError(f"{folder}: cannot be written ({error.strerror or error}): choose another place.") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+        if old.exists() and not folder.exists():
+            old.rename(folder)
         shutil.rmtree(old, ignore_errors=True)
 
 
@@ -195,18 +201,20 @@ def find_base_model(name_or_file: str | Path) -> tuple[Base, Path]:
 
     file = Path(name_or_file)
     sha256 = downloads.sha256_of(file)
+    for known in catalogue.BASE_MODELS:
+        if known.sha256 == sha256:
+            return Base(known.name, known.architecture, sha256), file
     architecture = detect_architecture(read_state(file))
     if architecture is None:
         raise InputError(f"{file}: not the weights of a Segment Anything: give those of vit_b, vit_l, vit_h or lite.")
-    name = next((known.name for known in catalogue.BASE_MODELS if known.sha256 == sha256), file.stem)
-    return Base(name, architecture, sha256), file
+    return Base(file.stem, architecture, sha256), file
 
 
 def read_base(base: Base, weights: Path | None = None) -> dict[str, Any]:
     """The base model's tensors, from `weights` or the cache folder.
 
     Raises:
-        InputError: they are missing, or not those that the checkpoint was made for.
+        InputError: they are missing, or not those of `base`.
     """
     from SAMedCore.model.weights import read_state
 
@@ -215,8 +223,8 @@ def read_base(base: Base, weights: Path | None = None) -> dict[str, Any]:
     found = downloads.sha256_of(path)
     if found != base.sha256:
         raise InputError(
-            f"{path}: wrong base model (SHA-256 {found[:12]}...): the checkpoint was made for {base.name} "
-            f"({base.sha256[:12]}...); name the right weights with --base."
+            f"{path}: wrong base model (SHA-256 {found[:12]}...): {base.name} with {base.sha256[:12]}... is needed; "
+            f"name the right weights with --base."
         )
     return state
 

@@ -13,12 +13,11 @@ import torch
 from peft import PeftModel
 from torch import nn
 
-from SAMedCore import catalogue, downloads
-from SAMedCore.checkpoint import Base, CheckpointInfo, find_folder, load_peft, write_checkpoint
+from SAMedCore.checkpoint import Base, CheckpointInfo, find_base_model, find_folder, load_peft, read_base, write_checkpoint
 from SAMedCore.errors import InputError
 from SAMedCore.model.lora import LoraSettings, add_lora
 from SAMedCore.model.sam import DEFAULT_INPUT_SIZE, build_sam
-from SAMedCore.model.weights import detect_architecture, load_base_weights, read_state
+from SAMedCore.model.weights import load_base_weights
 from SAMedCore.preprocessing import Preprocessing
 from SAMedCore.training.dataset import SliceDataset, slice_dataset, split
 from SAMedCore.training.pairs import Pair, training_labels
@@ -77,10 +76,8 @@ def finetune(
     """
     if checkpoint is not None:
         model, info = load_peft(find_folder(checkpoint), None if base is None else Path(base), trainable=True)
-    elif base is not None:
-        model, info = _new_model(base, data, recipe)
     else:
-        raise InputError("there is nothing to start from: give --base BASE or --from CHECKPOINT.")
+        model, info = _new_model(base, data, recipe)
     dataset = slice_dataset(
         data.pairs,
         info.labels,
@@ -108,36 +105,31 @@ def finetune(
     )
 
 
-def _new_model(base: str | Path, data: TrainingData, recipe: Recipe) -> tuple[PeftModel, CheckpointInfo]:
-    """SAM with the base's weights and fresh LoRA, seeded by the recipe."""
-    weights, known = _weights_of(base)
-    state = read_state(weights)
-    architecture = known.architecture if known else detect_architecture(state)
-    if architecture is None:
-        raise InputError(f"{weights}: not the weights of a Segment Anything model: give those of vit_b, vit_l, vit_h or lite.")
-    labels = training_labels(data.pairs, data.labels)
-    sizes = recipe.sizes or (DEFAULT_INPUT_SIZE[architecture],)
-    if architecture == "lite" and sizes[-1] != DEFAULT_INPUT_SIZE["lite"]:
+def check_start(base: str | Path | None, recipe: Recipe) -> tuple[Base, Path]:
+    """Call it before long work, such as reading the scans: the base model to start from, and its weights file.
+
+    Raises:
+        InputError: there is none, it is unknown or not fetched, or the recipe is not for it.
+    """
+    if base is None:
+        raise InputError("there is nothing to start from: give --base BASE or --from CHECKPOINT.")
+    described, weights = find_base_model(base)
+    if described.architecture == "lite" and recipe.sizes is not None and recipe.sizes[-1] != DEFAULT_INPUT_SIZE["lite"]:
         raise InputError(f'the preset "{recipe.name}" is for vit bases, "lite" takes 256 pixels: use --preset few-shot.')
+    return described, weights
+
+
+def _new_model(base: str | Path | None, data: TrainingData, recipe: Recipe) -> tuple[PeftModel, CheckpointInfo]:
+    """SAM with the base's weights and fresh LoRA, seeded by the recipe."""
+    described, weights = check_start(base, recipe)
+    labels = training_labels(data.pairs, data.labels)
+    sizes = recipe.sizes or (DEFAULT_INPUT_SIZE[described.architecture],)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        sam = build_sam(architecture, len(labels), sizes[-1])
-        load_base_weights(sam, state, str(weights))
+        sam = build_sam(described.architecture, len(labels), sizes[-1])
+        load_base_weights(sam, read_base(described, weights), str(weights))
         model = add_lora(sam, LoraSettings(recipe.lora_rank, recipe.lora_rank, recipe.lora_in_decoder))
-    name = known.name if known else weights.stem
-    sha256 = known.sha256 if known else downloads.sha256_of(weights)
-    preprocessing = Preprocessing(sizes=sizes, orientation=data.orientation)
-    return model, CheckpointInfo(Base(name, architecture, sha256), labels, preprocessing)
-
-
-def _weights_of(base: str | Path) -> tuple[Path, catalogue.BaseModel | None]:
-    """The weights file, and the catalogue's entry for it where there is one."""
-    path = Path(base)
-    if path.is_file():
-        sha256 = downloads.sha256_of(path)
-        return path, next((known for known in catalogue.BASE_MODELS if known.sha256 == sha256), None)
-    known = catalogue.find_base(str(base))
-    return catalogue.base_weights(known), known
+    return model, CheckpointInfo(described, labels, Preprocessing(sizes=sizes, orientation=data.orientation))
 
 
 def _trained_on(training: SliceDataset, validation: SliceDataset | None) -> dict[str, Any]:
