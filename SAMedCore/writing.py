@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,10 +22,7 @@ def replacing(path: Path) -> Iterator[Path]:
         InputError: the folder does not exist or cannot be written to, or `path` is a folder.
     """
     path = Path(path)
-    if path.is_dir():
-        raise InputError(f'"{path}" is a folder: give the name of a file.')
-    if not path.parent.is_dir():
-        raise InputError(f'"{path}" cannot be written, the folder "{path.parent}" does not exist: make it first.')
+    _check_place(path)
     temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.{path.name}")
     try:
         yield temporary
@@ -35,9 +33,28 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def check_writable(path: Path | str) -> None:
+    """Raises InputError where a file of this path could not be created or replaced."""
+    path = Path(path)
+    _check_place(path)
+    try:
+        # Permissions alone do not tell on read-only file systems and network shares.
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise InputError(f'"{path}" cannot be written, its folder takes no files: choose another one.') from error
+
+
 def make_folder(path: Path) -> None:
     """The folder `path`, made with its parents unless it is there. Raises InputError where it cannot be."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f'the folder "{path}" cannot be made ({error.strerror or error}): choose another place.') from error
+
+
+def _check_place(path: Path) -> None:
+    if path.is_dir():
+        raise InputError(f'"{path}" is a folder: give the name of a file.')
+    if not path.parent.is_dir():
+        state = "is a file" if path.parent.exists() else "does not exist"
+        raise InputError(f'"{path}" cannot be written, the folder "{path.parent}" {state}: choose or make another one.')

@@ -9,17 +9,19 @@ import argparse
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import NoReturn
 
 from SAMedCore.cli import complete, demo, evaluate, finetune, models, segment
-from SAMedCore.errors import Cancelled, SAMedError
+from SAMedCore.errors import Cancelled, InputError, SAMedError
 
 COMMANDS = (segment, finetune, complete, evaluate, models, demo)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    options = argparse.Namespace(debug=False)
     try:
+        _parser().parse_args(arguments, options)
         options.run(options)
     except SAMedError as error:
         return _report(error, error.exit_code, options.debug)
@@ -31,10 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f'{message}: see "{self.prog} --help".')
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="samed", description="SAMed: Segment Anything, LoRA-tuned for medical images. For research use only."
-    )
+    parser = _Parser(prog="samed", description="SAMed: Segment Anything, LoRA-tuned for medical images. For research use only.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in COMMANDS:
         name = command.__name__.rsplit(".", 1)[1]

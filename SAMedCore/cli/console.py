@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from typing import Any
 
@@ -58,11 +59,33 @@ def slice_range(text: str) -> range:
     """ "FROM:TO" or "FROM:TO:STEP" as a range; TO is not in it."""
     try:
         numbers = [int(part) for part in text.split(":")]
-        if len(numbers) in (2, 3):
+        if len(numbers) in (2, 3) and len(range(*numbers)) > 0:
             return range(*numbers)
     except ValueError:
         pass
     raise argparse.ArgumentTypeError(f"{text!r} is no slice range: write FROM:TO, for example 52:112, or FROM:TO:STEP")
+
+
+def positive_int(text: str) -> int:
+    """A whole number from 1 on."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return number
+
+
+def positive_number(text: str) -> float:
+    """A finite number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return number
 
 
 def names(text: str) -> list[str]:

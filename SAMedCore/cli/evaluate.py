@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from SAMedCore.cli.console import Console, add_json
+from SAMedCore.cli.console import Console, add_json, positive_number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,7 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--protocol", default="standard", choices=["standard", "paper"], help="paper: SAMed's own, in voxel units"
     )
-    parser.add_argument("--tolerance", metavar="MM", type=float, default=2.0, help="of the surface Dice; default 2 mm")
+    parser.add_argument(
+        "--tolerance", metavar="MM", type=positive_number, default=2.0, help="of the surface Dice; default 2 mm"
+    )
     parser.add_argument("--csv", metavar="FILE", type=Path, help="also write a row per case and structure")
     parser.add_argument("--plot", metavar="PNG", type=Path, help="also draw a box plot")
     add_json(parser)
@@ -23,11 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     from SAMedCore.evaluation.compare import evaluate_folder
-    from SAMedCore.formats.write import check_writable
+    from SAMedCore.pictures.saving import check_picture_output
+    from SAMedCore.writing import check_writable
 
-    for path in (options.csv, options.plot):
-        if path is not None:
-            check_writable(path)
+    if options.csv is not None:
+        check_writable(options.csv)
+    if options.plot is not None:
+        check_picture_output(options.plot)
     console = Console(options.json)
     scores = evaluate_folder(
         options.predictions,

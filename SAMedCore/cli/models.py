@@ -9,11 +9,11 @@ import argparse
 import json
 from pathlib import Path
 
-from SAMedCore.cli.console import Console, add_json
+from SAMedCore.cli.console import Console, add_json, positive_int
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(metavar="list|fetch|info|import|export")
+    actions = parser.add_subparsers(title="actions", metavar="ACTION")
     listing = actions.add_parser("list", help="base models and checkpoints, and where they come from")
     fetch = actions.add_parser("fetch", help="get a base model's weights into the cache folder")
     fetch.add_argument("name", metavar="NAME")
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     importing.add_argument(
         "--orientation", default="RPS", metavar="RPS|auto", help="how its training slices lay; auto: by the model's confidence"
     )
-    importing.add_argument("--input-size", type=int, default=512, metavar="PIXELS")
+    importing.add_argument("--input-size", type=positive_int, default=512, metavar="PIXELS", help="default: 512")
     export = actions.add_parser("export", help="write a checkpoint as the authors' .pth")
     export.add_argument("checkpoint", metavar="CHECKPOINT")
     export.add_argument("file", metavar="FILE.pth", type=Path)
@@ -53,7 +53,7 @@ def _list(options: argparse.Namespace, console: Console) -> None:
     lines.append("Checkpoints:")
     for known in CHECKPOINTS:
         here = known.folder is not None and known.folder.is_dir()
-        where = "here" if here else f"by import, from {known.address}"
+        where = "here" if here else f"by import, from {known.address}" if known.address else "missing here"
         lines.append(f"  {known.name:14}{known.description} (base {known.base}); {where}")
         rows.append({"kind": "checkpoint", "name": known.name, "description": known.description, "here": here})
     console.result("\n".join(lines), models=rows)
@@ -85,8 +85,8 @@ def _import(options: argparse.Namespace, console: Console) -> None:
 
 def _export(options: argparse.Namespace, console: Console) -> None:
     from SAMedCore.checkpoint import find_folder
-    from SAMedCore.formats.write import check_writable
     from SAMedCore.original import export_original
+    from SAMedCore.writing import check_writable
 
     check_writable(options.file)
     export_original(find_folder(options.checkpoint), options.file, options.base)

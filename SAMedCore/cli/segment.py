@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from SAMedCore.cli.console import Console, add_device, add_json, names, slice_range
+from SAMedCore.cli.console import Console, add_device, add_json, names, positive_int, slice_range
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--base", metavar="FILE", type=Path, help="the base model's weights, if not in the cache folder")
     add_device(parser)
     parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16", "fp16"])
-    parser.add_argument("--batch-size", metavar="N", type=int, help="slices at a time")
+    parser.add_argument("--batch-size", metavar="N", type=positive_int, help="slices at a time")
     parser.add_argument("--labels", metavar="a,b", type=names, help="keep these structures only")
     parser.add_argument("--slices", metavar="FROM:TO", type=slice_range, help="segment these axial slices only")
     parser.add_argument("--largest-component", action="store_true", help="keep each structure's largest component only")
@@ -30,14 +30,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    from SAMedCore.formats.write import check_labelmap_output, check_volume_output, check_writable, write_volume
+    from SAMedCore.formats.write import check_labelmap_output, check_volume_output, write_volume
+    from SAMedCore.pictures.saving import check_picture_output
     from SAMedCore.volume import read_volume, write_labelmap
 
     check_labelmap_output(options.out, source=options.ct)
     if options.probabilities is not None:
         check_volume_output(options.probabilities)
     if options.overview is not None:
-        check_writable(options.overview)
+        check_picture_output(options.overview)
+    _check_different(options)
     volume = read_volume(options.ct)
 
     from SAMedCore.inference import load_model
@@ -62,3 +64,12 @@ def run(options: argparse.Namespace) -> None:
 
         overview(volume, segmentation.labelmap, options.overview)
     console.result(f"Segmentation: {options.out}", segmentation=str(options.out))
+
+
+def _check_different(options: argparse.Namespace) -> None:
+    from SAMedCore.errors import InputError
+
+    paths = [path for path in (options.ct, options.out, options.probabilities, options.overview) if path is not None]
+    for number, path in enumerate(paths):
+        if path.resolve() in [other.resolve() for other in paths[:number]]:
+            raise InputError(f"{path} is named twice: the CT and each of the outputs need a file of their own.")

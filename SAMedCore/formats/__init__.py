@@ -11,12 +11,11 @@ geometry.py      SimpleITK's origin, spacing and directions as one matrix, and b
 import SimpleITK
 
 from SAMedCore.formats.read import read_labelmap, read_volume
-from SAMedCore.formats.write import check_labelmap_output, check_volume_output, check_writable, write_labelmap, write_volume
+from SAMedCore.formats.write import check_labelmap_output, check_volume_output, write_labelmap, write_volume
 
 __all__ = [
     "check_labelmap_output",
     "check_volume_output",
-    "check_writable",
     "read_labelmap",
     "read_volume",
     "write_labelmap",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from SAMedCore.errors import InputError, SAMedError
 from SAMedCore.formats import seg_nrrd
 from SAMedCore.formats.geometry import is_sheared, sitk_image
 from SAMedCore.volume import LabelMap
-from SAMedCore.writing import replacing
+from SAMedCore.writing import check_writable, replacing
 
 IMAGE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")
 LABELMAP_ENDINGS = (".seg.nrrd", *IMAGE_ENDINGS, ".dcm")
@@ -102,20 +101,6 @@ def check_volume_output(path: Path | str) -> str:
     ending = _ending(Path(path), IMAGE_ENDINGS)
     check_writable(path)
     return ending
-
-
-def check_writable(path: Path | str) -> None:
-    """Raises InputError where a file of this path could not be created or replaced."""
-    path = Path(path)
-    if path.is_dir():
-        raise InputError(f'"{path}" is a folder: give the name of a file.')
-    if not path.parent.is_dir():
-        raise InputError(f'the folder "{path.parent}" does not exist: create it or choose another one.')
-    try:
-        # Permissions alone do not tell on read-only file systems and network shares.
-        tempfile.TemporaryFile(dir=path.parent).close()
-    except OSError as error:
-        raise InputError(f'the folder "{path.parent}" cannot be written to: choose another one.') from error
 
 
 def _ending(path: Path, endings: tuple[str, ...]) -> str:
