@@ -128,7 +128,7 @@ def slice_dataset(
         seed,
     )
     if not np.isin(dataset.classes, (0, NOT_ANNOTATED), invert=True).any():
-        raise InputError("the label maps hold none of the labels to learn: check --labels and the label maps.")
+        raise InputError("the label maps hold none of the labels to learn: check --classes and the label maps.")
     return dataset
 
 
@@ -212,7 +212,7 @@ def _chosen(classes: np.ndarray, slices: str | Collection[int], volume_number: i
         return np.asarray(classes.any(axis=(1, 2)))
     numbers = np.array(sorted(int(number) for number in slices), dtype=int)
     if len(numbers) and not (numbers[0] >= 0 and numbers[-1] < len(classes)):
-        raise InputError(f"scan {volume_number + 1} has slices 0 to {len(classes) - 1}: name only these.")
+        raise InputError(f"--slices: scan {volume_number + 1} has the slices 0 to {len(classes) - 1}: name only these.")
     chosen = np.zeros(len(classes), dtype=bool)
     chosen[numbers] = True
     return chosen

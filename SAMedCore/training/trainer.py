@@ -56,12 +56,12 @@ def train(
 
     Raises:
         InputError: `out` is there already, or there is nothing to resume.
-        Cancelled: `cancelled` said so; the best checkpoint so far is at `out` if an epoch was finished.
+        Cancelled: `cancelled` said so or Ctrl-C was pressed; the best checkpoint so far is at `out` if an epoch was finished.
         SAMedError: the loss is no number any more, or the GPU's memory ran out.
     """
     out, device = Path(out), torch.device(device)
-    folder = out.with_name(out.name + ".training")
-    resumed = _open(out, folder, recipe, resume)
+    folder = _run_folder(out)
+    resumed = _open(out, recipe, resume)
     state = TrainingState()
     if resumed is not None:
         restore_model(resumed, model, folder / "state.pt")
@@ -72,9 +72,11 @@ def train(
         with _recomputed_blocks(model, recipe.gradient_checkpointing):
             for number in range(state.stage, len(recipe.stages)):
                 run_stage(run, number, dataset, validation)
-    except Cancelled:
-        _publish(run, out)
-        raise
+    except (Cancelled, KeyboardInterrupt) as error:
+        if not _publish(run, out):
+            raise
+        kept = f"Cancelled; the best checkpoint so far is {out}. Add --resume to go on."
+        raise Cancelled(kept) from error
     except torch.cuda.OutOfMemoryError as error:
         raise SAMedError("the GPU's memory ran out: choose a smaller batch size or another device.") from error
     finally:
@@ -84,14 +86,25 @@ def train(
     return state.history
 
 
-def _open(out: Path, folder: Path, recipe: Recipe, resume: bool) -> dict[str, Any] | None:
-    """Make the run's folder; returns the contents of its state where there is one to go on from."""
-    state_path = folder / "state.pt"
+def check_run(out: Path, resume: bool) -> None:
+    """Call it before long work: raises InputError where a run to `out` could not be started, or resumed."""
+    folder = _run_folder(out)
     if resume and not folder.exists():
         raise InputError(f"{folder} is not there, so nothing can be resumed: start without --resume.")
-    for path in (out, state_path):
+    for path in (out, folder / "state.pt"):
         if path.exists() and not resume:
             raise InputError(f"{path} is there already: choose another --out, remove it, or go on with --resume.")
+
+
+def _run_folder(out: Path) -> Path:
+    return out.with_name(out.name + ".training")
+
+
+def _open(out: Path, recipe: Recipe, resume: bool) -> dict[str, Any] | None:
+    """Make the run's folder; returns the contents of its state where there is one to go on from."""
+    check_run(out, resume)
+    folder = _run_folder(out)
+    state_path = folder / "state.pt"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -100,12 +113,13 @@ def _open(out: Path, folder: Path, recipe: Recipe, resume: bool) -> dict[str, An
     return read_state(state_path, recipe.to_json()) if state_path.exists() else None
 
 
-def _publish(run: Run, out: Path) -> None:
-    """The best checkpoint so far to `out`, whole or not at all; and the loss curve."""
+def _publish(run: Run, out: Path) -> bool:
+    """The best checkpoint so far to `out`, whole or not at all; and the loss curve. Returns whether there was one."""
     if not run.state.history or not (run.folder / "best").exists():
-        return
+        return False
     draw_curve(run.folder, run.state.history)
     replace_folder(out, partial(shutil.copytree, run.folder / "best", dirs_exist_ok=True))
+    return True
 
 
 @contextmanager
