@@ -6,7 +6,7 @@ import pytest
 from SAMedCore.training.augmentation import AUGMENTATIONS, few_shot_augmentation, paper_augmentation
 
 
-@pytest.fixture()
+@pytest.fixture
 def slice_and_labels() -> tuple[np.ndarray, np.ndarray]:
     """A bright rectangle, off the centre, and its label."""
     labels = np.zeros((64, 64), dtype=np.uint8)

@@ -6,12 +6,12 @@ import torch
 from SAMedCore.training.loss import IGNORE, segmentation_loss
 
 
-@pytest.fixture()
+@pytest.fixture
 def logits() -> torch.Tensor:
     return torch.randn(3, 5, 8, 8, generator=torch.Generator().manual_seed(0)) * 3
 
 
-@pytest.fixture()
+@pytest.fixture
 def labels() -> torch.Tensor:
     return torch.randint(0, 5, (3, 8, 8), generator=torch.Generator().manual_seed(1))
 
