@@ -93,13 +93,14 @@ BASE_MODELS = (
 )
 
 DEMO_CHECKPOINT = "abdomen-demo"
+DEMO_FOLDER = Path(__file__).parent / "checkpoints" / DEMO_CHECKPOINT
 AUTHORS_PAGE = "https://github.com/hitachinsk/SAMed"
 CHECKPOINTS = (
     KnownCheckpoint(
         name=DEMO_CHECKPOINT,
         base="lite",
         description="shipped: eight abdominal organs, a demonstration on one scan, not for other patients",
-        folder=Path(__file__).parent / "checkpoints" / DEMO_CHECKPOINT,
+        folder=DEMO_FOLDER,
     ),
     KnownCheckpoint(
         name="SAMed",

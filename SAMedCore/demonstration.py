@@ -73,10 +73,18 @@ def demonstrate(folder: Path, device: str = "auto", progress: Callable[[dict], N
     files = folder / "segmentation.seg.nrrd", folder / "overview.png"
     write_labelmap(labelmap, files[0])
     overview(volume, labelmap, files[1], title="SAMed on the sample CT (dashed: TotalSegmentator)", reference=reference)
+    return Outcome(reference.labels, score(labelmap, reference), *files)
+
+
+def score(labelmap: LabelMap, reference: LabelMap) -> dict[str, list[float]]:
+    """Dice on the slices never trained on, of a segmentation of the sample and of both baselines.
+
+    Returns:
+        method -> one value per organ, in the order of the reference's label table.
+    """
     truth = reorient(reference, "LPS")
     methods = {"checkpoint": reorient(labelmap, "LPS").voxels, **baselines(truth, ANNOTATED)}
-    dice = {method: organ_dice(voxels, truth, SCORED) for method, voxels in methods.items()}
-    return Outcome(reference.labels, dice, *files)
+    return {method: organ_dice(voxels, truth, SCORED) for method, voxels in methods.items()}
 
 
 def baselines(truth: LabelMap, annotated: range) -> dict[str, np.ndarray]:

@@ -15,7 +15,7 @@ from SAMedCore.checkpoint import CheckpointInfo, find_folder, load_merged
 from SAMedCore.errors import Cancelled, InputError, SAMedError
 from SAMedCore.labels import LabelTable
 from SAMedCore.model.sam import Sam
-from SAMedCore.preprocessing import nearest_index, resize_images, restore_labels, window
+from SAMedCore.preprocessing import resize_images
 from SAMedCore.volume import LabelMap, Volume, reorient, restore_orientation
 
 IN_PLANE_ORIENTATIONS = ("LPS", "RPS", "LAS", "RAS", "PLS", "PRS", "ALS", "ARS")
@@ -103,7 +103,7 @@ class Segmenter:
         soft = np.zeros((len(self.labels) + 1, *shape), dtype=np.float16) if probabilities else None
         done = 0
         for indices, low_res_logits in self._low_res_logits(oriented.voxels, chosen, batch_size, cancelled):
-            voxels[indices] = class_values[restore_labels(self._classes(low_res_logits), shape[1:])]
+            voxels[indices] = class_values[self.info.preprocessing.restore_labels(self._classes(low_res_logits), shape[1:])]
             if soft is not None:
                 soft[:, indices] = self._softmax(low_res_logits, shape[1:])
             done += len(indices)
@@ -136,7 +136,7 @@ class Segmenter:
     @torch.inference_mode()
     def _forward(self, slices: np.ndarray) -> torch.Tensor:
         """Slices (B, H, W) in HU to low_res_logits (B, classes + 1, L, L) float32."""
-        images = torch.from_numpy(window(slices, self.info.preprocessing.window_hu)).to(self.device)
+        images = torch.from_numpy(self.info.preprocessing.images_of(slices)).to(self.device)
         images = resize_images(images, self.info.preprocessing.sizes)
         mixed = self.dtype is not torch.float32
         with torch.autocast(self.device.type, self.dtype) if mixed else nullcontext():
@@ -159,7 +159,7 @@ class Segmenter:
         """Probabilities (classes + 1, B, H, W) float16, taken from the input pixel that gave the voxel its label."""
         size = self.sam.input_size
         soft = _upscale(low_res_logits, (size, size)).softmax(1).half().cpu().numpy()
-        rows, columns = nearest_index(size, shape[0]), nearest_index(size, shape[1])
+        rows, columns = self.info.preprocessing.sources(shape)
         return soft[:, :, rows[:, None], columns].swapaxes(0, 1)
 
     def _orientation(self, volume: Volume) -> str:

@@ -10,9 +10,8 @@ import numpy as np
 
 from SAMedCore.completion.estimate import COPY, INTERPOLATION, METHODS, NETWORK, Estimate, choose, estimate, make_folds
 from SAMedCore.completion.interpolation import SliceShapes, nearest, reach, to_labels
-from SAMedCore.completion.network import NetworkCompletion, load_promptable
+from SAMedCore.completion.network import NetworkCompletion, Promptable, load_promptable
 from SAMedCore.errors import Cancelled, InputError
-from SAMedCore.model.sam import Sam
 from SAMedCore.volume import LabelMap, Volume, placed_on, reorient, restore_orientation
 
 ORIENTATION = "LPS"
@@ -59,7 +58,7 @@ def complete(
     labelmap: LabelMap,
     annotated_slices: Sequence[int] | None = None,
     base: str | Path = "lite",
-    sam: Sam | None = None,
+    model: Promptable | None = None,
     device: str = "auto",
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -74,7 +73,7 @@ def complete(
         annotated_slices: indices of the axial slices that are annotated, counted from the feet (k in orientation LPS). A
             slice given here without any label is one that is annotated as empty. None: the slices that hold a label.
         base: a base model's name in the catalogue or its weights file; read only where the network is of use.
-        sam: a loaded base model instead, used on the device where it is; it comes back as it was.
+        model: a loaded base model instead, used on the device where it is; it comes back as it was.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         progress: called with {"event": "progress", "phase", "done", "total"}; the phases are encoding,
             estimating, training and completing.
@@ -109,7 +108,7 @@ def complete(
         estimates[COPY] = estimate({k: drawn.voxels[nearest(shown, k)] for k, shown in left_out}, drawn.voxels)
         estimates[INTERPOLATION] = estimate({k: interpolated(shapes, k, shown) for k, shown in left_out}, drawn.voxels)
         report = _reporter(progress, cancelled)
-        network = NetworkCompletion(sam or load_promptable(base, device), scan.voxels, shapes, minutes, seed, report)
+        network = NetworkCompletion(model or load_promptable(base, device), scan.voxels, shapes, minutes, seed, report)
         estimates[NETWORK] = estimate(network.leave_out(folds), drawn.voxels)
         if choose(estimates) == NETWORK:
             filled[NETWORK] = network.fill(missing)

@@ -59,7 +59,7 @@ def finetune(
     """Teach the mask decoder to redraw the interpolated shapes of `slices` as they were annotated, in place.
 
     Each step shows one slice through a mix of its own shape (0 to 0.8) and its neighbours' interpolation without it, the box
-    sides moved by up to a pixel; AdamW, binary cross-entropy plus Dice.
+    sides moved by up to a pixel; AdamW, the rate falling linearly to 0, binary cross-entropy plus Dice.
 
     Args:
         sam: as `tunable` prepared it.
@@ -84,6 +84,7 @@ def finetune(
             targets = _targets(shapes.own(k), prompts, grids)
             logits = region_logits(sam, embeddings[k], prompts)
             loss = torch.stack([mask_loss(one, target) for one, target in zip(logits, targets, strict=True)]).mean()
+            optimizer.param_groups[0]["lr"] = LEARNING_RATE * (1 - step / steps)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

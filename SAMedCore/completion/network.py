@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from SAMedCore.catalogue import BASE_MODELS
 from SAMedCore.checkpoint import find_base_model, read_base
 from SAMedCore.completion.estimate import Fold
 from SAMedCore.completion.finetune import finetune, slice_scores, tunable
@@ -17,7 +19,7 @@ from SAMedCore.completion.prompts import SliceGrids
 from SAMedCore.inference import choose_device
 from SAMedCore.model.sam import Sam, build_sam
 from SAMedCore.model.weights import load_base_weights
-from SAMedCore.preprocessing import Preprocessing, resize_images, window
+from SAMedCore.preprocessing import LITE_MEDSAM_INPUT, Preprocessing, resize_images
 
 STEPS_PER_MINUTE = 50
 """Training steps in a minute with LiteMedSAM and eight labels on two CPU cores."""
@@ -29,8 +31,38 @@ Report = Callable[[str, int, int], None]
 """Called with phase, done and total; raises Cancelled where the user stopped the work."""
 
 
-def load_promptable(base: str | Path, device: str) -> Sam:
-    """A base model as it was published, prompts and all, in eval mode on the device.
+SAM_PIXEL_MEAN, SAM_PIXEL_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+"""Of RGB images in 0..255: how SAM's own encoder was trained (segment_anything.modeling.Sam)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Promptable:
+    """A base model as it was published, prompts and all, and how it wants its slices.
+
+    Attributes:
+        sam: with SAM's own mask tokens.
+        preprocessing: padded to a square, as every SAM is trained.
+        pixel_mean, pixel_std: of the three channels, for slices in [0, 1].
+    """
+
+    sam: Sam
+    preprocessing: Preprocessing
+    pixel_mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    pixel_std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    def encode(self, slices: np.ndarray) -> Tensor:
+        """Slices (B, H, W) in HU to image_embedding (B, 256, E, E) on the network's device."""
+        device = self.sam.device
+        images = resize_images(torch.from_numpy(self.preprocessing.images_of(slices)).to(device), self.preprocessing.sizes)
+        mean, std = (torch.tensor(three, device=device)[:, None, None] for three in (self.pixel_mean, self.pixel_std))
+        with torch.no_grad():
+            return self.sam.image_encoder((images[:, None] - mean) / std)
+
+
+def load_promptable(base: str | Path, device: str) -> Promptable:
+    """A base model as it was published, in eval mode on the device.
+
+    SAM's own weights want its pixel mean and standard deviation; LiteMedSAM and other files (MedSAM's) want [0, 1].
 
     Raises:
         InputError: the base is unknown or its weights are not here, or there is no such device.
@@ -38,14 +70,21 @@ def load_promptable(base: str | Path, device: str) -> Sam:
     described, weights = find_base_model(base)
     sam = build_sam(described.architecture, SAM_CLASSES)
     load_base_weights(sam, read_base(described, weights), str(base))
-    return sam.eval().to(choose_device(device))
+    sam = sam.eval().to(choose_device(device))
+    if described.architecture == "lite":
+        return Promptable(sam, LITE_MEDSAM_INPUT)
+    preprocessing = replace(LITE_MEDSAM_INPUT, sizes=(sam.input_size,))
+    if described.sha256 not in {known.sha256 for known in BASE_MODELS}:
+        return Promptable(sam, preprocessing)
+    mean, std = (tuple(value / 255 for value in three) for three in (SAM_PIXEL_MEAN, SAM_PIXEL_STD))
+    return Promptable(sam, preprocessing, mean, std)  # type: ignore[arg-type]
 
 
 class NetworkCompletion:
     """SAM on one scan: its slices encoded as they are needed and kept, its mask decoder trained on the annotated ones.
 
     Args:
-        sam: prompts and weights as published; it comes back from each method as it was.
+        model: its network comes back from each method as it was.
         voxels: (k, j, i) HU, in the orientation of `shapes`.
         shapes: the annotated slices.
         minutes: of training, at `STEPS_PER_MINUTE`.
@@ -53,8 +92,11 @@ class NetworkCompletion:
         report: told how far the work is; may raise to stop it.
     """
 
-    def __init__(self, sam: Sam, voxels: np.ndarray, shapes: SliceShapes, minutes: float, seed: int, report: Report) -> None:
-        self.sam = sam
+    def __init__(
+        self, model: Promptable, voxels: np.ndarray, shapes: SliceShapes, minutes: float, seed: int, report: Report
+    ) -> None:
+        self.model = model
+        self.sam = sam = model.sam
         self.voxels = voxels
         self.shapes = shapes
         self.steps = max(1, round(minutes * STEPS_PER_MINUTE))
@@ -104,10 +146,7 @@ class NetworkCompletion:
         return to_labels(scores, self.grids.slice_shape, self.shapes.labels.dtype)
 
     def _encode(self, slices: Sequence[int]) -> None:
-        preprocessing = Preprocessing(sizes=(self.sam.input_size,))
         wanted = [k for k in slices if k not in self.embeddings]
         for done, k in enumerate(wanted, start=1):
-            image = torch.from_numpy(window(self.voxels[k : k + 1], preprocessing.window_hu)).to(self.sam.device)
-            with torch.no_grad():
-                self.embeddings[k] = self.sam.encode(resize_images(image, preprocessing.sizes)).half().cpu()
+            self.embeddings[k] = self.model.encode(self.voxels[k : k + 1]).half().cpu()
             self.report("encoding", done, len(wanted))

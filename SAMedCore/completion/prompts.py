@@ -22,8 +22,8 @@ CONTEXT = 6
 class SliceGrids:
     """The three pixel grids of a slice: the scan's, the network's input and its low-resolution logits.
 
-    The input's corner pixels lie on the scan's corner pixels, as the cubic-spline resize of the images has it; each
-    low-resolution pixel covers a square of input pixels.
+    A slice is padded to a square at the ends of its rows and columns. The input's corner pixels lie on the square's corner
+    pixels, as the cubic-spline resize of the images has it; each low-resolution pixel covers a square of input pixels.
     """
 
     slice_shape: tuple[int, int]
@@ -34,19 +34,25 @@ class SliceGrids:
     @property
     def input_pixel_mm(self) -> float:
         """Side of an input pixel in mm, the geometric mean of both axes."""
-        rows, columns = (s * n / self.input_size for s, n in zip(self.spacing_mm, self.slice_shape, strict=True))
-        return float(np.sqrt(rows * columns))
+        return float(np.sqrt(np.prod(self.spacing_mm))) * self._side / self.input_size
+
+    @property
+    def _side(self) -> int:
+        return max(self.slice_shape)
 
     def to_low_res(self, images: Tensor) -> Tensor:
-        """(N, j, i) on the scan's pixels to (N, L, L)."""
+        """(N, j, i) on the scan's pixels to (N, L, L); the padding takes the lowest value."""
         size = (self.input_size, self.input_size)
-        inputs = functional.interpolate(images[:, None], size, mode="bilinear", align_corners=True)
+        rows, columns = (self._side - given for given in self.slice_shape)
+        square = functional.pad(images[:, None], (0, columns, 0, rows), value=float(images.min()))
+        inputs = functional.interpolate(square, size, mode="bilinear", align_corners=True)
         return self._between(inputs, self.low_res_size)[:, 0]
 
     def to_slice(self, low_res: Tensor) -> Tensor:
         """(N, L, L) to (N, j, i) on the scan's pixels."""
         inputs = self._between(low_res[:, None], self.input_size)
-        return functional.interpolate(inputs, self.slice_shape, mode="bilinear", align_corners=True)[:, 0]
+        square = functional.interpolate(inputs, (self._side, self._side), mode="bilinear", align_corners=True)[:, 0]
+        return square[:, : self.slice_shape[0], : self.slice_shape[1]]
 
     @staticmethod
     def _between(images: Tensor, size: int) -> Tensor:

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from SAMedCore.errors import InputError
 from SAMedCore.labels import LabelTable
-from SAMedCore.preprocessing import Preprocessing, resize_images, resize_labels, window
+from SAMedCore.preprocessing import Preprocessing, resize_images, resize_labels
 from SAMedCore.training.augmentation import AUGMENTATIONS
 from SAMedCore.training.loss import IGNORE
 from SAMedCore.training.pairs import Pair, classes_of
@@ -201,7 +201,7 @@ def worker_count(item_count: int, batch_size: int) -> int:
 def _slices_of(pair: Pair, labels: LabelTable, preprocessing: Preprocessing) -> tuple[np.ndarray, np.ndarray]:
     volume = reorient(pair.volume, preprocessing.orientation)
     labelmap = reorient(pair.labelmap, preprocessing.orientation)
-    return window(volume.voxels, preprocessing.window_hu), classes_of(labelmap, labels)
+    return preprocessing.images_of(volume.voxels), preprocessing.pad(classes_of(labelmap, labels))
 
 
 def _chosen(classes: np.ndarray, slices: str | Collection[int], volume_number: int) -> np.ndarray:

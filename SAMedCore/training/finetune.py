@@ -18,7 +18,7 @@ from SAMedCore.errors import InputError
 from SAMedCore.model.lora import LoraSettings, add_lora
 from SAMedCore.model.sam import DEFAULT_INPUT_SIZE, build_sam
 from SAMedCore.model.weights import load_base_weights
-from SAMedCore.preprocessing import Preprocessing
+from SAMedCore.preprocessing import LITE_MEDSAM_INPUT, Preprocessing
 from SAMedCore.training.dataset import SliceDataset, slice_dataset, split
 from SAMedCore.training.pairs import Pair, training_labels
 from SAMedCore.training.presets import Recipe
@@ -129,7 +129,8 @@ def _new_model(base: str | Path | None, data: TrainingData, recipe: Recipe) -> t
         sam = build_sam(described.architecture, len(labels), sizes[-1])
         load_base_weights(sam, read_base(described, weights), str(weights))
         model = add_lora(sam, LoraSettings(recipe.lora_rank, recipe.lora_rank, recipe.lora_in_decoder))
-    return model, CheckpointInfo(described, labels, Preprocessing(sizes=sizes, orientation=data.orientation))
+    preprocessing = LITE_MEDSAM_INPUT if described.architecture == "lite" else Preprocessing(sizes=sizes)
+    return model, CheckpointInfo(described, labels, replace(preprocessing, orientation=data.orientation))
 
 
 def _trained_on(training: SliceDataset, validation: SliceDataset | None) -> dict[str, Any]:

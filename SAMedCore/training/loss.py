@@ -27,6 +27,8 @@ def segmentation_loss(
     Returns:
         a scalar, differentiable; 0 where no pixel is annotated.
     """
+    # In float32 whatever the logits are: sums of squares over a batch overflow float16.
+    low_res_logits = low_res_logits.float()
     annotated = low_res_labels != ignore_value
     classes = low_res_labels.long().masked_fill(~annotated, 0)
     cross_entropy = functional.cross_entropy(low_res_logits, classes, reduction="none")
@@ -38,8 +40,7 @@ def _dice_loss(low_res_logits: Tensor, classes: Tensor, annotated: Tensor) -> Te
     """One minus the soft Dice of each class, background too, pooled over the batch; the mean over the classes."""
     class_count = low_res_logits.shape[1]
     mask = annotated.unsqueeze(1)
-    # In float32 whatever the logits are: sums of squares over a batch overflow float16.
-    probabilities = low_res_logits.float().softmax(dim=1) * mask
+    probabilities = low_res_logits.softmax(dim=1) * mask
     one_hot = functional.one_hot(classes, class_count).movedim(-1, 1).to(probabilities.dtype) * mask
     over_pixels = (0, 2, 3)
     overlap = (probabilities * one_hot).sum(over_pixels)

@@ -48,7 +48,7 @@ class Recipe:
         lora_rank, lora_in_decoder: see `model.lora.LoraSettings`; alpha equals the rank.
         betas, weight_decay: of AdamW.
         ce_weight, dice_weight: of the two terms of the loss.
-        precision: "fp16" or "bf16" is used on CUDA alone; other devices train in float32.
+        precision: see `optimization.precision_on` for what becomes of it on devices that lack it.
         gradient_checkpointing: compute the encoder blocks' activations twice to keep less of them.
         seed: of the initial LoRA weights, the order of the slices and their augmentation.
     """

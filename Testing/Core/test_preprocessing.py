@@ -4,7 +4,7 @@ import torch
 from scipy.ndimage import zoom
 
 from SAMedCore.errors import InputError
-from SAMedCore.preprocessing import Preprocessing, resize_images, resize_labels, restore_labels, window
+from SAMedCore.preprocessing import Preprocessing, resize_images, resize_labels, window
 
 
 @pytest.mark.parametrize("shape", [(512, 512), (101, 122), (224, 224), (300, 17)])
@@ -25,7 +25,7 @@ def test_labels_by_index_equal_scipy_zoom_there_and_back(shape):
     there = zoom(labels[0], (224 / shape[0], 224 / shape[1]), order=0, mode="nearest")
     assert np.array_equal(resize_labels(labels, (224,))[0], there)
     back = zoom(there, (shape[0] / 224, shape[1] / 224), order=0, mode="nearest")
-    assert np.array_equal(restore_labels(there[None], shape)[0], back)
+    assert np.array_equal(Preprocessing(sizes=(224,)).restore_labels(there[None], shape)[0], back)
 
 
 def test_the_window_maps_its_ends_to_zero_and_one():
@@ -33,8 +33,21 @@ def test_the_window_maps_its_ends_to_zero_and_one():
     assert window(hu, (-125, 275)).tolist() == [0, 0, 0.5, 1, 1]
 
 
+def test_a_padded_slice_keeps_its_shape_and_comes_back_whole():
+    padded, disc = Preprocessing(sizes=(256,), padded=True), np.zeros((1, 60, 90), dtype=np.uint8)
+    rows, columns = np.indices((60, 90))
+    disc[0] = np.hypot(rows - 30, columns - 50) < 20
+    square = padded.pad(disc)
+    assert square.shape == (1, 90, 90)
+    assert not square[0, 60:].any()
+    there = resize_labels(square, padded.sizes)
+    rows, columns = (np.flatnonzero(there[0].any(axis)) for axis in (1, 0))
+    assert abs(len(rows) - len(columns)) <= 1
+    assert np.array_equal(padded.restore_labels(there, (60, 90)), disc)
+
+
 def test_preprocessing_survives_json():
-    chosen = Preprocessing((-160, 240), (256,), "RPS")
+    chosen = Preprocessing((-160, 240), (256,), "RPS", padded=True)
     assert Preprocessing.from_json(chosen.to_json()) == chosen
 
 
