@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -155,7 +155,7 @@ class Segmenter:
         return classes[:, 0].cpu().numpy()
 
     @torch.inference_mode()
-    def _softmax(self, low_res_logits: torch.Tensor, shape: Sequence[int]) -> np.ndarray:
+    def _softmax(self, low_res_logits: torch.Tensor, shape: tuple[int, int]) -> np.ndarray:
         """Probabilities (classes + 1, B, H, W) float16, taken from the input pixel that gave the voxel its label."""
         size = self.sam.input_size
         soft = _upscale(low_res_logits, (size, size)).softmax(1).half().cpu().numpy()

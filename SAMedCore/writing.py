@@ -33,6 +33,14 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def check_different(*paths: Path | None) -> None:
+    """Raises InputError where two of the paths are the same, so that no output replaces an input or another output."""
+    given = [path for path in paths if path is not None]
+    for number, path in enumerate(given):
+        if path.resolve() in [other.resolve() for other in given[:number]]:
+            raise InputError(f"{path} is named twice: inputs and outputs need a file of their own each.")
+
+
 def check_writable(path: Path | str) -> None:
     """Raises InputError where a file of this path could not be created or replaced."""
     path = Path(path)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from SAMedCore.cli import complete, demo, evaluate, finetune, models, segment
+from SAMedCore.cli.console import Console
 from SAMedCore.errors import Cancelled, InputError, SAMedError
 
 COMMANDS = (segment, finetune, complete, evaluate, models, demo)
@@ -22,7 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = argparse.Namespace(debug=False)
     try:
         _parser().parse_args(arguments, options)
-        options.run(options)
+        with Console(options.json) as console:
+            options.run(options, console)
     except SAMedError as error:
         return _report(error, error.exit_code, options.debug)
     except KeyboardInterrupt as error:

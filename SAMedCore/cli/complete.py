@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from SAMedCore.cli.console import Console, add_device, add_json, slice_range
+from SAMedCore.cli.console import Console, add_device, add_json, positive_number, slice_range
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,23 +23,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="axial slices counted from the feet; default: those with any label",
     )
     parser.add_argument(
-        "--minutes", metavar="M", type=float, default=3.0, help="of training, as two CPU cores count it; default 3, faster on a GPU"
+        "--minutes",
+        metavar="M",
+        type=positive_number,
+        default=3.0,
+        help="of training, as two CPU cores count it; default 3, faster on a GPU",
     )
     add_device(parser)
     add_json(parser)
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace, console: Console) -> None:
     from SAMedCore.formats.write import check_labelmap_output
     from SAMedCore.volume import read_labelmap, read_volume, write_labelmap
+    from SAMedCore.writing import check_different
 
     check_labelmap_output(options.out, source=options.ct)
+    check_different(options.ct, options.labels, options.out)
     volume = read_volume(options.ct)
     labelmap = read_labelmap(options.labels)
 
     from SAMedCore.completion.complete import complete
 
-    console = Console(options.json)
     completion = complete(
         volume,
         labelmap,

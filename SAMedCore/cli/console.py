@@ -20,6 +20,12 @@ class Console:
         self.as_json = as_json
         self._bar: Any = None
 
+    def __enter__(self) -> Console:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
     def progress(self, event: dict[str, Any]) -> None:
         """Show {"done": n, "total": n, ...}; what else the event says stands behind the bar."""
         if self.as_json:

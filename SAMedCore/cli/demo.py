@@ -17,9 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace, console: Console) -> None:
     from SAMedCore.demonstration import demonstrate
 
-    console = Console(options.json)
     outcome = demonstrate(options.out, options.device, console.progress)
     console.result(outcome.text(), **outcome.facts())

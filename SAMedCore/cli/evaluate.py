@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace, console: Console) -> None:
     from SAMedCore.evaluation.compare import evaluate_folder
     from SAMedCore.pictures.saving import check_picture_output
     from SAMedCore.writing import check_writable
@@ -32,7 +32,6 @@ def run(options: argparse.Namespace) -> None:
         check_writable(options.csv)
     if options.plot is not None:
         check_picture_output(options.plot)
-    console = Console(options.json)
     scores = evaluate_folder(
         options.predictions,
         options.references,

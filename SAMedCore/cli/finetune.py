@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace, console: Console) -> None:
     from SAMedCore.checkpoint import check_output, find_folder
     from SAMedCore.errors import InputError
     from SAMedCore.training.pairs import load_pairs
@@ -70,7 +70,6 @@ def run(options: argparse.Namespace) -> None:
         check_start(options.base, recipe)
     else:
         find_folder(options.checkpoint)
-    console = Console(options.json)
     pairs = load_pairs(files, progress=console.progress)
     history = finetune(
         TrainingData(

@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(action=_list, json=False)
 
 
-def run(options: argparse.Namespace) -> None:
-    options.action(options, Console(options.json))
+def run(options: argparse.Namespace, console: Console) -> None:
+    options.action(options, console)
 
 
 def _list(options: argparse.Namespace, console: Console) -> None:

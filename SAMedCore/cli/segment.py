@@ -29,22 +29,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace, console: Console) -> None:
     from SAMedCore.formats.write import check_labelmap_output, check_volume_output, write_volume
     from SAMedCore.pictures.saving import check_picture_output
     from SAMedCore.volume import read_volume, write_labelmap
+    from SAMedCore.writing import check_different
 
     check_labelmap_output(options.out, source=options.ct)
     if options.probabilities is not None:
         check_volume_output(options.probabilities)
     if options.overview is not None:
         check_picture_output(options.overview)
-    _check_different(options)
+    check_different(options.ct, options.out, options.probabilities, options.overview)
     volume = read_volume(options.ct)
 
     from SAMedCore.inference import load_model
 
-    console = Console(options.json)
     model = load_model(options.model, options.device, options.precision, options.base)
     segmentation = model.segment_with_probabilities(
         volume,
@@ -64,12 +64,3 @@ def run(options: argparse.Namespace) -> None:
 
         overview(volume, segmentation.labelmap, options.overview)
     console.result(f"Segmentation: {options.out}", segmentation=str(options.out))
-
-
-def _check_different(options: argparse.Namespace) -> None:
-    from SAMedCore.errors import InputError
-
-    paths = [path for path in (options.ct, options.out, options.probabilities, options.overview) if path is not None]
-    for number, path in enumerate(paths):
-        if path.resolve() in [other.resolve() for other in paths[:number]]:
-            raise InputError(f"{path} is named twice: the CT and each of the outputs need a file of their own.")
