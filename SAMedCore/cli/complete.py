@@ -26,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--minutes",
         metavar="M",
         type=positive_number,
-        default=3.0,
-        help="of training, as two CPU cores count it; default 3, faster on a GPU",
+        default=2.0,
+        help="of training, as two CPU cores count it; default 2, faster on a GPU",
     )
     add_device(parser)
     add_json(parser)

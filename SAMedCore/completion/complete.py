@@ -15,7 +15,7 @@ from SAMedCore.errors import Cancelled, InputError
 from SAMedCore.volume import LabelMap, Volume, placed_on, reorient, restore_orientation
 
 ORIENTATION = "LPS"
-DEFAULT_MINUTES = 3.0
+DEFAULT_MINUTES = 2.0
 
 Progress = Callable[[dict], None]
 

@@ -22,6 +22,7 @@ OWN_SHARE = 0.8
 """A training prompt holds at most this share of the slice's own shape; the rest is interpolated from its neighbours."""
 
 LOGIT_LIMIT = 4.0
+"""Scores are bounded by plus and minus this, so that no slice outvotes its neighbours by being over-confident."""
 
 
 @contextmanager
@@ -128,14 +129,11 @@ def mask_loss(logits: Tensor, target: Tensor) -> Tensor:
     return cross_entropy + 1 - dice
 
 
-def slice_scores(sam: Sam, embedding: Tensor, distances: Distances, grids: SliceGrids, shape_weight: float = 1.0) -> Distances:
+def slice_scores(sam: Sam, embedding: Tensor, distances: Distances, grids: SliceGrids) -> Distances:
     """Scores of one slice from its interpolated distances; `interpolation.to_labels` turns them into labels.
 
-    `4 tanh(logit / 4)` plus the clipped signed distance in input pixels: where SAM is sure it decides, where it is not the
-    shape does.
-
     Returns:
-        label value -> (j, i) float32, above 0 inside; labels without a shape on this slice have none.
+        label value -> (j, i) float32, `4 tanh(logit / 4)`, above 0 inside; labels without a shape on this slice have none.
     """
     prompts = make_prompts(distances, grids)
     if prompts is None:
@@ -144,11 +142,7 @@ def slice_scores(sam: Sam, embedding: Tensor, distances: Distances, grids: Slice
         bounded = torch.full(prompts.masks.shape[:1] + prompts.masks.shape[2:], -LOGIT_LIMIT)
         for n, logits in enumerate(region_logits(sam, embedding, prompts)):
             bounded[(n, *in_low_res(prompts.regions[n]))] = LOGIT_LIMIT * torch.tanh(logits.cpu() / LOGIT_LIMIT)
-    answers = grids.to_slice(bounded).numpy()
-    return {
-        value: answers[n] + shape_weight * np.clip(distances[value] / grids.input_pixel_mm, -LOGIT_LIMIT, LOGIT_LIMIT)
-        for n, value in enumerate(prompts.values)
-    }
+    return dict(zip(prompts.values, grids.to_slice(bounded).numpy(), strict=True))
 
 
 def _targets(own: Distances, prompts: Prompts, grids: SliceGrids) -> list[Tensor]:

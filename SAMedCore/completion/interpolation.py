@@ -6,7 +6,7 @@ distances to a structure's outline change linearly from one annotated slice to t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt
@@ -101,6 +101,24 @@ def _or_far(distances: np.ndarray | None, other: np.ndarray | None) -> np.ndarra
     if other is None:
         raise ValueError("a label has to be on one of the two slices")
     return np.full_like(other, -other.max())
+
+
+def smooth(scores: Mapping[int, Distances], k: int, absent: float) -> Distances:
+    """Scores of slice `k`, averaged with those of the slices above and below it: a quarter, a half, a quarter.
+
+    Args:
+        scores: slice -> label value -> (j, i); a neighbour that is not there has no say.
+        k: a slice that is there.
+        absent: the score of a label that a slice lacks.
+    """
+    weights = {neighbour: weight for neighbour, weight in ((k - 1, 0.25), (k, 0.5), (k + 1, 0.25)) if neighbour in scores}
+    values = sorted(set().union(*(scores[neighbour] for neighbour in weights)))
+
+    def average(value: int) -> np.ndarray:
+        each = np.broadcast_arrays(*(scores[neighbour].get(value, np.float32(absent)) for neighbour in weights))
+        return np.average(each, axis=0, weights=list(weights.values()))
+
+    return {value: average(value) for value in values}
 
 
 def to_labels(scores: Distances, shape: tuple[int, int], dtype: np.dtype) -> np.ndarray:

@@ -13,15 +13,15 @@ from torch import Tensor
 from SAMedCore.catalogue import BASE_MODELS
 from SAMedCore.checkpoint import find_base_model, read_base
 from SAMedCore.completion.estimate import Fold
-from SAMedCore.completion.finetune import finetune, slice_scores, tunable
-from SAMedCore.completion.interpolation import SliceShapes, to_labels
+from SAMedCore.completion.finetune import LOGIT_LIMIT, finetune, slice_scores, tunable
+from SAMedCore.completion.interpolation import Distances, SliceShapes, smooth, to_labels
 from SAMedCore.completion.prompts import SliceGrids
 from SAMedCore.inference import choose_device
 from SAMedCore.model.sam import Sam, build_sam
 from SAMedCore.model.weights import load_base_weights
 from SAMedCore.preprocessing import LITE_MEDSAM_INPUT, Preprocessing, resize_images
 
-STEPS_PER_MINUTE = 50
+STEPS_PER_MINUTE = 200
 """Training steps in a minute with LiteMedSAM and eight labels on two CPU cores."""
 
 SAM_CLASSES = 3
@@ -135,15 +135,17 @@ class NetworkCompletion:
     ) -> dict[int, np.ndarray]:
         with tunable(self.sam) as parameters:
             finetune(self.sam, parameters, self.embeddings, self.shapes, shown, self.grids, steps, self.seed, on_step)
-            predictions = {}
+            scores = {}
             for done, k in enumerate(wanted, start=1):
-                predictions[k] = self._predict(k, shown)
+                scores[k] = slice_scores(self.sam, self.embeddings[k], self.shapes.at(k, shown), self.grids)
                 self.report("completing", done, len(wanted))
-            return predictions
+        certain = {k: self._certain(k) for k in shown}
+        shape, dtype = self.grids.slice_shape, self.shapes.labels.dtype
+        return {k: to_labels(smooth({**certain, **scores}, k, -LOGIT_LIMIT), shape, dtype) for k in wanted}
 
-    def _predict(self, k: int, shown: Sequence[int]) -> np.ndarray:
-        scores = slice_scores(self.sam, self.embeddings[k], self.shapes.at(k, shown), self.grids)
-        return to_labels(scores, self.grids.slice_shape, self.shapes.labels.dtype)
+    def _certain(self, k: int) -> Distances:
+        """Scores of an annotated slice: nothing can outvote what a person drew."""
+        return {value: np.where(distance > 0, LOGIT_LIMIT, -LOGIT_LIMIT) for value, distance in self.shapes.own(k).items()}
 
     def _encode(self, slices: Sequence[int]) -> None:
         wanted = [k for k in slices if k not in self.embeddings]
