@@ -23,7 +23,8 @@ from SAMedCore.training.pairs import Pair
 from SAMedCore.training.presets import PRESETS
 
 RUN = Path("build") / catalogue.DEMO_CHECKPOINT
-RECIPE = replace(PRESETS["few-shot"], stages=(replace(PRESETS["few-shot"].stages[0], minutes=None),))
+FIRST_STAGE = replace(PRESETS["few-shot"].stages[0], versions=40, planned_epochs=24, epochs=24, minutes=None)
+RECIPE = replace(PRESETS["few-shot"], stages=(FIRST_STAGE,))
 
 CARD = """---
 license: apache-2.0
@@ -107,7 +108,6 @@ def _card(info: CheckpointInfo, dice: dict[str, list[float]]) -> str:
     rows = zip(("**mean**", *info.labels.names), *([np.mean(values), *values] for values in dice.values()), strict=True)
     table = ["| | " + " | ".join(dice) + " |", "|---|" + "---|" * len(dice)]
     table += [f"| {name} | " + " | ".join(f"{value:.3f}" for value in values) + " |" for name, *values in rows]
-    stage = RECIPE.stages[0]
     return CARD.format(
         name=catalogue.DEMO_CHECKPOINT,
         trained=len(ANNOTATED),
@@ -115,8 +115,8 @@ def _card(info: CheckpointInfo, dice: dict[str, list[float]]) -> str:
         first=samples.ORGAN_SLICES[0],
         last=samples.ORGAN_SLICES[-1],
         step=samples.ANNOTATED_EVERY,
-        versions=stage.versions,
-        epochs=stage.epochs,
+        versions=FIRST_STAGE.versions,
+        epochs=FIRST_STAGE.epochs,
         table="\n".join(table),
     )
 

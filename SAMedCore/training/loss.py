@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -16,27 +17,30 @@ def segmentation_loss(
     low_res_labels: Tensor,
     ce_weight: float = 0.2,
     dice_weight: float = 0.8,
-    ignore_value: int = IGNORE,
+    only_present: bool = False,
 ) -> Tensor:
     """``ce_weight * cross-entropy + dice_weight * Dice loss`` over the annotated pixels (SAMed, section 3.3).
 
     Args:
         low_res_logits: (B, classes + 1, L, L) float, background first.
-        low_res_labels: (B, L, L) integer classes 0..classes, or `ignore_value` where nobody annotated.
+        low_res_labels: (B, L, L) integer classes 0..classes, or `IGNORE` where nobody annotated.
+        only_present: the Dice term leaves out the classes that the batch lacks. In the paper's batch of 24 most classes occur;
+            in a batch of two most do not, and each time their Dice term presses them to zero, from where the small ones never
+            return.
 
     Returns:
         a scalar, differentiable; 0 where no pixel is annotated.
     """
     # In float32 whatever the logits are: sums of squares over a batch overflow float16.
     low_res_logits = low_res_logits.float()
-    annotated = low_res_labels != ignore_value
+    annotated = low_res_labels != IGNORE
     classes = low_res_labels.long().masked_fill(~annotated, 0)
     cross_entropy = functional.cross_entropy(low_res_logits, classes, reduction="none")
     mean_cross_entropy = (cross_entropy * annotated).sum() / annotated.sum().clamp(min=1)
-    return ce_weight * mean_cross_entropy + dice_weight * _dice_loss(low_res_logits, classes, annotated)
+    return ce_weight * mean_cross_entropy + dice_weight * _dice_loss(low_res_logits, classes, annotated, only_present)
 
 
-def _dice_loss(low_res_logits: Tensor, classes: Tensor, annotated: Tensor) -> Tensor:
+def _dice_loss(low_res_logits: Tensor, classes: Tensor, annotated: Tensor, only_present: bool) -> Tensor:
     """One minus the soft Dice of each class, background too, pooled over the batch; the mean over the classes."""
     class_count = low_res_logits.shape[1]
     mask = annotated.unsqueeze(1)
@@ -44,5 +48,8 @@ def _dice_loss(low_res_logits: Tensor, classes: Tensor, annotated: Tensor) -> Te
     one_hot = functional.one_hot(classes, class_count).movedim(-1, 1).to(probabilities.dtype) * mask
     over_pixels = (0, 2, 3)
     overlap = (probabilities * one_hot).sum(over_pixels)
-    total = probabilities.square().sum(over_pixels) + one_hot.square().sum(over_pixels)
-    return (1 - (2 * overlap + SMOOTHING) / (total + SMOOTHING)).mean()
+    pixels = one_hot.square().sum(over_pixels)
+    total = probabilities.square().sum(over_pixels) + pixels
+    losses = 1 - (2 * overlap + SMOOTHING) / (total + SMOOTHING)
+    counted = pixels > 0 if only_present else torch.ones_like(pixels, dtype=torch.bool)
+    return (losses * counted).sum() / counted.sum().clamp(min=1)

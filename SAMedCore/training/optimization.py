@@ -43,7 +43,9 @@ class Optimization:
         with in_precision(self.device, self.recipe):
             low_res_logits = forward(inputs.to(self.device, non_blocking=True))
             labels = low_res_labels.to(self.device, non_blocking=True)
-            loss = segmentation_loss(low_res_logits, labels, self.recipe.ce_weight, self.recipe.dice_weight)
+            loss = segmentation_loss(
+                low_res_logits, labels, self.recipe.ce_weight, self.recipe.dice_weight, self.recipe.dice_of_present
+            )
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         self.optimizer.zero_grad(set_to_none=True)

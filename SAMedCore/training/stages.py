@@ -88,8 +88,10 @@ def _work(run: Run, stage: Stage, dataset: SliceDataset, validation: SliceDatase
         return Work(run.model, dataset, validation)
     run.model.eval()
     encode = partial(encode_slices, run.model, progress=run.progress, cancelled=run.cancelled)
-    held_out = None if validation is None else encode(validation, 1)
-    return Work(run.model.decode, encode(dataset, stage.versions), held_out)  # type: ignore[arg-type]
+    with in_precision(run.device, run.recipe):
+        held_out = None if validation is None else encode(validation, 1)
+        encoded = encode(dataset, stage.versions)
+    return Work(run.model.decode, encoded, held_out)  # type: ignore[arg-type]
 
 
 def _train_epoch(

@@ -29,6 +29,16 @@ def test_the_loss_is_the_papers(logits, labels):
     torch.testing.assert_close(segmentation_loss(logits, labels), plain_loss(logits, labels))
 
 
+def test_classes_that_a_batch_lacks_may_be_left_out_of_the_dice(logits, labels):
+    labels[labels == 3] = 0
+    cross_entropy = torch.nn.functional.cross_entropy(logits, labels)
+    every_class = segmentation_loss(logits, labels, only_present=True) - 0.2 * cross_entropy
+    dice = (plain_loss(logits, labels) - 0.2 * cross_entropy) / 0.8 * 5
+    score = logits.softmax(1)[:, 3]
+    lacking = 1 - 1e-5 / ((score**2).sum() + 1e-5)
+    torch.testing.assert_close(every_class, 0.8 * (dice - lacking) / 4)
+
+
 def test_slices_not_annotated_change_nothing(logits, labels):
     partly = labels.clone()
     partly[1] = IGNORE
