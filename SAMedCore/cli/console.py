@@ -35,7 +35,7 @@ class Console:
 
         done, total = event.get("done", event.get("step", 0)), event.get("total", event.get("steps", 0))
         name = str(event.get("phase", ""))
-        if self._bar is None or (self._bar.desc or "") != (f"{name}: " if name else "") or self._bar.total != total:
+        if self._bar is None or (self._bar.desc, self._bar.total) != (name, total):
             self.close()
             self._bar = tqdm(total=total, desc=name, file=sys.stderr, dynamic_ncols=True)
         shown = {key: f"{event[key]:.3f}" for key in ("loss", "validation_dice") if event.get(key) is not None}

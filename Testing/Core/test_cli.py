@@ -9,6 +9,7 @@ import pytest
 import SimpleITK
 
 from SAMedCore.cli import main
+from SAMedCore.cli.console import Console
 
 
 @pytest.fixture
@@ -107,3 +108,14 @@ def test_models_list_names_the_authors_checkpoints(capsys):
 def test_light_modules_import_no_torch(code):
     check = f"{code}; import sys; print([name for name in ('torch', 'SimpleITK', 'matplotlib') if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_each_phase_has_one_bar(capsys):
+    with Console(as_json=False) as console:
+        for phase in ("encoding", "training"):
+            for done in (1, 2, 3):
+                console.progress({"phase": phase, "done": done, "total": 3})
+    shown = capsys.readouterr().err
+    assert shown.count("encoding:   0%") == 1
+    assert shown.count("training: 100%") == 1
+    assert shown.count("\n") == 2
