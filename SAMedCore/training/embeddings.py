@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from SAMedCore.errors import Cancelled
 from SAMedCore.training.dataset import SliceDataset
@@ -37,9 +37,10 @@ class EmbeddingDataset:
 
 @torch.no_grad()
 def encode_slices(
-    model: nn.Module,
+    encode: Callable[[Tensor], Tensor],
     dataset: SliceDataset,
     versions: int,
+    device: torch.device,
     *,
     progress: Callable[[dict[str, Any]], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -47,12 +48,11 @@ def encode_slices(
     """Encode every slice `versions` times, each time augmented anew (once where the dataset does not augment).
 
     Args:
-        model: has ``encode(images (B, S, S)) -> (B, 256, E, E)``; used on the device where it is.
+        encode: images (B, S, S) to image_embedding (B, 256, E, E), both on the device.
 
     Raises:
         Cancelled: `cancelled` said so.
     """
-    device = next(model.parameters()).device
     keys = [(version, index) for version in range(versions) for index in range(len(dataset))]
     embeddings, labels = [], []
     # On a CPU larger batches are slower: one slice's activations still fit its cache.
@@ -61,7 +61,7 @@ def encode_slices(
         if cancelled and cancelled():
             raise Cancelled
         images, low_res_labels = zip(*(dataset[key] for key in keys[start : start + batch_size]), strict=True)
-        embeddings.append(model.encode(torch.stack(images).to(device)).half().cpu())  # type: ignore[operator]
+        embeddings.append(encode(torch.stack(images).to(device)).half().cpu())
         labels.append(torch.stack(low_res_labels).to(torch.int16))
         if progress:
             progress({"phase": "encoding", "done": min(start + batch_size, len(keys)), "total": len(keys)})

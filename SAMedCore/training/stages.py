@@ -87,11 +87,14 @@ def _work(run: Run, stage: Stage, dataset: SliceDataset, validation: SliceDatase
     if stage.trains == "all":
         return Work(run.model, dataset, validation)
     run.model.eval()
-    encode = partial(encode_slices, run.model, progress=run.progress, cancelled=run.cancelled)
-    with in_precision(run.device, run.recipe):
-        held_out = None if validation is None else encode(validation, 1)
-        encoded = encode(dataset, stage.versions)
-    return Work(run.model.decode, encoded, held_out)  # type: ignore[arg-type]
+
+    def encode(images: Tensor) -> Tensor:
+        with in_precision(run.device, run.recipe):
+            return run.model.encode(images)  # type: ignore[operator]
+
+    encoded = partial(encode_slices, encode, device=run.device, progress=run.progress, cancelled=run.cancelled)
+    held_out = None if validation is None else encoded(validation, 1)
+    return Work(run.model.decode, encoded(dataset, stage.versions), held_out)  # type: ignore[arg-type]
 
 
 def _train_epoch(

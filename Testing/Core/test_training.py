@@ -214,7 +214,7 @@ def test_progress_tells_where_the_run_is(tmp_path):
 
 def test_embeddings_are_those_of_the_augmented_slices():
     model, dataset = TinySam().eval(), bright_squares(3, "few-shot")
-    items = encode_slices(model, dataset, versions=2)
+    items = encode_slices(model.encode, dataset, versions=2, device=torch.device("cpu"))
     with torch.no_grad():
         expected = model.encode(dataset[1, 2][0][None])[0]
     torch.testing.assert_close(items[3, 2][0], expected, atol=2e-3, rtol=0)
