@@ -15,7 +15,6 @@ from SAMedCore.checkpoint import CheckpointInfo, find_folder, load_merged
 from SAMedCore.errors import Cancelled, InputError, SAMedError
 from SAMedCore.labels import LabelTable
 from SAMedCore.model.sam import Sam
-from SAMedCore.preprocessing import resize_images
 from SAMedCore.volume import LabelMap, Volume, reorient, restore_orientation
 
 IN_PLANE_ORIENTATIONS = ("LPS", "RPS", "LAS", "RAS", "PLS", "PRS", "ALS", "ARS")
@@ -136,8 +135,8 @@ class Segmenter:
     @torch.inference_mode()
     def _forward(self, slices: np.ndarray) -> torch.Tensor:
         """Slices (B, H, W) in HU to low_res_logits (B, classes + 1, L, L) float32."""
-        images = torch.from_numpy(self.info.preprocessing.images_of(slices)).to(self.device)
-        images = resize_images(images, self.info.preprocessing.sizes)
+        preprocessing = self.info.preprocessing
+        images = preprocessing.resize(torch.from_numpy(preprocessing.images_of(slices)).to(self.device))
         mixed = self.dtype is not torch.float32
         with torch.autocast(self.device.type, self.dtype) if mixed else nullcontext():
             return self.sam(images).float()

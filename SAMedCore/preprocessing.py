@@ -38,6 +38,7 @@ class Preprocessing:
     sizes: tuple[int, ...] = (224, 512)
     orientation: str = "LPS"
     padded: bool = False
+    clipped: bool = False
 
     def __post_init__(self) -> None:
         low, high = self.window_hu
@@ -58,17 +59,23 @@ class Preprocessing:
             "sizes": list(self.sizes),
             "orientation": self.orientation,
             "padded": self.padded,
+            "clipped": self.clipped,
         }
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> Preprocessing:
         low, high = row["window_hu"]
         sizes = tuple(int(size) for size in row["sizes"])
-        return cls((float(low), float(high)), sizes, str(row["orientation"]), bool(row["padded"]))
+        return cls((float(low), float(high)), sizes, str(row["orientation"]), bool(row["padded"]), bool(row["clipped"]))
 
     def images_of(self, voxels: np.ndarray) -> np.ndarray:
-        """Slices (B, H, W) in HU, windowed to [0, 1] and padded: float32 (B, H', W') for `resize_images`."""
+        """Slices (B, H, W) in HU, windowed to [0, 1] and padded: float32 (B, H', W') for `resize`."""
         return self.pad(window(voxels, self.window_hu))
+
+    def resize(self, images: torch.Tensor, sizes: Sequence[int] | None = None) -> torch.Tensor:
+        """Images (B, H, W) float32 to (B, S, S) through `sizes`, by default all of this preprocessing's."""
+        resized = resize_images(images, self.sizes if sizes is None else sizes)
+        return resized.clamp(0, 1) if self.clipped else resized
 
     def pad(self, slices: np.ndarray) -> np.ndarray:
         """Slices or labels (B, H, W), padded with 0 to (B, max(H, W), max(H, W)) if this preprocessing pads."""
@@ -90,10 +97,11 @@ class Preprocessing:
         return (max(shape),) * 2 if self.padded else (shape[0], shape[1])
 
 
-LITE_MEDSAM_INPUT = Preprocessing(window_hu=(-160.0, 240.0), sizes=(256,), padded=True)
+LITE_MEDSAM_INPUT = Preprocessing(window_hu=(-160.0, 240.0), sizes=(256,), padded=True, clipped=True)
 """What LiteMedSAM was trained on: soft tissue at level 40 and width 400, the longer side brought to 256, the shorter padded.
 
-On the sample CT its box prompts reach a mean Dice of 0.93 this way, and 0.85 on stretched slices in SAMed's window.
+All of it counts. With the labels' boxes as prompts the mean Dice on every fifth slice of the sample CT is 0.89 this way, 0.86
+where the splines may overshoot, and 0.85 on slices stretched to a square in SAMed's window.
 """
 
 

@@ -19,7 +19,7 @@ from SAMedCore.completion.prompts import SliceGrids
 from SAMedCore.inference import choose_device
 from SAMedCore.model.sam import Sam, build_sam
 from SAMedCore.model.weights import load_base_weights
-from SAMedCore.preprocessing import LITE_MEDSAM_INPUT, Preprocessing, resize_images
+from SAMedCore.preprocessing import LITE_MEDSAM_INPUT, Preprocessing
 
 STEPS_PER_MINUTE = 200
 """Training steps in a minute with LiteMedSAM and eight labels on two CPU cores."""
@@ -53,7 +53,7 @@ class Promptable:
     def encode(self, slices: np.ndarray) -> Tensor:
         """Slices (B, H, W) in HU to image_embedding (B, 256, E, E) on the network's device."""
         device = self.sam.device
-        images = resize_images(torch.from_numpy(self.preprocessing.images_of(slices)).to(device), self.preprocessing.sizes)
+        images = self.preprocessing.resize(torch.from_numpy(self.preprocessing.images_of(slices)).to(device))
         mean, std = (torch.tensor(three, device=device)[:, None, None] for three in (self.pixel_mean, self.pixel_std))
         with torch.no_grad():
             return self.sam.image_encoder((images[:, None] - mean) / std)

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from SAMedCore.errors import InputError
 from SAMedCore.labels import LabelTable
-from SAMedCore.preprocessing import Preprocessing, resize_images, resize_labels
+from SAMedCore.preprocessing import Preprocessing, resize_labels
 from SAMedCore.training.augmentation import AUGMENTATIONS
 from SAMedCore.training.loss import IGNORE
 from SAMedCore.training.pairs import Pair, classes_of
@@ -67,7 +67,7 @@ class SliceDataset(Dataset):
             draw = np.random.default_rng((self.seed, pass_number, index))
             image, classes = AUGMENTATIONS[self.augmentation](image, classes, draw)
         further_sizes = self.preprocessing.sizes[1:]
-        resized = resize_images(torch.from_numpy(np.ascontiguousarray(image))[None], further_sizes)[0]
+        resized = self.preprocessing.resize(torch.from_numpy(np.ascontiguousarray(image))[None], further_sizes)[0]
         low_res = resize_labels(classes[None], (*further_sizes, self.low_res_size))[0].astype(np.int64)
         low_res[low_res == NOT_ANNOTATED] = IGNORE
         return resized, torch.from_numpy(low_res)
@@ -114,7 +114,7 @@ def slice_dataset(
             scan_classes[~chosen] = NOT_ANNOTATED
             chosen = np.ones_like(chosen)
         first_size = preprocessing.sizes[:1]
-        images.append(resize_images(torch.from_numpy(scan_images[chosen]), first_size).numpy())
+        images.append(preprocessing.resize(torch.from_numpy(scan_images[chosen]), first_size).numpy())
         classes.append(resize_labels(scan_classes[chosen], first_size))
         volume_numbers.append(np.full(int(chosen.sum()), number))
     dataset = SliceDataset(

@@ -31,6 +31,8 @@ def test_box_prompts_give_the_organs_of_the_sample(sample_ct, sample_labels, lit
     drawn = np.zeros((9, len(slices), *truth.shape[1:]), dtype=bool)
     for n, k in enumerate(slices):
         organs = [value for value in range(1, 9) if (truth[k] == value).any()]
+        if not organs:
+            continue
         masks = np.stack([truth[k] == value for value in organs])
         boxes = boxes_around(masks, model.sam.input_size / max(truth.shape[1:]), model.sam.input_size - 1)
         with torch.inference_mode():

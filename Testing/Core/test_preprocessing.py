@@ -47,7 +47,7 @@ def test_a_padded_slice_keeps_its_shape_and_comes_back_whole():
 
 
 def test_preprocessing_survives_json():
-    chosen = Preprocessing((-160, 240), (256,), "RPS", padded=True)
+    chosen = Preprocessing((-160, 240), (256,), "RPS", padded=True, clipped=True)
     assert Preprocessing.from_json(chosen.to_json()) == chosen
 
 
