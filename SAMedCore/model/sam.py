@@ -62,15 +62,8 @@ class Sam(nn.Module):
 
     def decode(self, image_embedding: torch.Tensor) -> torch.Tensor:
         """image_embedding (B, 256, E, E) to low_res_logits (B, classes + 1, L, L); class 0 is the background."""
-        sparse, dense = self.prompt_encoder(points=None, boxes=None, masks=None)
         # one prompt for all images: the decoder's attention broadcasts it over the batch, as in the published code
-        low_res_logits, _ = self.mask_decoder.predict_masks(
-            image_embeddings=image_embedding,
-            image_pe=self.prompt_encoder.get_dense_pe(),
-            sparse_prompt_embeddings=sparse,
-            dense_prompt_embeddings=dense,
-        )
-        return low_res_logits
+        return self._masks(image_embedding, None, None)
 
     def decode_prompts(
         self, image_embedding: torch.Tensor, boxes: torch.Tensor | None = None, masks: torch.Tensor | None = None
@@ -85,6 +78,9 @@ class Sam(nn.Module):
         Returns:
             low_res_logits (N, L, L).
         """
+        return self._masks(image_embedding, boxes, masks)[:, 0]
+
+    def _masks(self, image_embedding: torch.Tensor, boxes: torch.Tensor | None, masks: torch.Tensor | None) -> torch.Tensor:
         sparse, dense = self.prompt_encoder(points=None, boxes=boxes, masks=masks)
         low_res_logits, _ = self.mask_decoder.predict_masks(
             image_embeddings=image_embedding,
@@ -92,7 +88,7 @@ class Sam(nn.Module):
             sparse_prompt_embeddings=sparse,
             dense_prompt_embeddings=dense,
         )
-        return low_res_logits[:, 0]
+        return low_res_logits
 
 
 def build_sam(architecture: str, classes: int, input_size: int | None = None, seed: int | None = None) -> Sam:

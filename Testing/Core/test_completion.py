@@ -13,9 +13,11 @@ from SAMedCore.completion.interpolation import SliceShapes, blend, nearest, reac
 from SAMedCore.completion.network import NetworkCompletion, Promptable
 from SAMedCore.completion.prompts import SliceGrids, make_prompts
 from SAMedCore.errors import Cancelled, InputError
+from SAMedCore.evaluation.measures import dice
 from SAMedCore.labels import LabelTable
 from SAMedCore.model.sam import build_sam
 from SAMedCore.preprocessing import Preprocessing
+from SAMedCore.samples import ORGAN_SLICES
 from SAMedCore.volume import LabelMap, Volume, reorient
 
 SPACING_MM = (1.5, 2.0)
@@ -275,3 +277,25 @@ def test_a_label_map_of_another_scan_is_refused(cone):
     elsewhere[0, 3] += 0.7
     with pytest.raises(InputError):
         complete(volume, LabelMap(truth.voxels, elsewhere, truth.labels))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("every", "least"), [(6, 0.90), (10, 0.82)])
+def test_the_sample_is_completed_better_than_without_a_network(every, least, sample_ct, sample_labels, lite_weights):
+    annotated = list(ORGAN_SLICES[::every])
+    truth = reorient(sample_labels, "LPS")
+    voxels = np.zeros_like(truth.voxels)
+    voxels[annotated] = truth.voxels[annotated]
+    partly = LabelMap(voxels, truth.ijk_to_lps, truth.labels)
+    result = complete(sample_ct, partly, annotated_slices=annotated, base=lite_weights, device="cpu")
+    others = [k for k in ORGAN_SLICES if k not in annotated]
+
+    def mean_dice(labelmap: LabelMap) -> float:
+        found = reorient(labelmap, "LPS").voxels[others]
+        return float(np.mean([dice(found == value, truth.voxels[others] == value) for value in truth.labels.values]))
+
+    scores = {method: mean_dice(labelmap) for method, labelmap in result.alternatives.items()}
+    assert result.method == NETWORK
+    assert scores[NETWORK] >= least, scores
+    assert scores[NETWORK] > max(scores[COPY], scores[INTERPOLATION])
+    assert np.array_equal(reorient(result.labelmap, "LPS").voxels[annotated], truth.voxels[annotated])
