@@ -76,6 +76,10 @@ def finetune(
     """
     if checkpoint is not None:
         model, info = load_peft(find_folder(checkpoint), None if base is None else Path(base), trainable=True)
+        if info.preprocessing.orientation == "auto":
+            raise InputError(
+                f'{checkpoint}: its orientation is "auto", but training has to know it: import it with --orientation.'
+            )
     else:
         model, info = _new_model(base, data, recipe)
     dataset = slice_dataset(
@@ -89,7 +93,9 @@ def finetune(
         seed=recipe.seed,
     )
     training, validation = split(dataset, data.validation, recipe.seed)
-    info = replace(info, recipe=recipe.to_json(), trained_on=_trained_on(training, validation), metrics={})
+    trained_on = _trained_on(training, validation)
+    description = f"fine-tuned ({recipe.name}) on {trained_on['slices']} slices, scans: {trained_on['scans']}"
+    info = replace(info, description=description, recipe=recipe.to_json(), trained_on=trained_on, metrics={})
     save = partial(_save, info=info, half=half)
     return train(
         model,

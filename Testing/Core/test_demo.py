@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from SAMedCore.catalogue import DEMO_FOLDER
 from SAMedCore.checkpoint import INFO_FILE, read_info
 from SAMedCore.demonstration import ANNOTATED, SCORED, Outcome, demonstrate
+from SAMedCore.inference import Segmenter, load_model
 from SAMedCore.samples import ORGAN_SLICES
 from SAMedCore.training.demo import publish
 
@@ -60,6 +62,14 @@ def test_the_checkpoint_is_small_and_names_no_file_or_patient():
     assert (info.trained_on["scans"], info.trained_on["slices"]) == (1, len(ANNOTATED))
     for file in (DEMO_FOLDER / INFO_FILE, DEMO_FOLDER / "adapter_config.json"):
         assert not re.search(r"[/\\](home|root|tmp|work|Users)[/\\]", file.read_text(encoding="utf-8"))
+
+
+def test_orientation_auto_finds_the_one_that_it_was_trained_in(sample_ct):
+    known = load_model(DEMO_FOLDER, "cpu")
+    info = replace(known.info, preprocessing=replace(known.info.preprocessing, orientation="auto"))
+    auto = Segmenter(known.sam, info, "cpu")
+    slices = range(88, 90)
+    assert np.array_equal(auto.segment(sample_ct, slices=slices).voxels, known.segment(sample_ct, slices=slices).voxels)
 
 
 def test_publishing_puts_dice_and_card_beside_the_weights(tmp_path, outcome):

@@ -1,11 +1,12 @@
 """A few annotated slices of the real CT and the real LiteMedSAM make a checkpoint that segments."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from SAMedCore.checkpoint import read_info
+from SAMedCore.checkpoint import read_info, write_info
 from SAMedCore.errors import InputError
 from SAMedCore.inference import load_model
 from SAMedCore.training.finetune import TrainingData, finetune
@@ -48,6 +49,7 @@ def test_the_checkpoint_says_what_it_was_made_from(finetuned):
     assert info.labels.names == ("spleen", "liver")
     assert (info.trained_on["scans"], info.trained_on["slices"]) == (1, 2)
     assert info.recipe["name"] == "few-shot"
+    assert info.description == "fine-tuned (few-shot) on 2 slices, scans: 1"
 
 
 def test_the_checkpoint_segments(finetuned, sample_ct):
@@ -61,6 +63,14 @@ def test_training_goes_on_from_a_checkpoint(finetuned, data, recipe, tmp_path, l
     only_decoder = replace(recipe, stages=(replace(TWO_STAGES[0], epochs=1),), seed=2)
     history = finetune(data, only_decoder, tmp_path / "next", checkpoint=finetuned[0], base=lite_weights)
     assert history[0]["loss"] < finetuned[1][0]["loss"]
+
+
+def test_a_checkpoint_without_a_fixed_orientation_is_refused(finetuned, data, recipe, tmp_path, lite_weights):
+    shutil.copytree(finetuned[0], tmp_path / "auto")
+    info = read_info(finetuned[0])
+    write_info(tmp_path / "auto", replace(info, preprocessing=replace(info.preprocessing, orientation="auto")))
+    with pytest.raises(InputError, match="orientation"):
+        finetune(data, recipe, tmp_path / "next", checkpoint=tmp_path / "auto", base=lite_weights)
 
 
 def test_a_vit_preset_on_the_lite_base_is_refused(data, lite_weights, tmp_path):
