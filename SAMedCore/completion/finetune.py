@@ -49,7 +49,7 @@ def tunable(sam: Sam) -> Iterator[list[torch.nn.Parameter]]:
 def finetune(
     sam: Sam,
     parameters: Sequence[torch.nn.Parameter],
-    embeddings: Mapping[int, Tensor],
+    embeddings: Mapping[int, Sequence[Tensor]],
     shapes: SliceShapes,
     slices: Sequence[int],
     grids: SliceGrids,
@@ -65,7 +65,7 @@ def finetune(
     Args:
         sam: as `tunable` prepared it.
         parameters: from `tunable`.
-        embeddings: slice -> (1, 256, E, E).
+        embeddings: slice -> its image_embedding (1, 256, E, E) in one or more versions, of which each step takes one.
         shapes: of the annotated slices.
         slices: at least two annotated slices; no other is looked at.
         grids: pixel grids of a slice.
@@ -83,7 +83,8 @@ def finetune(
         prompts = make_prompts(blend(from_neighbours, shapes.own(k), random.uniform(0, OWN_SHARE)), grids, jitter=random)
         if prompts is not None:
             targets = _targets(shapes.own(k), prompts, grids)
-            logits = region_logits(sam, embeddings[k], prompts)
+            version = embeddings[k][int(random.integers(len(embeddings[k])))]
+            logits = region_logits(sam, version, prompts)
             loss = torch.stack([mask_loss(one, target) for one, target in zip(logits, targets, strict=True)]).mean()
             optimizer.param_groups[0]["lr"] = LEARNING_RATE * (1 - step / steps)
             optimizer.zero_grad()

@@ -37,7 +37,7 @@ def few_shot_augmentation(image: np.ndarray, labels: np.ndarray, draw: Generator
     where = _moved_coordinates(image.shape, draw)
     moved = ndimage.map_coordinates(image, where, order=1, mode="constant")
     moved_labels = ndimage.map_coordinates(labels, where, order=0, mode="constant")
-    return _other_intensities(moved, draw), moved_labels
+    return other_intensities(moved, draw), moved_labels
 
 
 def _turned(array: np.ndarray, quarter_turns: int, axis: int) -> np.ndarray:
@@ -68,7 +68,8 @@ def _elastic_displacement(shape: tuple[int, ...], draw: Generator) -> np.ndarray
     return np.stack([ndimage.zoom(grid, (shape[0] / knots, shape[1] / knots), order=3) for grid in coarse])
 
 
-def _other_intensities(image: np.ndarray, draw: Generator) -> np.ndarray:
+def other_intensities(image: np.ndarray, draw: Generator) -> np.ndarray:
+    """The image with other contrast, brightness and noise, within [0, 1]."""
     gamma, gain, offset = np.exp(draw.uniform(-0.25, 0.25)), draw.uniform(0.9, 1.1), draw.uniform(-0.05, 0.05)
     noise = draw.normal(scale=draw.uniform(0, 0.03), size=image.shape)
     changed = gain * np.clip(image, 0, 1) ** gamma + offset + noise

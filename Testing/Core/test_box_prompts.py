@@ -36,7 +36,9 @@ def test_box_prompts_give_the_organs_of_the_sample(sample_ct, sample_labels, lit
         masks = np.stack([truth[k] == value for value in organs])
         boxes = boxes_around(masks, model.sam.input_size / max(truth.shape[1:]), model.sam.input_size - 1)
         with torch.inference_mode():
-            logits = model.sam.decode_prompts(model.encode(volume[k : k + 1]), boxes=torch.from_numpy(boxes).float())
+            logits = model.sam.decode_prompts(
+                model.encode(model.preprocessing.images_of(volume[k : k + 1])), boxes=torch.from_numpy(boxes).float()
+            )
         drawn[organs, n] = (grids.to_slice(logits) > 0).numpy()
     scores = [dice(drawn[value], truth[slices] == value) for value in range(1, 9)]
     assert np.mean(scores) >= 0.90, scores
