@@ -20,7 +20,7 @@ class Stage:
         planned_epochs: what the decay is planned for.
         epochs: epochs really run, at most `planned_epochs`.
         versions: how often each slice occurs in an epoch, each time augmented anew; for "decoder" these versions are
-            encoded once and used in every epoch.
+            encoded once and used in every epoch, fewer of them where there are many slices.
         minutes: the stage ends after the epoch in which so much time has passed; None sets no limit.
         only_on_gpu: left out where there is no GPU.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +22,9 @@ from SAMedCore.training.record import write_history, write_scalars
 from SAMedCore.training.schedule import learning_rate
 from SAMedCore.training.state import TrainingState, restore_optimizer, write_state
 from SAMedCore.training.validation import validation_dice
+
+MOST_EMBEDDINGS = 1000
+"""Encoded slices that are kept, 2 GB in float16 with LiteMedSAM: many slices need fewer versions of each anyway."""
 
 
 class SaveCheckpoint(Protocol):
@@ -61,7 +64,7 @@ def run_stage(run: Run, number: int, dataset: SliceDataset, validation: SliceDat
         Cancelled: `run.cancelled` said so.
         SAMedError: the loss is no number any more.
     """
-    stage, state = run.recipe.stages[number], run.state
+    stage, state = _within_memory(run.recipe.stages[number], len(dataset)), run.state
     if stage.only_on_gpu and run.device.type != "cuda":
         return
     if number != state.stage:
@@ -81,6 +84,12 @@ def run_stage(run: Run, number: int, dataset: SliceDataset, validation: SliceDat
         _train_epoch(run, stage, work, batches, optimization)
         _validate(run, work, stage.batch_size)
         _keep(run, optimization)
+
+
+def _within_memory(stage: Stage, slice_count: int) -> Stage:
+    if stage.trains == "all":
+        return stage
+    return replace(stage, versions=max(1, min(stage.versions, MOST_EMBEDDINGS // slice_count)))
 
 
 def _work(run: Run, stage: Stage, dataset: SliceDataset, validation: SliceDataset | None) -> Work:

@@ -106,6 +106,15 @@ def test_the_decoder_stage_leaves_the_encoder_alone(tmp_path):
     assert not torch.equal(TinySam().mask_decoder.weight, trained.mask_decoder.weight)
 
 
+@pytest.mark.parametrize(("room", "versions"), [(1000, 2), (15, 1), (3, 1)])
+def test_many_slices_are_encoded_in_fewer_versions(tmp_path, monkeypatch, room, versions):
+    monkeypatch.setattr("SAMedCore.training.stages.MOST_EMBEDDINGS", room)
+    seen: list[dict] = []
+    train_tiny(tmp_path / "out", replace(RECIPE, stages=(DECODER,)), progress=seen.append)
+    assert [event["total"] for event in seen if event["phase"] == "encoding"][-1] == 8 * versions
+    assert seen[-1]["steps"] == 3 * 8 * versions // 4
+
+
 @pytest.mark.parametrize("epochs", [0, 1, 2])
 def test_a_killed_run_resumes_to_the_same_parameters(tmp_path, epochs):
     """Killed in the decoder stage's first, second and third epoch; the end-to-end stage follows."""
