@@ -18,6 +18,7 @@ from SAMedCore.labels import LabelTable
 from SAMedCore.preprocessing import Preprocessing
 from SAMedCore.training.dataset import SliceDataset
 from SAMedCore.training.embeddings import encode_slices
+from SAMedCore.training.optimization import precision_on
 from SAMedCore.training.presets import Recipe, Stage
 from SAMedCore.training.trainer import train
 from SAMedCore.training.validation import validation_dice
@@ -228,6 +229,22 @@ def test_embeddings_are_those_of_the_augmented_slices():
         expected = model.encode(dataset[1, 2][0][None])[0]
     torch.testing.assert_close(items[3, 2][0], expected, atol=2e-3, rtol=0)
     assert torch.equal(items[3, 2][1], dataset[1, 2][1])
+
+
+@pytest.mark.parametrize(
+    ("device", "wanted", "in_hardware", "used"),
+    [
+        ("cpu", "bf16", True, torch.bfloat16),
+        ("cpu", "bf16", False, torch.float32),
+        ("cpu", "fp16", True, torch.float32),
+        ("mps", "bf16", True, torch.float32),
+        ("cuda", "fp16", False, torch.float16),
+        ("cuda", "fp32", True, torch.float32),
+    ],
+)
+def test_mixed_precision_is_used_where_it_is_faster(monkeypatch, device, wanted, in_hardware, used):
+    monkeypatch.setattr("SAMedCore.training.optimization.has_bf16_hardware", lambda: in_hardware)
+    assert precision_on(torch.device(device), replace(RECIPE, precision=wanted)) == used
 
 
 def test_gradient_checkpointing_changes_no_gradient(tmp_path):
