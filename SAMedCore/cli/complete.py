@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from SAMedCore.cli.console import Console, add_device, add_json, positive_number, slice_range
+from SAMedCore.cli.console import Console, add_device, add_json, positive_int, slice_range
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,11 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="axial slices counted from the feet; default: those with any label",
     )
     parser.add_argument(
-        "--minutes",
-        metavar="M",
-        type=positive_number,
-        default=2.0,
-        help="of training, as two CPU cores count it; default 2, faster on a GPU",
+        "--steps", metavar="N", type=positive_int, default=400, help="of training; default 400, two minutes on two CPU cores"
     )
     add_device(parser)
     add_json(parser)
@@ -52,7 +48,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
         base=options.base,
         device=options.device,
         progress=console.progress,
-        minutes=options.minutes,
+        steps=options.steps,
     )
     write_labelmap(completion.labelmap, options.out, source=options.ct)
     estimates = {method: estimate.mean_dice for method, estimate in completion.estimates.items()}

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from SAMedCore.completion.network import load_promptable
+from SAMedCore.completion.promptable import load_promptable
 from SAMedCore.completion.prompts import SliceGrids
 from SAMedCore.evaluation.measures import dice
 from SAMedCore.samples import ORGAN_SLICES

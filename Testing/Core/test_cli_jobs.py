@@ -111,7 +111,7 @@ def test_a_partly_annotated_scan_is_completed_and_the_baselines_stand_beside_it(
     labels = read_labelmap(files.labels)
     labels.voxels[1] = 0
     write_labelmap(labels, tmp_path / "some.seg.nrrd")
-    options = ["--base", files.base, "--device", "cpu", "--minutes", 0.01]
+    options = ["--base", files.base, "--device", "cpu", "--steps", 2]
     *_, result = run(capsys, "complete", files.ct, tmp_path / "some.seg.nrrd", tmp_path / "out.seg.nrrd", *options)
     assert set(result["estimated_dice"]) == {"copy", "interpolation", "network"}
     assert result["method"] in result["estimated_dice"]

@@ -112,7 +112,7 @@ def completing(files: Files, folder: Path, annotated: list[int], out: Path | Non
     others = [k for k in range(len(labels.voxels)) if k not in annotated]
     labels.voxels[others] = 0
     write_labelmap(labels, folder / "some.nrrd")
-    base = ["--base", files.base, "--device", "cpu", "--minutes", 0.01]
+    base = ["--base", files.base, "--device", "cpu", "--steps", 2]
     return ["complete", files.ct, folder / "some.nrrd", out or folder / "out.nii.gz", *base, *options]
 
 
@@ -160,7 +160,7 @@ REFUSED = {
     "nothing to complete": (lambda f, d: completing(f, d, [0, 1, 2, 3]), "nothing to complete"),
     "annotated outside": (lambda f, d: completing(f, d, [0, 2], None, "--annotated-slices", "0:9:4"), "slice 4 is outside"),
     "onto the labels": (lambda f, d: completing(f, d, [0, 2], d / "some.nrrd"), "some.nrrd is named twice"),
-    "completing in no time": (lambda f, d: completing(f, d, [0, 2], None, "--minutes", 0), "--minutes"),
+    "completing in no step": (lambda f, d: completing(f, d, [0, 2], None, "--steps", 0), "--steps"),
     "completing on no base": (lambda f, d: completing(f, d, [0, 1, 3], None, "--base", "vit_x"), 'base model "vit_x"'),
     "unknown value": (predicted_value_9, '"one": the prediction holds the value 9'),
     "no predictions": (no_predictions, "holds no label maps"),

@@ -10,7 +10,8 @@ from SAMedCore.completion.complete import complete
 from SAMedCore.completion.estimate import COPY, INTERPOLATION, NETWORK, Estimate, choose, make_folds
 from SAMedCore.completion.finetune import tunable
 from SAMedCore.completion.interpolation import SliceShapes, blend, nearest, reach, signed_distance_mm, smooth, to_labels
-from SAMedCore.completion.network import NetworkCompletion, Promptable
+from SAMedCore.completion.network import NetworkCompletion
+from SAMedCore.completion.promptable import Promptable
 from SAMedCore.completion.prompts import SliceGrids, make_prompts
 from SAMedCore.errors import Cancelled, InputError
 from SAMedCore.evaluation.measures import dice
@@ -137,7 +138,7 @@ def test_a_prompt_is_the_shape_and_a_box_one_pixel_around_it():
 
 def test_a_useless_network_is_not_chosen_and_the_summary_says_so(cone, small_model):
     volume, truth = cone
-    result = complete(volume, annotated_only(truth), model=small_model, minutes=0.005)
+    result = complete(volume, annotated_only(truth), model=small_model, steps=1)
     assert result.method == INTERPOLATION
     assert set(result.estimates) == {COPY, INTERPOLATION, NETWORK}
     assert result.estimates[NETWORK].mean_dice < result.estimates[INTERPOLATION].mean_dice
@@ -147,7 +148,7 @@ def test_a_useless_network_is_not_chosen_and_the_summary_says_so(cone, small_mod
 
 def test_the_slices_between_are_filled_in_and_the_annotated_ones_come_back_as_they_were(cone, small_model):
     volume, truth = cone
-    result = complete(volume, annotated_only(truth), model=small_model, minutes=0.005)
+    result = complete(volume, annotated_only(truth), model=small_model, steps=1)
     assert result.annotated == ANNOTATED
     assert result.completed == tuple(k for k in range(18) if k not in ANNOTATED)
     assert np.array_equal(result.labelmap.voxels[list(ANNOTATED)], truth.voxels[list(ANNOTATED)])
@@ -161,7 +162,7 @@ def test_the_network_fills_in_where_it_is_the_better(cone, small_model, monkeypa
     monkeypatch.setattr("SAMedCore.completion.complete.choose", lambda estimates: NETWORK)
     volume, truth = cone
     events = []
-    result = complete(volume, annotated_only(truth), model=small_model, minutes=0.005, progress=events.append)
+    result = complete(volume, annotated_only(truth), model=small_model, steps=1, progress=events.append)
     assert result.method == NETWORK
     assert np.array_equal(result.labelmap.voxels[list(ANNOTATED)], truth.voxels[list(ANNOTATED)])
     assert not np.array_equal(result.labelmap.voxels, result.alternatives[INTERPOLATION].voxels)
@@ -181,10 +182,10 @@ def test_every_orientation_gives_the_same_completion(cone, small_model, monkeypa
     monkeypatch.setattr("SAMedCore.completion.complete.choose", lambda estimates: NETWORK)
     volume, truth = cone
     partly = annotated_only(truth)
-    expected = complete(volume, partly, model=small_model, minutes=0.005).labelmap
+    expected = complete(volume, partly, model=small_model, steps=1).labelmap
     for orientation in ("RAS", "PIR"):
         turned = reorient(volume, orientation), reorient(partly, orientation)
-        found = complete(*turned, model=small_model, minutes=0.005).labelmap
+        found = complete(*turned, model=small_model, steps=1).labelmap
         assert np.array_equal(found.ijk_to_lps, turned[0].ijk_to_lps)
         assert np.array_equal(reorient(found, "LPS").voxels, expected.voxels), orientation
 
@@ -193,7 +194,7 @@ def test_an_empty_slice_may_be_annotated_as_empty(cone, small_model):
     volume, truth = cone
     partly = annotated_only(truth)
     partly.voxels[14] = 0
-    ends = complete(volume, partly, annotated_slices=ANNOTATED, model=small_model, minutes=0.005)
+    ends = complete(volume, partly, annotated_slices=ANNOTATED, model=small_model, steps=1)
     assert not ends.labelmap.voxels[13:].any()
     assert ends.labelmap.voxels[11].any()
 
@@ -201,7 +202,7 @@ def test_an_empty_slice_may_be_annotated_as_empty(cone, small_model):
 def test_the_network_comes_back_as_it_was(cone, small_model):
     before = {key: value.clone() for key, value in small_model.sam.state_dict().items()}
     needed = [parameter.requires_grad for parameter in small_model.sam.parameters()]
-    complete(cone[0], annotated_only(cone[1]), model=small_model, minutes=0.005)
+    complete(cone[0], annotated_only(cone[1]), model=small_model, steps=1)
     assert all(torch.equal(value, before[key]) for key, value in small_model.sam.state_dict().items())
     assert [parameter.requires_grad for parameter in small_model.sam.parameters()] == needed
 
@@ -219,7 +220,7 @@ def test_the_same_seed_gives_the_same_slices(cone, small_model):
 
     def fill() -> np.ndarray:
         shapes = SliceShapes(truth.voxels, ANNOTATED, SPACING_MM)
-        network = NetworkCompletion(small_model, volume.voxels, shapes, 0.02, 3, lambda *event: None)
+        network = NetworkCompletion(small_model, volume.voxels, shapes, 4, 3, lambda *event: None)
         return network.fill([4])[4]
 
     assert np.array_equal(fill(), fill())
@@ -233,7 +234,7 @@ def test_cancel_stops_and_leaves_the_network_as_it_was(cone, small_model):
             cone[0],
             annotated_only(cone[1]),
             model=small_model,
-            minutes=1,
+            steps=200,
             progress=events.append,
             cancelled=lambda: len(events) > 8,
         )
