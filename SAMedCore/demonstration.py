@@ -69,7 +69,8 @@ def demonstrate(folder: Path, device: str = "auto", progress: Callable[[dict], N
     make_folder(folder)
     catalogue.fetch_base(catalogue.find_base("lite"))
     volume, reference = samples.fetch_sample()
-    labelmap = load_model(catalogue.DEMO_CHECKPOINT, device).segment(volume, progress=progress)
+    # The pelvis below these slices holds none of the organs and was never shown to the checkpoint.
+    labelmap = load_model(catalogue.DEMO_FOLDER, device).segment(volume, slices=samples.ORGAN_SLICES, progress=progress)
     files = folder / "segmentation.seg.nrrd", folder / "overview.png"
     write_labelmap(labelmap, files[0])
     overview(volume, labelmap, files[1], title="SAMed on the sample CT (dashed: TotalSegmentator)", reference=reference)
