@@ -23,7 +23,7 @@ from SAMedCore.training.pairs import Pair
 from SAMedCore.training.presets import PRESETS
 
 RUN = Path("build") / catalogue.DEMO_CHECKPOINT
-FIRST_STAGE = replace(PRESETS["few-shot"].stages[0], versions=30, planned_epochs=27, epochs=27, minutes=None)
+FIRST_STAGE = replace(PRESETS["few-shot"].stages[0], versions=60, planned_epochs=14, epochs=14, minutes=None)
 RECIPE = replace(PRESETS["few-shot"], stages=(FIRST_STAGE,))
 
 CARD = """---
