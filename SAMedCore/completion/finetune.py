@@ -1,6 +1,6 @@
 """Fine-tuning SAM's mask decoder on the annotated slices of one scan, its image embeddings being kept.
 
-The image encoder stays as it is and runs once per slice, so that a training step costs no more than decoding a slice.
+The image encoder stays as it is and has run before the training, so that a step costs no more than decoding a slice.
 """
 
 from __future__ import annotations
