@@ -22,11 +22,14 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[dicom,evaluation,tensorboard]" --group dev
 	touch $(READY)
 
+# Two processes: the second stands for Slicer's, which must never import torch.
 test: $(READY) ## run the tests but the slow ones
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" Testing/Core
+	$(BIN)/python -m pytest -m "not slow" Testing/Slicer Testing/Host
 
 test-all: $(READY) ## run every test, the slow ones too
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest Testing/Core
+	$(BIN)/python -m pytest Testing/Slicer Testing/Host
 
 check: $(READY) ## formatting, lint and types
 	$(BIN)/ruff format --check .

@@ -3,12 +3,9 @@
 from pathlib import Path
 
 import pytest
-import torch
 
 from SAMedCore import catalogue, samples
 from SAMedCore.volume import LabelMap, Volume
-
-torch.set_num_threads(2)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,8 @@ from SAMedCore.training import presets
 from SAMedCore.training.presets import PRESETS, Stage
 from SAMedCore.volume import LabelMap, reorient
 
+torch.set_num_threads(2)
+
 
 @pytest.fixture(scope="module")
 def small_network():

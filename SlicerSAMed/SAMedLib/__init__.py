@@ -1,0 +1,1 @@
+"""What the module SAMed is made of. Imports no torch; starts no thread."""
