@@ -1,0 +1,109 @@
+"""Voxels on their way to the worker and back, in .npy files of the private folder."""
+
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import qt
+from SAMedCore.protocol import LabelFile, VoxelFile
+
+from SAMedLib.privateFolder import makePrivateFile
+
+SLAB_BYTES = 8 * 2**20
+"""Copied at a time: some milliseconds, between which the application answers."""
+
+
+class VoxelWriter:
+    """Writes arrays to files, a slab at each turn of the event loop, so that the application never waits.
+
+    Args:
+        arrays: (k, j, i) each.
+        folder: the private folder.
+        onWritten: called once with the files' paths, in the order of the arrays.
+        onFailed: called instead with the OSError, for example where the disk is full.
+    """
+
+    def __init__(
+        self,
+        arrays: list[np.ndarray],
+        folder: Path,
+        onWritten: Callable[[list[Path]], None],
+        onFailed: Callable[[OSError], None],
+    ) -> None:
+        self.paths: list[Path] = []
+        self._onWritten = onWritten
+        self._onFailed = onFailed
+        self._steps = self._write(arrays, folder)
+        self._stopped = False
+        qt.QTimer.singleShot(0, self._step)
+
+    def stop(self) -> None:
+        """Write no more and remove what is there."""
+        self._stopped = True
+        self._steps.close()
+        remove(self.paths)
+
+    def _step(self) -> None:
+        if self._stopped:
+            return
+        try:
+            next(self._steps)
+        except StopIteration:
+            self._onWritten(self.paths)
+        except OSError as error:
+            self.stop()
+            self._onFailed(error)
+        else:
+            qt.QTimer.singleShot(0, self._step)
+
+    def _write(self, arrays: list[np.ndarray], folder: Path):
+        for array in arrays:
+            path = makePrivateFile(folder / f"voxels-{uuid.uuid4().hex}.npy")
+            self.paths.append(path)
+            with path.open("wb") as file:
+                header = {"descr": array.dtype.str, "fortran_order": False, "shape": array.shape}
+                np.lib.format.write_array_header_1_0(file, header)
+                slices = max(1, SLAB_BYTES // max(1, array[0].nbytes))
+                for start in range(0, len(array), slices):
+                    np.ascontiguousarray(array[start : start + slices]).tofile(file)
+                    yield
+                file.flush()
+
+
+def voxelFile(path: Path, ijkToLPS: np.ndarray) -> VoxelFile:
+    """How a request names the volume in this file."""
+    return VoxelFile(str(path), asMatrix(ijkToLPS))
+
+
+def labelFile(path: Path, ijkToLPS: np.ndarray, labels) -> LabelFile:
+    """How a request names the label map in this file; `labels` is a `SAMedCore.labels.LabelTable`."""
+    return LabelFile(str(path), asMatrix(ijkToLPS), labels.to_json())
+
+
+def asMatrix(ijkToLPS: np.ndarray) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(float(value) for value in row) for row in ijkToLPS)
+
+
+def readBox(path: str, box) -> np.ndarray:
+    """A copy of what is in the box [[k, k), [j, j), [i, i)] of the array in this file; the file is not kept open."""
+    (k0, k1), (j0, j1), (i0, i1) = box
+    mapped = np.load(path, mmap_mode="r")
+    return np.array(mapped[k0:k1, j0:j1, i0:i1])
+
+
+def readAndRemove(path: str) -> np.ndarray:
+    """The whole array, in memory; its file is gone then."""
+    array = np.load(path)
+    remove([Path(path)])
+    return array
+
+
+def remove(paths: list[Path]) -> None:
+    for path in paths:
+        try:
+            os.unlink(path)
+        except OSError:
+            # Not there any more, or (Windows) still mapped by the worker: the folder's own removal deals with it.
+            continue
