@@ -1,12 +1,13 @@
 """Work that the worker does for this panel, from the copying of the voxels to the answer."""
 
+import logging
 import time
 
 import numpy as np
-from SAMedCore.errors import Cancelled, InputError, SAMedError
-from SAMedCore.protocol import Error, Metrics, Progress, Result, Slices
 from slicer.i18n import tr as _
 
+from SAMedCore.errors import Cancelled, InputError, SAMedError
+from SAMedCore.protocol import Error, Metrics, Progress, Result, Slices
 from SAMedLib.voxelFiles import VoxelWriter, remove
 from SAMedLib.worker import Worker
 
@@ -117,6 +118,11 @@ class Job:
             self.outcome = self.conclude(values)
         except SAMedError as error:
             self._fail(error)
+            return
+        except Exception as error:
+            logging.exception("SAMed: the worker's answer could not be used")
+            text = _("The answer could not be used ({reason}); the traceback is in Slicer's log.")
+            self._fail(SAMedError(text.format(reason=error)))
             return
         self._finish()
         self.listener.jobSucceeded(self.outcome)

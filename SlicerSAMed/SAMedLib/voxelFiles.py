@@ -1,14 +1,14 @@
 """Voxels on their way to the worker and back, in .npy files of the private folder."""
 
-import os
+import contextlib
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import qt
-from SAMedCore.protocol import LabelFile, VoxelFile
 
+from SAMedCore.protocol import LabelFile, VoxelFile
 from SAMedLib.privateFolder import makePrivateFile
 
 SLAB_BYTES = 8 * 2**20
@@ -102,8 +102,6 @@ def readAndRemove(path: str) -> np.ndarray:
 
 def remove(paths: list[Path]) -> None:
     for path in paths:
-        try:
-            os.unlink(path)
-        except OSError:
-            # Not there any more, or (Windows) still mapped by the worker: the folder's own removal deals with it.
-            continue
+        # It may be gone already, or (Windows) still be mapped by the worker: the folder's own removal deals with it then.
+        with contextlib.suppress(OSError):
+            path.unlink()

@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 import qt
 import slicer
-from SAMedCore import protocol
-from SAMedCore.protocol import Cancel, Error, Ready, Result, Shutdown, Started
 from slicer.i18n import tr as _
 
+from SAMedCore import protocol
+from SAMedCore.protocol import Cancel, Error, Ready, Result, Shutdown, Started
 from SAMedLib.privateFolder import makePrivateFolder, removeFolder
 
 CANCEL_MSEC = 2000
@@ -222,8 +222,8 @@ class Worker:
             text = _("The SAMed worker could not start (exit code {code}: {words}). See the log; reinstall in Settings.")
         else:
             text = _(
-                "The SAMed worker ended unexpectedly (exit code {code}; {words}). Most often memory ran out: close other programs "
-                "or choose another device. Try again; a new worker starts by itself."
+                "The SAMed worker ended unexpectedly (exit code {code}; {words}). Most often memory ran out: close other "
+                "programs or choose another device. Try again; a new worker starts by itself."
             )
         return text.format(code=exitCode, words=lastWords or _("it left no message"))
 
