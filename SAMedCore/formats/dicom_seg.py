@@ -11,6 +11,7 @@ import numpy as np
 from SAMedCore.errors import InputError
 from SAMedCore.formats.dicom_series import read_series, series_files
 from SAMedCore.labels import ANATOMICAL_STRUCTURE, Code, Label, LabelTable, generic_rgb
+from SAMedCore.terminology import TISSUE
 from SAMedCore.volume import LabelMap, orientation_of, reorient, same_grid
 
 try:
@@ -22,8 +23,6 @@ except ImportError as error:
 
 VALUE_NOTE = "Value in the label map: "
 """DICOM numbers segments from 1 without gaps; the segment's description keeps the label map's own value."""
-
-TISSUE = Code("SCT", "85756007", "Tissue")
 
 
 def write(labelmap: LabelMap, path: Path, source: Path) -> None:

@@ -11,13 +11,9 @@ import numpy as np
 import SimpleITK
 
 from SAMedCore.errors import InputError
-from SAMedCore.labels import ANATOMICAL_STRUCTURE, Code, Label, LabelTable, generic_rgb
+from SAMedCore.labels import Code, Label, LabelTable, generic_rgb
+from SAMedCore.terminology import codes_of, terminology_entry
 from SAMedCore.volume import LabelMap
-
-CATEGORY_LIST = "Segmentation category and type - 3D Slicer General Anatomy list"
-REGION_LIST = "Anatomic codes - DICOM master list"
-TISSUE = Code("SCT", "85756007", "Tissue")
-"""What Slicer calls a segment of no known type; as a type it says nothing."""
 
 
 def header_fields(labelmap: LabelMap) -> dict[str, str]:
@@ -43,13 +39,6 @@ def header_fields(labelmap: LabelMap) -> dict[str, str]:
         }
         fields |= {f"Segment{number}_{name}": value for name, value in segment.items()}
     return fields
-
-
-def terminology_entry(label: Label) -> str:
-    """Slicer's text for a label's codes; a label without a type is given as tissue, as Slicer does it."""
-    category, kind = (label.category, label.type) if label.type else (TISSUE, TISSUE)
-    codes = "~".join(_code_text(code) for code in (category, kind, label.modifier))
-    return f"{CATEGORY_LIST}~{codes}~{REGION_LIST}~^^~^^"
 
 
 def has_segments(image: SimpleITK.Image) -> bool:
@@ -110,20 +99,7 @@ def _segments(image: SimpleITK.Image) -> list[tuple[Label, int]]:
 def _codes(tags: str) -> tuple[Code | None, Code | None, Code]:
     """Type, modifier and category from a segment's tags."""
     entry = re.search(r"TerminologyEntry:([^|]*)", tags)
-    parts = entry.group(1).split("~") if entry else []
-    category, kind, modifier = (_code_of(part) for part in (*parts[1:4], *[""] * 3)[:3])
-    if kind is None or kind == TISSUE:
-        return None, None, ANATOMICAL_STRUCTURE
-    return kind, modifier, category or ANATOMICAL_STRUCTURE
-
-
-def _code_of(text: str) -> Code | None:
-    scheme, value, meaning = (*text.split("^"), "", "", "")[:3]
-    return Code(scheme, value, meaning) if scheme and value else None
-
-
-def _code_text(code: Code | None) -> str:
-    return f"{code.scheme}^{code.value}^{code.meaning}" if code else "^^"
+    return codes_of(entry.group(1) if entry else "")
 
 
 def _extents(labelmap: LabelMap) -> dict[int, str]:
