@@ -2,6 +2,7 @@
 
 import logging
 import time
+from abc import ABC, abstractmethod
 
 import numpy as np
 from slicer.i18n import tr as _
@@ -30,7 +31,7 @@ class JobListener:
         """`error` carries the user's sentence; a `Cancelled` is one, too."""
 
 
-class Job:
+class Job(ABC):
     """One request to the worker, with the voxels that it needs; ends exactly once, with an outcome or an error.
 
     A subclass says what to send (`arrays`, `message`) and what the answer means (`conclude`).
@@ -55,9 +56,9 @@ class Job:
         """What is copied for the worker, each (k, j, i). Raises InputError where the user's choice is of no use."""
         return []
 
+    @abstractmethod
     def message(self, paths):
         """The request; `paths` (list of pathlib.Path) are those of `arrays`."""
-        raise NotImplementedError
 
     def conclude(self, values: dict):
         """What becomes of the worker's answer. Returns the outcome; raises SAMedError."""
@@ -144,6 +145,17 @@ class Job:
             return None
         elapsed = now - self._phase[1]
         return elapsed / event.done * (event.total - event.done) if 0 < event.done <= event.total else None
+
+
+class PlainJob(Job):
+    """A request that takes no voxels; its outcome is the worker's answer as it came (dict)."""
+
+    def __init__(self, worker: Worker, message, listener: JobListener | None = None) -> None:
+        super().__init__(worker, listener)
+        self._message = message
+
+    def message(self, paths):
+        return self._message
 
 
 _ERRORS = {"input": InputError, "cancelled": Cancelled}

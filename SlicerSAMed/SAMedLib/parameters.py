@@ -1,0 +1,54 @@
+"""Everything that the user chooses, kept in the scene: a saved scene comes back as it was."""
+
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer.parameterNodeWrapper import parameterNodeWrapper
+
+WHOLE_VOLUME, CURRENT_SLICE = "whole volume", "current slice"
+"""Values of `region`."""
+
+BASE, CHECKPOINT = "base", "checkpoint"
+"""Values of `startFrom`."""
+
+AUTO_DEVICE = "auto"
+
+
+@parameterNodeWrapper
+class SAMedParameterNode:
+    """The panel's choices; names of nodes are references, the rest is text and numbers.
+
+    Segment: inputVolume and outputSegmentation (None: a new one); model (catalogue name, or path of a checkpoint folder or
+    an original .pth); modelBase (for a .pth: the base model that it was trained on, or a weights file); leftOutOrgans (names that
+    are not wanted); region; device.
+
+    Complete: completeVolume, completeSegmentation; annotatedSlices ("" for those with any segment, else FROM:TO or FROM:TO:STEP);
+    completeBase.
+
+    Fine-tune: scanVolumes, scanSegmentations and scanSlices (as annotatedSlices) belong together row by row; leftOutClasses
+    (names); startFrom, startBase, startCheckpoint; preset; epochs and minutes (0: the preset's own); validationPercent; output.
+    """
+
+    inputVolume: vtkMRMLScalarVolumeNode
+    outputSegmentation: vtkMRMLSegmentationNode
+    model: str = "abdomen-demo"
+    modelBase: str = ""
+    leftOutOrgans: list[str]
+    region: str = WHOLE_VOLUME
+    device: str = AUTO_DEVICE
+
+    completeVolume: vtkMRMLScalarVolumeNode
+    completeSegmentation: vtkMRMLSegmentationNode
+    annotatedSlices: str = ""
+    completeBase: str = "lite"
+
+    scanVolumes: list[vtkMRMLScalarVolumeNode]
+    scanSegmentations: list[vtkMRMLSegmentationNode]
+    scanSlices: list[str]
+    leftOutClasses: list[str]
+    startFrom: str = BASE
+    startBase: str = "lite"
+    startCheckpoint: str = ""
+    preset: str = "few-shot"
+    epochs: int = 0
+    minutes: float = 0.0
+    validationPercent: int = 20
+    output: str = ""

@@ -1,0 +1,111 @@
+"""The panel's one running job: its button becomes Cancel, its progress and its end are shown."""
+
+import logging
+from collections.abc import Callable
+
+import slicer
+from slicer.i18n import tr as _
+
+from SAMedCore.errors import Cancelled, SAMedError
+from SAMedLib.jobs import Job, JobListener
+
+PHASES = {
+    "preparing": _("Copying the volume"),
+    "loading": _("Loading the model"),
+    "reading": _("Reading"),
+    "fetching": _("Fetching"),
+    "encoding": _("Encoding slices"),
+    "estimating": _("Estimating how good it gets"),
+    "training": _("Training"),
+    "completing": _("Filling in slices"),
+    "segmenting": _("Segmenting"),
+    "ranking": _("Ranking slices"),
+}
+
+
+class Runner(JobListener):
+    """Runs one job at a time.
+
+    Args:
+        ui: the panel's widgets: `progressBar` and `statusLabel` are this one's.
+        onChanged: called whenever a job has started or ended, to enable and disable buttons.
+    """
+
+    def __init__(self, ui, onChanged: Callable[[], None]) -> None:
+        self.ui = ui
+        self._onChanged = onChanged
+        self._job: Job | None = None
+        self._button = None
+        self._buttonText = ""
+        self._onSuccess: Callable[[object], None] = lambda outcome: None
+        self._onMetrics: Callable[[object], None] = lambda metrics: None
+        self.ui.progressBar.visible = False
+
+    @property
+    def isBusy(self) -> bool:
+        return self._job is not None
+
+    def isRunBy(self, button) -> bool:
+        """Whether this button started what runs, so that it is Cancel now."""
+        return self._job is not None and self._button is button
+
+    def run(self, job: Job, button, onSuccess, onMetrics=lambda metrics: None) -> None:
+        """Start a job; `onSuccess` gets its outcome. What is wrong with the user's choice is shown at once."""
+        self._job, self._button, self._onSuccess, self._onMetrics = job, button, onSuccess, onMetrics
+        self._buttonText = button.text
+        button.text = _("Cancel")
+        self.ui.progressBar.visible = True
+        job.listener = self
+        try:
+            job.start()
+        except SAMedError as error:
+            self.jobFailed(error)
+        else:
+            self._onChanged()
+
+    def cancel(self) -> None:
+        if self._job is not None:
+            self.say(_("Cancelling..."))
+            self._job.cancel()
+
+    def say(self, text: str) -> None:
+        self.ui.statusLabel.text = text
+
+    def jobProgressed(self, phase: str, done: int, total: int, secondsLeft: float | None) -> None:
+        self.ui.progressBar.maximum = total
+        self.ui.progressBar.value = done
+        text = PHASES.get(phase, phase)
+        if total > 1:
+            text = _("{phase}: {done} of {total}").format(phase=text, done=done, total=total)
+        if secondsLeft is not None and done < total:
+            text = _("{progress}, {time} left").format(progress=text, time=duration(secondsLeft))
+        self.say(text)
+
+    def jobMeasured(self, metrics) -> None:
+        self._onMetrics(metrics)
+
+    def jobSucceeded(self, outcome) -> None:
+        self._rest()
+        self.say(_("Done."))
+        self._onSuccess(outcome)
+        self._onChanged()
+
+    def jobFailed(self, error: SAMedError) -> None:
+        self._rest()
+        self.say(str(error))
+        if not isinstance(error, Cancelled):
+            logging.error("SAMed: %s", error)
+            slicer.util.errorDisplay(str(error), windowTitle=_("SAMed"))
+        self._onChanged()
+
+    def _rest(self) -> None:
+        self._button.text = self._buttonText
+        self._job = self._button = None
+        self.ui.progressBar.visible = False
+
+
+def duration(seconds: float) -> str:
+    """ "0:05", "12:30" or "1:02:00"."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -1,0 +1,113 @@
+"""Segmenting a volume: from the volume node to the segmentation node."""
+
+from dataclasses import dataclass
+
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer.i18n import tr as _
+
+from SAMedCore import protocol
+from SAMedCore.errors import InputError
+from SAMedCore.labels import LabelTable
+from SAMedLib.jobs import Job, JobListener
+from SAMedLib.overlay import Overlay
+from SAMedLib.segmentations import writeSegmentation
+from SAMedLib.voxelFiles import readAndRemove, readBox, voxelFile
+from SAMedLib.volumes import readVolume
+from SAMedLib.worker import Worker
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """Which model, and where it runs.
+
+    Attributes:
+        model: a checkpoint folder or a name of the catalogue.
+        base: the base model's weights file; None for the one in the cache folder.
+        device: "auto", or a name that the worker gave.
+    """
+
+    model: str
+    base: str | None = None
+    device: str = "auto"
+
+
+class SegmentJob(Job):
+    """Segments a volume; the outcome is the segmentation node.
+
+    Args:
+        segmentationNode: takes the result; None makes a new one at the end, so that a cancelled job leaves none.
+        organs: names to segment; None for all.
+        slices: from the feet; None for all.
+        shown: the model's labels, to show finished slices as they come; None shows nothing before the end.
+    """
+
+    def __init__(
+        self,
+        worker: Worker,
+        volumeNode: vtkMRMLScalarVolumeNode,
+        segmentationNode: vtkMRMLSegmentationNode | None,
+        choice: ModelChoice,
+        organs: tuple[str, ...] | None = None,
+        slices: tuple[int, ...] | None = None,
+        shown: LabelTable | None = None,
+        listener: JobListener | None = None,
+    ) -> None:
+        super().__init__(worker, listener)
+        self.volumeNode = volumeNode
+        self.segmentationNode = segmentationNode
+        self._choice = choice
+        self._organs = organs
+        self._slices = slices
+        self._shown = shown
+        self._overlay: Overlay | None = None
+
+    def arrays(self):
+        voxels, self._ijkToLPS = readVolume(self.volumeNode)
+        if self._organs is not None and not self._organs:
+            raise InputError(_("No organ is ticked: choose at least one."))
+        return [voxels]
+
+    def message(self, paths):
+        return protocol.Segment(
+            voxelFile(paths[0], self._ijkToLPS),
+            self._choice.model,
+            base=self._choice.base,
+            device=self._choice.device,
+            labels=self._organs,
+            slices=self._slices,
+        )
+
+    def slicesFinished(self, event) -> None:
+        if self._shown is None or self.volumeNode.GetScene() is None:
+            return
+        if self._overlay is None:
+            self._overlay = Overlay(self.volumeNode, self._shown)
+        self._overlay.update(readBox(event.labelmap, event.box), event.box)
+
+    def conclude(self, values):
+        labelmap = values["labelmap"]
+        voxels, labels = readAndRemove(labelmap["path"]), LabelTable.from_json(labelmap["labels"])
+        checkInScene(self.volumeNode)
+        if self.segmentationNode is None:
+            self.segmentationNode = newSegmentationNode(self.volumeNode)
+        checkInScene(self.segmentationNode)
+        writeSegmentation(self.segmentationNode, voxels, labels, self.volumeNode, slices=self._slices)
+        return self.segmentationNode
+
+    def ended(self) -> None:
+        if self._overlay is not None:
+            self._overlay.remove()
+
+
+def newSegmentationNode(volumeNode: vtkMRMLScalarVolumeNode) -> vtkMRMLSegmentationNode:
+    """An empty segmentation, named after the volume."""
+    name = _("{volume} segmentation").format(volume=volumeNode.GetName())
+    scene = volumeNode.GetScene()
+    return scene.AddNewNodeByClass("vtkMRMLSegmentationNode", scene.GenerateUniqueName(name))
+
+
+def checkInScene(node) -> None:
+    """Raises InputError where the node was removed while the worker was at it."""
+    if node.GetScene() is None:
+        text = _('"{name}" was removed from the scene meanwhile: nothing was changed.')
+        raise InputError(text.format(name=node.GetName()))
