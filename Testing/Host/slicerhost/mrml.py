@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import atexit
 import shutil
+import sys
 import tempfile
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import slicer
 import slicer.util
@@ -125,9 +126,18 @@ class Application:
         return logic
 
 
+def _installTranslation() -> None:
+    """`slicer.i18n` is not in slicer-core; here every text stays as it is."""
+    module = ModuleType("slicer.i18n")
+    module.tr = lambda text: text
+    module.translate = lambda _context, text: text
+    slicer.i18n = sys.modules.setdefault("slicer.i18n", module)
+
+
 def boot(shareFolder: Path | str | None = None) -> Application:
     """Start the application, once a process: afterwards `slicer.app`, `slicer.mrmlScene` and `slicer.modules` are there."""
     if getattr(slicer, "app", None) is None:
+        _installTranslation()
         slicer.app = Application(shareFolder)
         slicer.mrmlScene = slicer.app.mrmlScene()
         slicer.modules = slicer.app.modules
