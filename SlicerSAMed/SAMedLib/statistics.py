@@ -1,0 +1,44 @@
+"""How large the organs are, by Slicer's Segment Statistics module."""
+
+from __future__ import annotations
+
+import slicer
+from slicer.i18n import tr as _
+
+LABELMAP_PLUGIN = "LabelmapSegmentStatisticsPlugin"
+OTHER_PLUGINS = ("ScalarVolumeSegmentStatisticsPlugin", "ClosedSurfaceSegmentStatisticsPlugin")
+OTHER_KEYS = ("voxel_count", "volume_mm3")
+
+
+def addVolumesTable(
+    segmentationNode: slicer.vtkMRMLSegmentationNode, volumeNode: slicer.vtkMRMLScalarVolumeNode
+) -> slicer.vtkMRMLTableNode:
+    """A new table node in the scene, beside the segmentation, with the name and the volume in ml of each segment.
+
+    Hidden segments are measured too. Under a transform it is the transformed segment that is measured.
+    """
+    import SegmentStatistics  # a module of Slicer's own, loaded after this one where modules load by name
+
+    logic = SegmentStatistics.SegmentStatisticsLogic()
+    parameterNode = logic.getParameterNode()
+    try:
+        parameterNode.SetParameter("Segmentation", segmentationNode.GetID())
+        parameterNode.SetParameter("ScalarVolume", volumeNode.GetID())
+        parameterNode.SetParameter("visibleSegmentsOnly", "False")
+        for name in (*OTHER_PLUGINS, *(f"{LABELMAP_PLUGIN}.{key}" for key in OTHER_KEYS)):
+            parameterNode.SetParameter(f"{name}.enabled", "False")
+        logic.computeStatistics()
+        name = _("{segmentation} volumes").format(segmentation=segmentationNode.GetName())
+        tableNode = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", slicer.mrmlScene.GenerateUniqueName(name))
+        logic.exportToTable(tableNode)
+    finally:
+        slicer.mrmlScene.RemoveNode(parameterNode)
+    _placeBeside(tableNode, segmentationNode)
+    return tableNode
+
+
+def _placeBeside(tableNode: slicer.vtkMRMLTableNode, segmentationNode: slicer.vtkMRMLSegmentationNode) -> None:
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    item, other = hierarchy.GetItemByDataNode(tableNode), hierarchy.GetItemByDataNode(segmentationNode)
+    if item and other:
+        hierarchy.SetItemParent(item, hierarchy.GetItemParent(other))
