@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from SAMedCore import catalogue, downloads
+from SAMedCore import __version__, catalogue, downloads
 from SAMedCore.errors import InputError
 from SAMedCore.labels import LabelTable
 from SAMedCore.preprocessing import Preprocessing
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 INFO_FILE = "samed.json"
 ADAPTER_FILE = "adapter_model.safetensors"
-RECORDED_VERSIONS = ("samedcore", "torch", "peft", "segment-anything")
+RECORDED_VERSIONS = ("torch", "peft", "segment-anything")
 
 
 @dataclass(frozen=True)
@@ -134,8 +134,9 @@ def write_checkpoint(folder: Path, model: PeftModel, info: CheckpointInfo, half:
         (partial / "README.md").unlink(missing_ok=True)  # PEFT's empty template: samed.json says it better
         if half:
             _halve(partial / ADAPTER_FILE)
-        stamped = replace(info, versions={name: version(name) for name in RECORDED_VERSIONS})
-        write_info(partial, stamped)
+        # In Slicer this package lies beside the module, and pip knows nothing of it.
+        versions = {"samedcore": __version__, **{name: version(name) for name in RECORDED_VERSIONS}}
+        write_info(partial, replace(info, versions=versions))
 
     replace_folder(folder, fill)
 

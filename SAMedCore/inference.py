@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,16 +12,19 @@ import torch
 import torch.nn.functional as F
 
 from SAMedCore.checkpoint import CheckpointInfo, find_folder, load_merged
+from SAMedCore.devices import choose_device, choose_dtype
 from SAMedCore.errors import Cancelled, InputError, SAMedError
 from SAMedCore.labels import LabelTable
 from SAMedCore.model.sam import Sam
-from SAMedCore.volume import LabelMap, Volume, reorient, restore_orientation
+from SAMedCore.stopping import stopping
+from SAMedCore.volume import Grid, LabelMap, Volume, part_of_slices, reorient, restore_orientation, turned_view
 
 IN_PLANE_ORIENTATIONS = ("LPS", "RPS", "LAS", "RAS", "PLS", "PRS", "ALS", "ARS")
 BATCH_ON_GPU = 16
 AUTO_SLICES = 5
 
 Progress = Callable[[dict], None]
+Finished = Callable[[tuple[slice, slice, slice]], None]
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,17 @@ class Segmenter:
     def __init__(self, sam: Sam, info: CheckpointInfo, device: str = "auto", precision: str = "auto") -> None:
         self.info = info
         self.device = choose_device(device)
-        self.dtype = _choose_dtype(precision, self.device)
+        self.dtype = choose_dtype(precision, self.device)
         self.sam = sam.eval().to(self.device)
 
     @property
     def labels(self) -> LabelTable:
         return self.info.labels
+
+    @property
+    def label_dtype(self) -> np.dtype:
+        """Of the label maps: uint8 unless a label's value is larger."""
+        return np.dtype(np.uint16 if max(self.labels.values) > 255 else np.uint8)
 
     def segment(self, volume: Volume, **options) -> LabelMap:
         """The label map alone; options and errors as in `segment_with_probabilities`."""
@@ -69,10 +77,12 @@ class Segmenter:
         self,
         volume: Volume,
         labels: Iterable[str] | None = None,
-        slices: range | None = None,
+        slices: Sequence[int] | None = None,
         batch_size: int | None = None,
         largest_component: bool = False,
         probabilities: bool = False,
+        out: np.ndarray | None = None,
+        finished: Finished | None = None,
         progress: Progress | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Segmentation:
@@ -85,36 +95,57 @@ class Segmenter:
             batch_size: slices at a time; None for the device's own. Halved where a GPU runs out of memory.
             largest_component: keep each label's largest 26-connected component only.
             probabilities: also return the softmax over the classes.
+            out: zeros of the volume's shape and `label_dtype`, to become the label map's voxels.
+            finished: called after each batch with the part of the label map, along the volume's own k, j, i, that it filled.
             progress: called with {"event": "progress", "done": slices, "total": slices}.
-            cancelled: asked between batches; True raises Cancelled.
+            cancelled: asked between the network's layers; True raises Cancelled.
 
         Raises:
             InputError: an unknown label, or slices outside the volume.
             Cancelled: `cancelled` said so.
         """
         kept = self.labels if labels is None else self.labels.subset(labels)
-        oriented = reorient(volume, self._orientation(volume))
+        with stopping(self.sam, cancelled):
+            code = self.orientation_for(volume)
+        oriented = reorient(volume, code)
         chosen = _check_slices(slices, oriented.voxels.shape[0])
         shape = oriented.voxels.shape
-        class_values = np.array([0, *self.labels.values], dtype=np.uint16 if max(self.labels.values) > 255 else np.uint8)
+        class_values = np.array([0, *self.labels.values], dtype=self.label_dtype)
         class_values[[value not in (0, *kept.values) for value in class_values]] = 0
-        voxels = np.zeros(shape, dtype=class_values.dtype)
+        stored = np.zeros(volume.voxels.shape, dtype=self.label_dtype) if out is None else out
+        voxels = turned_view(Grid(stored, volume.ijk_to_lps), code).voxels
         soft = np.zeros((len(self.labels) + 1, *shape), dtype=np.float16) if probabilities else None
         done = 0
-        for indices, low_res_logits in self._low_res_logits(oriented.voxels, chosen, batch_size, cancelled):
+        for indices, low_res_logits in self.low_res_logits(oriented.voxels, chosen, batch_size, cancelled):
             voxels[indices] = class_values[self.info.preprocessing.restore_labels(self._classes(low_res_logits), shape[1:])]
             if soft is not None:
                 soft[:, indices] = self._softmax(low_res_logits, shape[1:])
             done += len(indices)
+            if finished is not None:
+                finished(part_of_slices(volume, code, min(indices), max(indices)))
             if progress is not None:
                 progress({"event": "progress", "done": done, "total": len(chosen)})
         if largest_component:
-            voxels = keep_largest_components(voxels)
-        labelmap = restore_orientation(LabelMap(voxels, oriented.ijk_to_lps, kept), like=volume)
+            voxels[:] = keep_largest_components(voxels)
+        labelmap = LabelMap(stored, volume.ijk_to_lps, kept)
         return Segmentation(labelmap, None if soft is None else _restore_channels(soft, oriented, volume))
 
-    def _low_res_logits(self, voxels: np.ndarray, chosen: range, batch_size: int | None, cancelled):
-        """Yields (slice indices, low_res_logits (B, classes + 1, L, L) float32 on the device)."""
+    def low_res_logits(
+        self,
+        voxels: np.ndarray,
+        chosen: Sequence[int],
+        batch_size: int | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Iterator[tuple[list[int], torch.Tensor]]:
+        """The network's answer to the chosen slices of `voxels` (k, j, i), in HU and the orientation of `orientation_for`.
+
+        Yields:
+            (slice indices, low_res_logits (B, classes + 1, L, L) float32 on the device).
+
+        Raises:
+            Cancelled: `cancelled` said so.
+            SAMedError: the GPU has too little memory for one slice.
+        """
         size = batch_size or (BATCH_ON_GPU if self.device.type == "cuda" else 1)
         start = 0
         while start < len(chosen):
@@ -122,7 +153,8 @@ class Segmenter:
                 raise Cancelled
             indices = list(chosen[start : start + size])
             try:
-                low_res_logits = self._forward(voxels[indices])
+                with stopping(self.sam, cancelled):
+                    low_res_logits = self._forward(voxels[indices])
             except torch.cuda.OutOfMemoryError as error:
                 if size == 1:
                     raise SAMedError("The GPU has too little memory for one slice: choose --device cpu.") from error
@@ -161,7 +193,7 @@ class Segmenter:
         rows, columns = self.info.preprocessing.sources(shape)
         return soft[:, :, rows[:, None], columns].swapaxes(0, 1)
 
-    def _orientation(self, volume: Volume) -> str:
+    def orientation_for(self, volume: Volume) -> str:
         """The checkpoint's orientation, or for "auto" the in-plane one in which the model is surest on a few slices."""
         if self.info.preprocessing.orientation != "auto":
             return self.info.preprocessing.orientation
@@ -191,24 +223,6 @@ def load_model(
     return Segmenter(*load_merged(find_folder(checkpoint), base_weights), device, precision)
 
 
-def choose_device(name: str) -> torch.device:
-    """The torch device of that name; "auto" is the best there is.
-
-    Raises:
-        InputError: there is no such device here.
-    """
-    if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"--device {name}: not usable here: choose auto or cpu.") from error
-    return device
-
-
 def keep_largest_components(voxels: np.ndarray) -> np.ndarray:
     """Each label's largest 26-connected component (k, j, i); the smaller ones become background."""
     from scipy.ndimage import find_objects, label
@@ -222,24 +236,18 @@ def keep_largest_components(voxels: np.ndarray) -> np.ndarray:
     return kept
 
 
-def _choose_dtype(precision: str, device: torch.device) -> torch.dtype:
-    named = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-    if precision != "auto":
-        return named[precision]
-    return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
-
-
 def _upscale(logits: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     if tuple(logits.shape[-2:]) == size:
         return logits
     return F.interpolate(logits, size, mode="bilinear", align_corners=False)
 
 
-def _check_slices(slices: range | None, count: int) -> range:
+def _check_slices(slices: Sequence[int] | None, count: int) -> Sequence[int]:
     if slices is None:
         return range(count)
     if len(slices) == 0 or min(slices) < 0 or max(slices) >= count:
-        raise InputError(f"--slices {slices.start}:{slices.stop}: the volume has the slices 0:{count}.")
+        given = f"{slices.start}:{slices.stop}" if isinstance(slices, range) else ", ".join(map(str, slices)) or "none"
+        raise InputError(f"--slices {given}: the volume has the slices 0:{count}.")
     return slices
 
 

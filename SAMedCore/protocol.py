@@ -278,7 +278,7 @@ def decode_event(line: bytes) -> tuple[Event, int]:
 class Lines:
     """Bytes as they come, cut into lines.
 
-    A line may come in pieces; one longer than `LONGEST_LINE` is skipped.
+    A line may come in pieces; an empty one and one longer than `LONGEST_LINE` are skipped.
 
     Example:
         >>> lines = Lines()
@@ -296,7 +296,7 @@ class Lines:
         lines = []
         for part in complete:
             self._append(part)
-            if not self._skipping:
+            if self._rest:
                 lines.append(bytes(self._rest))
             self._rest.clear()
             self._skipping = False

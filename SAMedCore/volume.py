@@ -9,6 +9,7 @@ and touches no voxel value, so that the same scan gives the same array however i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import permutations
 from pathlib import Path
@@ -145,6 +146,12 @@ def reorient(image: AnyGrid, code: str) -> AnyGrid:
     Raises:
         InputError: the code does not name each of the three body axes once.
     """
+    turned = turned_view(image, code)
+    return turned if turned is image else replace(turned, voxels=np.ascontiguousarray(turned.voxels))
+
+
+def turned_view(image: AnyGrid, code: str) -> AnyGrid:
+    """As `reorient`, but the voxels are a view: what is written to them is written to the image."""
     wanted = axes_of(code)
     current = orientation_of(image)
     if current == code.upper():
@@ -161,7 +168,46 @@ def reorient(image: AnyGrid, code: str) -> AnyGrid:
         if flipped:
             voxels = np.flip(voxels, 2 - axis)
             matrix[:3, 3] += step * (voxels.shape[2 - axis] - 1)
-    return replace(image, voxels=np.ascontiguousarray(voxels), ijk_to_lps=matrix)
+    return replace(image, voxels=voxels, ijk_to_lps=matrix)
+
+
+def part_of_slices(image: Grid, code: str, first: int, last: int) -> tuple[slice, slice, slice]:
+    """Where the slices `first` to `last`, both included and counted along k in the orientation `code`, lie in the image.
+
+    Returns:
+        the part of `image.voxels` along its own k, j and i.
+    """
+    current = orientation_of(image)
+    source = axes_of(current).index(axes_of(code)[2])
+    length = image.voxels.shape[2 - source]
+    if current[source] != code.upper()[2]:
+        first, last = length - 1 - last, length - 1 - first
+    k, j, i = (slice(0, size) for size in image.voxels.shape)
+    along = slice(first, last + 1)
+    return (along, j, i) if source == 2 else (k, along, i) if source == 1 else (k, j, along)
+
+
+def axial_count(image: Grid) -> int:
+    """How many axial slices the image has."""
+    return image.voxels.shape[2 - axes_of(orientation_of(image)).index(2)]
+
+
+def from_the_feet(slices: Iterable[int], count: int, code: str) -> list[int]:
+    """Axial slices counted from the feet as they are counted along k in the orientation `code`, and the other way round.
+
+    Args:
+        count: how many axial slices there are.
+
+    Raises:
+        InputError: k does not run along the body in that orientation.
+    """
+    if code == "auto" or code.upper()[2] == "S":
+        return list(slices)
+    if code.upper()[2] != "I":
+        raise InputError(
+            f'the model works on slices in orientation "{code}", which are not axial: leave out the slice numbers.'
+        )
+    return [count - 1 - k for k in slices]
 
 
 def restore_orientation(image: AnyGrid, like: Grid) -> AnyGrid:

@@ -60,7 +60,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
     if options.keep_others and slices == "all":
         raise InputError("--keep-others: with all slices chosen there are no others; add --slices annotated or FROM:TO.")
 
-    from SAMedCore.inference import choose_device
+    from SAMedCore.devices import choose_device
     from SAMedCore.training.finetune import TrainingData, check_start, finetune
     from SAMedCore.training.trainer import check_run
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from SAMedCore.catalogue import BASE_MODELS
 from SAMedCore.checkpoint import find_base_model, read_base
-from SAMedCore.inference import choose_device
+from SAMedCore.devices import choose_device
 from SAMedCore.model.sam import Sam, build_sam
 from SAMedCore.model.weights import load_base_weights
 from SAMedCore.preprocessing import LITE_MEDSAM_INPUT, Preprocessing

@@ -17,7 +17,8 @@ from SAMedCore import catalogue, samples
 from SAMedCore.checkpoint import CheckpointInfo, read_info, replace_folder, write_info
 from SAMedCore.cli.console import Console
 from SAMedCore.demonstration import ANNOTATED, CAVEAT, SCORED, score
-from SAMedCore.inference import choose_device, load_model
+from SAMedCore.devices import choose_device
+from SAMedCore.inference import load_model
 from SAMedCore.training.finetune import TrainingData, finetune
 from SAMedCore.training.pairs import Pair
 from SAMedCore.training.presets import PRESETS

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from SAMedCore.devices import PRECISIONS
 from SAMedCore.training.loss import segmentation_loss
 from SAMedCore.training.presets import Recipe
-
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)

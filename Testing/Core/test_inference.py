@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from SAMedCore.checkpoint import Base, CheckpointInfo
+from SAMedCore.devices import choose_device
 from SAMedCore.errors import Cancelled, InputError
-from SAMedCore.inference import Segmenter, choose_device, keep_largest_components
+from SAMedCore.inference import Segmenter, keep_largest_components
 from SAMedCore.labels import LabelTable
 from SAMedCore.model.sam import build_sam
 from SAMedCore.preprocessing import Preprocessing

@@ -1,0 +1,52 @@
+"""The devices that torch finds here, and the numbers that they compute with."""
+
+from __future__ import annotations
+
+import torch
+
+from SAMedCore.errors import InputError
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def choose_device(name: str) -> torch.device:
+    """The torch device of that name; "auto" is the best there is.
+
+    Raises:
+        InputError: there is no such device here.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"--device {name}: not usable here: choose auto or cpu.") from error
+    return device
+
+
+def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """The type to segment in; "auto" is bf16 where a GPU has it, else float32.
+
+    Raises:
+        InputError: the precision is none of "auto" and `PRECISIONS`.
+    """
+    if precision == "auto":
+        return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+    if precision not in PRECISIONS:
+        raise InputError(f'unknown precision "{precision}": choose from auto, {", ".join(PRECISIONS)}.')
+    return PRECISIONS[precision]
+
+
+def found_devices() -> list[tuple[str, str]]:
+    """(name for `choose_device`, what a person calls it) of every device here, the best first."""
+    devices = []
+    for index in range(torch.cuda.device_count()) if torch.cuda.is_available() else ():
+        properties = torch.cuda.get_device_properties(index)
+        devices.append((f"cuda:{index}", f"CUDA: {properties.name}, {properties.total_memory / 2**30:.0f} GB"))
+    if torch.backends.mps.is_available():
+        devices.append(("mps", "MPS: Apple GPU"))
+    threads = torch.get_num_threads()
+    return [*devices, ("cpu", f"CPU, {threads} thread{'s' if threads > 1 else ''}")]
