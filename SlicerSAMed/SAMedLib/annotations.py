@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from SAMedCore.errors import InputError
 from SAMedCore.labels import Label, LabelTable
 from SAMedCore.volume import LabelMap
 from SAMedLib.placement import gridInSegmentation, offsetOnGrid
-from SAMedLib.segments import BINARY_LABELMAP, Layer, labelsOf, layersOf, voxelsOf
+from SAMedLib.segments import BINARY_LABELMAP, Layer, labelsOf, layersOf, renumbered, voxelsOf
 from SAMedLib.volumes import axialAxis, ijkToLPS, readVolume
 
 REFERENCE_VOLUME = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
@@ -139,14 +139,14 @@ def _onVolume(
     segments = [(segmentationNode.GetSegmentation().GetSegment(each), labelOfSegment[each]) for each in layer.segmentIDs]
     if offset is None:
         values = [(number, label.value) for number, (_segment, label) in enumerate(segments, start=1)]
-        return (slice(None),) * 3, _renumbered(_exported(layer, segmentationNode, volumeNode), values)
+        return (slice(None),) * 3, renumbered(_exported(layer, segmentationNode, volumeNode), values)
     values = [(segment.GetLabelValue(), label.value) for segment, label in segments]
     begin = offset + layer.image.GetExtent()[::2]
     end = np.minimum(begin + layer.image.GetDimensions(), dimensions)
     start = np.minimum(np.maximum(begin, 0), end)
     inVolume = tuple(slice(*edges) for edges in zip(start[::-1], np.maximum(end, start)[::-1], strict=True))
     inLayer = tuple(slice(*edges) for edges in zip((start - begin)[::-1], (end - begin)[::-1], strict=True))
-    return inVolume, _renumbered(voxelsOf(layer.image)[inLayer], values)
+    return inVolume, renumbered(voxelsOf(layer.image)[inLayer], values)
 
 
 def _exported(
@@ -176,12 +176,3 @@ def _checkOverlap(present: np.ndarray, drawn: np.ndarray, labelOfSegment: Mappin
     raise InputError(
         message.format(segmentation=name, first=names[int(present[first])], second=names[int(drawn[first])], count=count)
     )
-
-
-def _renumbered(voxels: np.ndarray, values: Sequence[tuple[int, int]]) -> np.ndarray:
-    """Each old value as the new one beside it, all others as 0."""
-    size = max(int(voxels.max(initial=0)), *(old for old, _new in values)) + 1
-    table = np.zeros(size, np.min_scalar_type(max(new for _old, new in values)))
-    for old, new in values:
-        table[old] = new
-    return table[voxels]

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
 from SAMedCore.errors import InputError
 from SAMedCore.volume import LabelMap
+from SAMedLib.merging import mergedLayers
 from SAMedLib.placement import gridInSegmentation, offsetOnGrid
 from SAMedLib.segments import BINARY_LABELMAP, CLOSED_SURFACE, labelsOf, layersOf, matchingSegments, newLayer, newSegment
-from SAMedLib.volumes import axialAxis
 
 
 def checkOutput(segmentationNode: slicer.vtkMRMLSegmentationNode, volumeNode: slicer.vtkMRMLScalarVolumeNode) -> None:
@@ -88,23 +87,20 @@ def _writeSegments(
     present = labelsOf(segmentation, segmentation.GetSegmentIDs())
     segmentOfLabel = {name: segmentID for segmentID, name in matchingSegments(present, labelmap.labels).items()}
     grid = gridInSegmentation(volumeNode, segmentationNode)
-    whole = newLayer(labelmap.voxels, grid)
     if slices is None:
-        _takeOutOfLayers(segmentation, segmentOfLabel.values())
+        layers = [(newLayer(labelmap.voxels, grid), set(labelmap.labels.values))]
     else:
-        replaced = {segmentOfLabel[label.name]: label.value for label in labelmap.labels if label.name in segmentOfLabel}
-        for k in slices:
-            _replaceSlice(segmentationNode, replaced, labelmap, grid, k)
+        values = {segmentOfLabel[label.name]: label.value for label in labelmap.labels if label.name in segmentOfLabel}
+        layers = mergedLayers(segmentation, values, labelmap, grid, slices)
+    _takeOutOfLayers(segmentation, segmentOfLabel.values())
     for label in labelmap.labels:
         segmentID = segmentOfLabel.get(label.name)
-        if segmentID is not None and slices is not None:
-            continue
         segment = segmentation.GetSegment(segmentID) if segmentID else newSegment(label)
         segment.SetLabelValue(label.value)
-        segment.AddRepresentation(BINARY_LABELMAP, whole)
+        segment.AddRepresentation(BINARY_LABELMAP, next(image for image, values in layers if label.value in values))
         if segmentID is None:
             segmentation.AddSegment(segment)
-    whole.Modified()
+    layers[0][0].Modified()
 
 
 def _takeOutOfLayers(segmentation: slicer.vtkSegmentation, segmentIDs: Iterable[str]) -> None:
@@ -114,29 +110,6 @@ def _takeOutOfLayers(segmentation: slicer.vtkSegmentation, segmentIDs: Iterable[
         if not leaving.issuperset(layer.segmentIDs):
             for segmentID in leaving.intersection(layer.segmentIDs):
                 segmentation.ClearSegment(segmentID)
-
-
-def _replaceSlice(
-    segmentationNode: slicer.vtkMRMLSegmentationNode,
-    valueOfSegment: dict[str, int],
-    labelmap: LabelMap,
-    grid: np.ndarray,
-    k: int,
-) -> None:
-    """By Slicer's own way of painting, which spares other segments of a layer, with a layer of its own if need be.
-
-    First all are erased and then all are drawn, so that none has to make way for what another was. Erasing and drawing are two
-    steps because MODE_REPLACE empties a segment of a shared layer in all slices.
-    """
-    axis, upwards = axialAxis(labelmap)
-    logic = slicer.modules.segmentations.logic()
-    box, first = [slice(None)] * 3, [0, 0, 0]
-    first[axis] = k if upwards else labelmap.voxels.shape[2 - axis] - 1 - k
-    box[2 - axis] = slice(first[axis], first[axis] + 1)
-    for mode in (logic.MODE_MERGE_MIN, logic.MODE_MERGE_MASK):
-        for segmentID, value in valueOfSegment.items():
-            drawn = newLayer((labelmap.voxels[tuple(box)] == value).astype(np.uint8), grid, first)
-            logic.SetBinaryLabelmapToSegment(drawn, segmentationNode, segmentID, mode, drawn.GetExtent())
 
 
 def _isEmpty(segmentation: slicer.vtkSegmentation) -> bool:

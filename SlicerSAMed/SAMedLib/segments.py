@@ -59,6 +59,15 @@ def newLayer(voxels: np.ndarray, grid: np.ndarray, first: Sequence[int] = (0, 0,
     return image
 
 
+def renumbered(voxels: np.ndarray, values: Sequence[tuple[int, int]]) -> np.ndarray:
+    """Each old value as the new one beside it, all others as 0."""
+    size = max(int(voxels.max(initial=0)), *(old for old, _new in values)) + 1
+    table = np.zeros(size, np.min_scalar_type(max(new for _old, new in values)))
+    for old, new in values:
+        table[old] = new
+    return table[voxels]
+
+
 def newSegment(label: Label) -> slicer.vtkSegment:
     """A segment without voxels with the label's name, colour and codes."""
     segment = slicer.vtkSegment()

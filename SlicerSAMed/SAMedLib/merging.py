@@ -1,0 +1,86 @@
+"""A label map of some slices and segments that already exist, brought together in as few layers as they need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import slicer
+
+from SAMedCore.volume import LabelMap
+from SAMedLib.placement import offsetOnGrid
+from SAMedLib.segments import Layer, layersOf, newLayer, renumbered, voxelsOf
+from SAMedLib.volumes import axialAxis
+
+
+@dataclass
+class _Canvas:
+    """A layer in the making: voxels (k, j, i) and the values of the segments that it holds."""
+
+    voxels: np.ndarray
+    values: set[int] = field(default_factory=set)
+
+
+def mergedLayers(
+    segmentation: slicer.vtkSegmentation,
+    valueOfSegment: Mapping[str, int],
+    labelmap: LabelMap,
+    grid: np.ndarray,
+    slices: Sequence[int],
+) -> list[tuple[slicer.vtkOrientedImageData, set[int]]]:
+    """New layers: the chosen slices as in the label map, everything else as the segments have it.
+
+    Segments may reach beyond the label map (drawn on a larger scan) and overlap each other in slices that are not chosen.
+
+    Args:
+        valueOfSegment: the label map's value for each existing segment.
+        grid: (4, 4) from the label map's voxel index to the segmentation's RAS; the segments' voxels coincide with it.
+        slices: from the feet.
+
+    Returns:
+        Images, each with the values that it holds; what no segment has yet is in the first.
+    """
+    size = np.array(labelmap.voxels.shape[::-1])
+    layers = layersOf(segmentation, valueOfSegment)
+    begins = [offsetOnGrid(layer.image, grid, tuple(size)) + layer.image.GetExtent()[::2] for layer in layers]
+    ends = [begin + layer.image.GetDimensions() for begin, layer in zip(begins, layers, strict=True)]
+    first, last = np.min([[0, 0, 0], *begins], axis=0), np.max([size, *ends], axis=0)
+    shape = tuple((last - first)[::-1])
+    chosen = _chosen(labelmap, first, slices)
+    canvases = [_Canvas(np.zeros(shape, labelmap.voxels.dtype))]
+    for layer, begin, end in zip(layers, begins, ends, strict=True):
+        box = _box(begin - first, end - first)
+        drawn = np.zeros(shape, labelmap.voxels.dtype)
+        drawn[box] = renumbered(voxelsOf(layer.image), _values(segmentation, layer, valueOfSegment))
+        drawn[chosen] = 0
+        canvas = next((each for each in canvases if not np.any((each.voxels > 0) & (drawn > 0))), None)
+        if canvas is None:
+            canvas = _Canvas(np.zeros(shape, labelmap.voxels.dtype))
+            canvases.append(canvas)
+        np.copyto(canvas.voxels, drawn, where=drawn > 0)
+        canvas.values.update(valueOfSegment[segmentID] for segmentID in layer.segmentIDs)
+    canvases[0].values = set(labelmap.labels.values).difference(*(canvas.values for canvas in canvases[1:]))
+    answer = np.zeros(shape, labelmap.voxels.dtype)
+    answer[_box(-first, size - first)] = labelmap.voxels
+    for canvas in canvases:
+        canvas.voxels[chosen] = np.where(np.isin(answer[chosen], list(canvas.values)), answer[chosen], 0)
+    return [(newLayer(canvas.voxels, grid, first), canvas.values) for canvas in canvases]
+
+
+def _chosen(labelmap: LabelMap, first: np.ndarray, slices: Sequence[int]) -> tuple:
+    """The index of the chosen slices in an array (k, j, i) that begins at the voxel `first` (i, j, k)."""
+    axis, upwards = axialAxis(labelmap)
+    count = labelmap.voxels.shape[2 - axis]
+    index: list = [slice(None)] * 3
+    index[2 - axis] = np.array([k if upwards else count - 1 - k for k in slices], int) - first[axis]
+    return tuple(index)
+
+
+def _box(begin: np.ndarray, end: np.ndarray) -> tuple[slice, ...]:
+    return tuple(slice(*edges) for edges in zip(begin[::-1], end[::-1], strict=True))
+
+
+def _values(segmentation: slicer.vtkSegmentation, layer: Layer, valueOfSegment: Mapping[str, int]) -> list[tuple[int, int]]:
+    """Each segment's value in its layer and in the label map."""
+    return [(segmentation.GetSegment(each).GetLabelValue(), valueOfSegment[each]) for each in layer.segmentIDs]
