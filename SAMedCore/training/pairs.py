@@ -11,10 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from SAMedCore.errors import InputError
+from SAMedCore.formats.listing import scans_in
 from SAMedCore.labels import LabelTable
 from SAMedCore.volume import LabelMap, Volume, placed_on, read_labelmap, read_volume
-
-ENDINGS = (".seg.nrrd", ".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".dcm")
 
 
 @dataclass(frozen=True)
@@ -125,25 +124,20 @@ def classes_of(labelmap: LabelMap, labels: LabelTable) -> np.ndarray:
 
 
 def _cases(folder: Path, option: str) -> dict[str, Path]:
-    if not folder.is_dir():
-        raise InputError(f"{option} {folder} is not a folder: name one that holds the files.")
+    try:
+        scans = scans_in(folder)
+    except InputError as error:
+        raise InputError(f"{option} {error}") from error
     cases: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or not (path.is_dir() or path.name.lower().endswith(ENDINGS)):
-            continue
-        case = _case(path)
+    for name, path in scans:
+        case = _case(name)
         if case in cases:
             raise InputError(f"{path} and {cases[case].name} look like the same case: name the pairs with --pairs CSV.")
         cases[case] = path
-    if not cases:
-        raise InputError(f"{option} {folder} holds no images ({', '.join(ENDINGS)} or DICOM folders).")
     return cases
 
 
-def _case(path: Path) -> str:
-    name = path.name.lower()
-    if not path.is_dir():
-        name = next(name.removesuffix(ending) for ending in ENDINGS if name.endswith(ending))
-    name = re.sub(r"_0000$", "", name)
+def _case(name: str) -> str:
+    name = re.sub(r"_0000$", "", name.lower())
     words = r"(images?|img|ct|volume|labels?|segmentation|seg|masks?)"
     return re.sub(rf"^{words}[-_]?(?=\d)|[-_.]{words}$", "", name)

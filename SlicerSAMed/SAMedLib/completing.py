@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 
 from SAMedCore import protocol
-from SAMedCore.labels import LabelTable
+from SAMedLib.annotations import readAnnotation
 from SAMedLib.jobs import Job, JobListener
-from SAMedLib.segmentations import readLabels, writeSegmentation
-from SAMedLib.segmenting import checkInScene
-from SAMedLib.voxelFiles import labelFile, readAndRemove, voxelFile
+from SAMedLib.provenance import drawnSlices
+from SAMedLib.segmentations import checkOutput
+from SAMedLib.segmenting import checkInScene, writeModelSlices
 from SAMedLib.volumes import readVolume
+from SAMedLib.voxelFiles import labelFile, readLabelFile, voxelFile
 from SAMedLib.worker import Worker
 
 
@@ -38,7 +39,7 @@ class CompleteJob(Job):
     """Fills in the slices between the annotated ones; the outcome is a `CompletionOutcome`.
 
     Args:
-        annotatedSlices: from the feet; None for those with any segment.
+        annotatedSlices: from the feet; None for those that a person drew.
         base: a base model of the catalogue, or a weights file.
     """
 
@@ -60,27 +61,29 @@ class CompleteJob(Job):
         self._device = device
 
     def arrays(self):
-        voxels, self._ijkToLPS = readVolume(self.volumeNode)
-        labelVoxels, self._labels = readLabels(self.segmentationNode, self.volumeNode)
-        return [voxels, labelVoxels]
+        self._volume = readVolume(self.volumeNode)
+        checkOutput(self.segmentationNode, self.volumeNode)
+        self._labelmap = readAnnotation(self.segmentationNode, self.volumeNode).labelmap
+        if self._annotatedSlices is None:
+            self._annotatedSlices = drawnSlices(self.segmentationNode, self._labelmap)
+        return [self._volume.voxels, self._labelmap.voxels]
 
     def message(self, paths):
         return protocol.Complete(
-            voxelFile(paths[0], self._ijkToLPS),
-            labelFile(paths[1], self._ijkToLPS, self._labels),
+            voxelFile(paths[0], self._volume),
+            labelFile(paths[1], self._labelmap),
             annotated_slices=self._annotatedSlices,
             base=self._base,
             device=self._device,
         )
 
     def conclude(self, values):
-        labelmap = values["labelmap"]
-        voxels, labels = readAndRemove(labelmap["path"]), LabelTable.from_json(labelmap["labels"])
+        labelmap = readLabelFile(values["labelmap"])
         completed = tuple(values["completed"])
         checkInScene(self.volumeNode)
         checkInScene(self.segmentationNode)
         # What the person drew is not even written again.
-        writeSegmentation(self.segmentationNode, voxels, labels, self.volumeNode, slices=completed)
+        writeModelSlices(self.segmentationNode, labelmap, self.volumeNode, completed)
         return CompletionOutcome(
             self.segmentationNode,
             values["summary"],

@@ -2,23 +2,31 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 
 from SAMedCore import protocol
+from SAMedCore.checkpoint import find_folder, read_info
 from SAMedCore.errors import InputError
-from SAMedLib.annotations import annotatedSlices
+from SAMedCore.labels import LabelTable
+from SAMedCore.volume import LabelMap, Volume
+from SAMedLib.annotations import readAnnotation
+from SAMedLib.classes import matchSegments
 from SAMedLib.jobs import Job, JobListener
-from SAMedLib.segmentations import readLabels
-from SAMedLib.voxelFiles import labelFile, voxelFile
+from SAMedLib.provenance import drawnSlices
 from SAMedLib.volumes import readVolume
+from SAMedLib.voxelFiles import labelFile, voxelFile
 from SAMedLib.worker import Worker
 
 
 @dataclass(frozen=True)
 class Scan:
-    """A volume and its segmentation; `slices` are the annotated ones from the feet, None for those with any segment."""
+    """An annotated scan.
+
+    Attributes:
+        volumeNode, segmentationNode: what it is.
+        slices: the annotated ones from the feet; None for those that a person drew or corrected.
+    """
 
     volumeNode: vtkMRMLScalarVolumeNode
     segmentationNode: vtkMRMLSegmentationNode
@@ -27,13 +35,13 @@ class Scan:
 
 @dataclass(frozen=True)
 class Training:
-    """How to train; see `SAMedCore.protocol.Finetune`. Either `base` or `checkpoint` is given."""
+    """How to train; see `SAMedCore.protocol.Finetune`. Either `base` or `checkpoint` is given; `leftOut` names classes."""
 
     output: str
     base: str | None = None
     checkpoint: str | None = None
     preset: str = "few-shot"
-    classes: tuple[str, ...] | None = None
+    leftOut: tuple[str, ...] = ()
     epochs: int | None = None
     minutes: float | None = None
     validation: float = 0.2
@@ -55,25 +63,34 @@ class FinetuneJob(Job):
     def __init__(self, worker: Worker, scans: list[Scan], training: Training, listener: JobListener | None = None) -> None:
         super().__init__(worker, listener)
         self._scans = scans
+        self._classes = matchSegments([scan.segmentationNode for scan in scans], _known(training))
         self._training = training
 
     def arrays(self):
         if not self._scans:
             raise InputError(_("No scan is chosen: add a volume with its segmentation."))
-        self._sent: list[tuple[np.ndarray, object, tuple[int, ...]]] = []
-        arrays = []
+        self._sent: list[tuple[Volume, LabelMap, tuple[int, ...]]] = []
         for scan in self._scans:
-            voxels, ijkToLPS = readVolume(scan.volumeNode)
-            labelVoxels, labels = readLabels(scan.segmentationNode, scan.volumeNode)
-            slices = scan.slices if scan.slices is not None else annotatedSlices(labelVoxels, scan.volumeNode)
-            self._sent.append((ijkToLPS, labels, slices))
-            arrays += [voxels, labelVoxels]
-        return arrays
+            volume, labelmap = readVolume(scan.volumeNode), self._labelmap(scan)
+            slices = scan.slices
+            if slices is None:
+                everything = readAnnotation(scan.segmentationNode, scan.volumeNode).labelmap
+                slices = drawnSlices(scan.segmentationNode, everything)
+            if not slices:
+                text = _('"{name}": no slice of it is annotated or corrected: draw or correct some, or say which slices count.')
+                raise InputError(text.format(name=scan.segmentationNode.GetName()))
+            self._sent.append((volume, labelmap, slices))
+        return [grid.voxels for volume, labelmap, slices in self._sent for grid in (volume, labelmap)]
+
+    def _labelmap(self, scan: Scan) -> LabelMap:
+        classes = self._classes.ofSegments(scan.segmentationNode)
+        chosen = {ID: label for ID, label in classes.items() if label.name not in self._training.leftOut}
+        return readAnnotation(scan.segmentationNode, scan.volumeNode, chosen).labelmap
 
     def message(self, paths):
         scans = tuple(
-            protocol.AnnotatedScan(voxelFile(volume, ijkToLPS), labelFile(labelmap, ijkToLPS, labels), slices)
-            for (ijkToLPS, labels, slices), volume, labelmap in zip(self._sent, paths[::2], paths[1::2], strict=True)
+            protocol.AnnotatedScan(voxelFile(volumePath, volume), labelFile(labelPath, labelmap), slices)
+            for (volume, labelmap, slices), volumePath, labelPath in zip(self._sent, paths[::2], paths[1::2], strict=True)
         )
         training = self._training
         return protocol.Finetune(
@@ -82,7 +99,6 @@ class FinetuneJob(Job):
             base=training.base,
             checkpoint=training.checkpoint,
             preset=training.preset,
-            classes=training.classes,
             epochs=training.epochs,
             minutes=training.minutes,
             validation=training.validation,
@@ -91,3 +107,8 @@ class FinetuneJob(Job):
 
     def conclude(self, values):
         return TrainingOutcome(values["checkpoint"], values["validation_dice"], values["cancelled"])
+
+
+def _known(training: Training) -> LabelTable | None:
+    """The labels of the checkpoint to go on from."""
+    return None if training.checkpoint is None else read_info(find_folder(training.checkpoint)).labels

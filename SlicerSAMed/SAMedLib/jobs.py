@@ -64,10 +64,10 @@ class Job(ABC):
         """What becomes of the worker's answer. Returns the outcome; raises SAMedError."""
         return values
 
-    def slicesFinished(self, event: Slices) -> None:
+    def slicesFinished(self, event: Slices) -> None:  # noqa: B027 - most jobs have none
         """Finished slices can be shown."""
 
-    def ended(self) -> None:
+    def ended(self) -> None:  # noqa: B027 - most jobs have nothing to tidy
         """Called at the end, however it came, before the listener hears of it."""
 
     def start(self) -> "Job":

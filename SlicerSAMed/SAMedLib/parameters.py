@@ -16,12 +16,12 @@ AUTO_DEVICE = "auto"
 class SAMedParameterNode:
     """The panel's choices; names of nodes are references, the rest is text and numbers.
 
-    Segment: inputVolume and outputSegmentation (None: a new one); model (catalogue name, or path of a checkpoint folder or
-    an original .pth); modelBase (for a .pth: the base model that it was trained on, or a weights file); leftOutOrgans (names that
-    are not wanted); region; device.
+    Segment: inputVolume and outputSegmentation (None: a new one); model (catalogue name, or path of a checkpoint folder or an
+    original .pth); modelBase (for a .pth: the base model that it was trained on, or a weights file); leftOutOrgans (names
+    that are not wanted); region; device.
 
-    Complete: completeVolume, completeSegmentation; annotatedSlices ("" for those with any segment, else FROM:TO or FROM:TO:STEP);
-    completeBase.
+    Complete: completeVolume, completeSegmentation; annotatedSlices ("" for those drawn by a person, else FROM:TO or
+    FROM:TO:STEP); completeBase.
 
     Fine-tune: scanVolumes, scanSegmentations and scanSlices (as annotatedSlices) belong together row by row; leftOutClasses
     (names); startFrom, startBase, startCheckpoint; preset; epochs and minutes (0: the preset's own); validationPercent; output.

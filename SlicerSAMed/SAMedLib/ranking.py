@@ -7,8 +7,8 @@ from slicer import vtkMRMLScalarVolumeNode
 from SAMedCore import protocol
 from SAMedLib.jobs import Job, JobListener
 from SAMedLib.segmenting import ModelChoice
-from SAMedLib.voxelFiles import voxelFile
 from SAMedLib.volumes import readVolume
+from SAMedLib.voxelFiles import voxelFile
 from SAMedLib.worker import Worker
 
 
@@ -37,12 +37,12 @@ class RankJob(Job):
         self._annotated = annotated
 
     def arrays(self):
-        voxels, self._ijkToLPS = readVolume(self.volumeNode)
-        return [voxels]
+        self._volume = readVolume(self.volumeNode)
+        return [self._volume.voxels]
 
     def message(self, paths):
         return protocol.RankSlices(
-            voxelFile(paths[0], self._ijkToLPS),
+            voxelFile(paths[0], self._volume),
             self._choice.model,
             base=self._choice.base,
             device=self._choice.device,

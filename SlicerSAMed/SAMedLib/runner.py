@@ -63,6 +63,12 @@ class Runner(JobListener):
         else:
             self._onChanged()
 
+    def jobRefused(self, error: SAMedError) -> None:
+        """Show why something could not even be begun."""
+        self.say(str(error))
+        logging.error("SAMed: %s", error)
+        slicer.util.errorDisplay(str(error), windowTitle=_("SAMed"))
+
     def cancel(self) -> None:
         if self._job is not None:
             self.say(_("Cancelling..."))
@@ -92,10 +98,10 @@ class Runner(JobListener):
 
     def jobFailed(self, error: SAMedError) -> None:
         self._rest()
-        self.say(str(error))
-        if not isinstance(error, Cancelled):
-            logging.error("SAMed: %s", error)
-            slicer.util.errorDisplay(str(error), windowTitle=_("SAMed"))
+        if isinstance(error, Cancelled):
+            self.say(str(error))
+        else:
+            self.jobRefused(error)
         self._onChanged()
 
     def _rest(self) -> None:

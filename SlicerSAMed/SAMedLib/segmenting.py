@@ -8,11 +8,13 @@ from slicer.i18n import tr as _
 from SAMedCore import protocol
 from SAMedCore.errors import InputError
 from SAMedCore.labels import LabelTable
+from SAMedCore.volume import LabelMap
 from SAMedLib.jobs import Job, JobListener
 from SAMedLib.overlay import Overlay
-from SAMedLib.segmentations import writeSegmentation
-from SAMedLib.voxelFiles import readAndRemove, readBox, voxelFile
+from SAMedLib.provenance import recordModelSlices
+from SAMedLib.segmentations import checkOutput, writeSegmentation
 from SAMedLib.volumes import readVolume
+from SAMedLib.voxelFiles import readBox, readLabelFile, voxelFile
 from SAMedLib.worker import Worker
 
 
@@ -62,14 +64,16 @@ class SegmentJob(Job):
         self._overlay: Overlay | None = None
 
     def arrays(self):
-        voxels, self._ijkToLPS = readVolume(self.volumeNode)
+        self._volume = readVolume(self.volumeNode)
         if self._organs is not None and not self._organs:
             raise InputError(_("No organ is ticked: choose at least one."))
-        return [voxels]
+        if self.segmentationNode is not None:
+            checkOutput(self.segmentationNode, self.volumeNode)
+        return [self._volume.voxels]
 
     def message(self, paths):
         return protocol.Segment(
-            voxelFile(paths[0], self._ijkToLPS),
+            voxelFile(paths[0], self._volume),
             self._choice.model,
             base=self._choice.base,
             device=self._choice.device,
@@ -85,13 +89,12 @@ class SegmentJob(Job):
         self._overlay.update(readBox(event.labelmap, event.box), event.box)
 
     def conclude(self, values):
-        labelmap = values["labelmap"]
-        voxels, labels = readAndRemove(labelmap["path"]), LabelTable.from_json(labelmap["labels"])
+        labelmap = readLabelFile(values["labelmap"])
         checkInScene(self.volumeNode)
         if self.segmentationNode is None:
             self.segmentationNode = newSegmentationNode(self.volumeNode)
         checkInScene(self.segmentationNode)
-        writeSegmentation(self.segmentationNode, voxels, labels, self.volumeNode, slices=self._slices)
+        writeModelSlices(self.segmentationNode, labelmap, self.volumeNode, self._slices)
         return self.segmentationNode
 
     def ended(self) -> None:
@@ -104,6 +107,21 @@ def newSegmentationNode(volumeNode: vtkMRMLScalarVolumeNode) -> vtkMRMLSegmentat
     name = _("{volume} segmentation").format(volume=volumeNode.GetName())
     scene = volumeNode.GetScene()
     return scene.AddNewNodeByClass("vtkMRMLSegmentationNode", scene.GenerateUniqueName(name))
+
+
+def writeModelSlices(
+    segmentationNode: vtkMRMLSegmentationNode,
+    labelmap: LabelMap,
+    volumeNode: vtkMRMLScalarVolumeNode,
+    slices: tuple[int, ...] | None,
+) -> None:
+    """Put what the model drew into the segmentation and remember that it is the model's.
+
+    Args:
+        slices: those to replace, from the feet; None for all.
+    """
+    writeSegmentation(segmentationNode, labelmap, volumeNode, slices)
+    recordModelSlices(segmentationNode, volumeNode, slices)
 
 
 def checkInScene(node) -> None:

@@ -32,6 +32,10 @@ class SavedSegmentation:
         node = slicer.mrmlScene.GetNodeByID(self._nodeID)
         return node is not None and node.GetSegmentation() is self._history.GetSegmentation()
 
+    def isOf(self, segmentationNode: slicer.vtkMRMLSegmentationNode | None) -> bool:
+        """Whether it is this node that can be reverted."""
+        return segmentationNode is not None and segmentationNode.GetID() == self._nodeID and self.canRevert()
+
     def revert(self) -> None:
         """Put the segmentation back; nothing happens where `canRevert` is False."""
         if not self.canRevert():

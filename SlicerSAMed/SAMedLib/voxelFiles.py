@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import qt
 
-from SAMedCore.protocol import LabelFile, VoxelFile
+from SAMedCore.labels import LabelTable
+from SAMedCore.protocol import LabelFile, Matrix, VoxelFile
+from SAMedCore.volume import Grid, LabelMap, Volume
 from SAMedLib.privateFolder import makePrivateFile
 
 SLAB_BYTES = 8 * 2**20
@@ -72,18 +74,22 @@ class VoxelWriter:
                 file.flush()
 
 
-def voxelFile(path: Path, ijkToLPS: np.ndarray) -> VoxelFile:
-    """How a request names the volume in this file."""
-    return VoxelFile(str(path), asMatrix(ijkToLPS))
+def voxelFile(path: Path, volume: Volume) -> VoxelFile:
+    """How a request names a volume whose voxels are in this file."""
+    return VoxelFile(str(path), _matrix(volume))
 
 
-def labelFile(path: Path, ijkToLPS: np.ndarray, labels) -> LabelFile:
-    """How a request names the label map in this file; `labels` is a `SAMedCore.labels.LabelTable`."""
-    return LabelFile(str(path), asMatrix(ijkToLPS), labels.to_json())
+def labelFile(path: Path, labelmap: LabelMap) -> LabelFile:
+    """How a request names a label map whose voxels are in this file."""
+    return LabelFile(str(path), _matrix(labelmap), labelmap.labels.to_json())
 
 
-def asMatrix(ijkToLPS: np.ndarray) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(float(value) for value in row) for row in ijkToLPS)
+def readLabelFile(answered: dict) -> LabelMap:
+    """The label map of an answer, in memory; its file is removed."""
+    labels = LabelTable.from_json(answered["labels"])
+    labelmap = LabelMap(np.load(answered["path"]), np.array(answered["ijk_to_lps"]), labels)
+    remove([Path(answered["path"])])
+    return labelmap
 
 
 def readBox(path: str, box) -> np.ndarray:
@@ -93,15 +99,12 @@ def readBox(path: str, box) -> np.ndarray:
     return np.array(mapped[k0:k1, j0:j1, i0:i1])
 
 
-def readAndRemove(path: str) -> np.ndarray:
-    """The whole array, in memory; its file is gone then."""
-    array = np.load(path)
-    remove([Path(path)])
-    return array
-
-
 def remove(paths: list[Path]) -> None:
     for path in paths:
         # It may be gone already, or (Windows) still be mapped by the worker: the folder's own removal deals with it then.
         with contextlib.suppress(OSError):
             path.unlink()
+
+
+def _matrix(grid: Grid) -> Matrix:
+    return tuple(tuple(float(value) for value in row) for row in grid.ijk_to_lps)

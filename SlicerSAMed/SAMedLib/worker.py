@@ -15,6 +15,7 @@ from slicer.i18n import tr as _
 
 from SAMedCore import protocol
 from SAMedCore.protocol import Cancel, Error, Ready, Result, Shutdown, Started
+from SAMedLib.locations import coreFolder, pythonSlicerExecutable
 from SAMedLib.privateFolder import makePrivateFolder, removeFolder
 
 CANCEL_MSEC = 2000
@@ -249,6 +250,23 @@ class Worker:
         removeFolder(folder)
         for handler in handlers.values():
             handler(Error(sentence, kind))
+
+
+_shared: Worker | None = None
+
+
+def sharedWorker() -> Worker:
+    """The one worker of this Slicer, for the panel and the console alike; not started yet the first time."""
+    global _shared
+    if _shared is None:
+        _shared = Worker(pythonSlicerExecutable(), str(coreFolder()))
+    return _shared
+
+
+def stopSharedWorker() -> None:
+    """End it if it runs."""
+    if _shared is not None:
+        _shared.stop()
 
 
 def _killTree(pids: tuple[int, ...]) -> None:

@@ -1,0 +1,155 @@
+"""What Slicer's Python console and scripts call: blocking, with progress on the console, without any widget."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+
+from SAMedCore.errors import SAMedError
+from SAMedLib.annotations import readAnnotation
+from SAMedLib.cohort import SegmentFileJob, planFolder
+from SAMedLib.completing import CompleteJob, CompletionOutcome
+from SAMedLib.consoleListener import ConsoleListener
+from SAMedLib.finetuning import FinetuneJob, Scan, Training, TrainingOutcome
+from SAMedLib.install import requirePackages
+from SAMedLib.jobs import Job
+from SAMedLib.provenance import drawnSlices
+from SAMedLib.ranking import DoubtfulSlice, RankJob
+from SAMedLib.segmenting import ModelChoice, SegmentJob
+from SAMedLib.worker import Worker
+
+
+class ConsoleApi:
+    """Methods of `SAMedLogic`; each waits for the worker while Slicer goes on answering.
+
+    Slices are axial ones, counted from the feet. Every method raises SAMedError with a sentence for the person: packages or a
+    model are missing, a node is of no use, the worker failed.
+    """
+
+    worker: Worker
+
+    def segment(
+        self,
+        volumeNode: vtkMRMLScalarVolumeNode,
+        checkpoint: str | Path,
+        segmentationNode: vtkMRMLSegmentationNode | None = None,
+        organs: Sequence[str] | None = None,
+        slices: Sequence[int] | None = None,
+        base: str | Path | None = None,
+        device: str = "auto",
+    ) -> vtkMRMLSegmentationNode:
+        """Segment a volume.
+
+        Args:
+            checkpoint: a folder, or a name of the catalogue, for example "abdomen-demo".
+            segmentationNode: takes the result; None makes a new one.
+            organs: names to segment; None for all.
+            slices: None for all.
+            base: the base model's weights file; None for the one in the cache folder.
+            device: "auto", "cpu", "cuda:0" or "mps".
+        """
+        choice = _choice(checkpoint, base, device)
+        return self._wait(
+            SegmentJob(self.worker, volumeNode, segmentationNode, choice, _tuple(organs), _tuple(slices)), volumeNode.GetName()
+        )
+
+    def segmentFolder(
+        self,
+        inputFolder: str | Path,
+        outputFolder: str | Path,
+        checkpoint: str | Path,
+        organs: Sequence[str] | None = None,
+        base: str | Path | None = None,
+        device: str = "auto",
+    ) -> list[Path]:
+        """Segment every scan of a folder (files that SimpleITK reads, or DICOM series in subfolders) into .seg.nrrd files.
+
+        A scan that fails is named on the console and the others go on; the last error is raised at the end.
+
+        Returns:
+            the files written.
+        """
+        choice = _choice(checkpoint, base, device)
+        written, failed = [], []
+        for scan, output in planFolder(Path(inputFolder), Path(outputFolder)):
+            try:
+                written.append(self._wait(SegmentFileJob(self.worker, scan, output, choice, _tuple(organs)), scan.name))
+            except SAMedError as error:
+                print(f"{scan.name}: {error}")
+                failed.append((scan, error))
+        if failed:
+            names = ", ".join(scan.name for scan, _error in failed)
+            raise SAMedError(f"{len(failed)} of {len(failed) + len(written)} scans failed ({names}): {failed[-1][1]}")
+        return written
+
+    def complete(
+        self,
+        volumeNode: vtkMRMLScalarVolumeNode,
+        segmentationNode: vtkMRMLSegmentationNode,
+        annotatedSlices: Sequence[int] | None = None,
+        base: str | Path = "lite",
+        device: str = "auto",
+    ) -> CompletionOutcome:
+        """Fill in the slices between the annotated ones, in the segmentation itself; the annotated ones stay as they are.
+
+        Args:
+            annotatedSlices: None for those that a person drew.
+            base: a base model of the catalogue, or a weights file.
+        """
+        job = CompleteJob(self.worker, volumeNode, segmentationNode, _tuple(annotatedSlices), str(base), device)
+        return self._wait(job, volumeNode.GetName())
+
+    def finetune(
+        self,
+        scans: Sequence[tuple],
+        output: str | Path,
+        base: str | Path | None = None,
+        checkpoint: str | Path | None = None,
+        **training,
+    ) -> TrainingOutcome:
+        """Train on annotated scans and leave a checkpoint.
+
+        Args:
+            scans: (volumeNode, segmentationNode), or with the annotated slices as a third; None for those that a person drew.
+            output: the new checkpoint's folder.
+            base: a base model to start from, or
+            checkpoint: one to go on from.
+            training: preset, leftOut, epochs, minutes, validation, device; see `Training`.
+        """
+        rows = [Scan(*row[:2], _tuple(row[2]) if len(row) > 2 else None) for row in scans]
+        start = None if checkpoint is None else str(checkpoint)
+        settings = Training(str(output), base=None if base is None else str(base), checkpoint=start, **training)
+        return self._wait(FinetuneJob(self.worker, rows, settings), Path(output).name)
+
+    def rankSlices(
+        self,
+        volumeNode: vtkMRMLScalarVolumeNode,
+        checkpoint: str | Path,
+        segmentationNode: vtkMRMLSegmentationNode | None = None,
+        base: str | Path | None = None,
+        device: str = "auto",
+    ) -> list[DoubtfulSlice]:
+        """The slices that the model is least sure of, first; those that a person drew in `segmentationNode` are left out."""
+        annotated = self.annotatedSlices(volumeNode, segmentationNode)
+        return self._wait(RankJob(self.worker, volumeNode, _choice(checkpoint, base, device), annotated), volumeNode.GetName())
+
+    def annotatedSlices(
+        self, volumeNode: vtkMRMLScalarVolumeNode, segmentationNode: vtkMRMLSegmentationNode | None
+    ) -> tuple[int, ...]:
+        """The slices that a person drew or corrected."""
+        if segmentationNode is None or segmentationNode.GetSegmentation().GetNumberOfSegments() == 0:
+            return ()
+        return drawnSlices(segmentationNode, readAnnotation(segmentationNode, volumeNode).labelmap)
+
+    def _wait(self, job: Job, subject: str):
+        requirePackages()
+        job.listener = ConsoleListener(subject)
+        return job.start().wait()
+
+
+def _choice(checkpoint: str | Path, base: str | Path | None, device: str) -> ModelChoice:
+    return ModelChoice(str(checkpoint), None if base is None else str(base), device)
+
+
+def _tuple(values: Sequence | None) -> tuple | None:
+    return None if values is None else tuple(values)

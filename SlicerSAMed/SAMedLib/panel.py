@@ -1,0 +1,100 @@
+"""The panel: its tabs, its running job, its log."""
+
+import slicer
+from slicer.i18n import tr as _
+
+from SAMedCore.errors import SAMedError
+from SAMedLib import install
+from SAMedLib.completeTab import CompleteTab
+from SAMedLib.finetuneTab import FinetuneTab
+from SAMedLib.packages import missingPackages
+from SAMedLib.runner import Runner
+from SAMedLib.segmentTab import SegmentTab
+from SAMedLib.settingsTab import SettingsTab
+
+
+class Panel:
+    """What the tabs share.
+
+    Args:
+        widget: the panel's top-level widget.
+        ui: its children by name.
+        logic: `SAMedLogic`.
+
+    Attributes:
+        parameterNode: the `SAMedParameterNode` that is shown, or None.
+        runner: the running job.
+    """
+
+    def __init__(self, widget, ui, logic) -> None:
+        self.widget = widget
+        self.ui = ui
+        self.logic = logic
+        self.parameterNode = None
+        self.runner = Runner(ui, self.refresh)
+        self.segmentTab = SegmentTab(self)
+        self.completeTab = CompleteTab(self)
+        self.finetuneTab = FinetuneTab(self)
+        self.settingsTab = SettingsTab(self)
+        self._tabs = (self.segmentTab, self.completeTab, self.finetuneTab, self.settingsTab)
+        self._isRefreshing = False
+        ui.tabWidget.connect("currentChanged(int)", self.onTabChanged)
+        logic.worker.onReady = self.onWorkerReady
+        logic.worker.onLog = ui.logText.appendPlainText
+
+    def entered(self) -> None:
+        """The user has come to the module: the worker is started ahead, if it can be, so that Apply need not wait for it."""
+        self.settingsTab.showState()
+        if not missingPackages() and not slicer.app.testingEnabled():
+            self.logic.worker.start()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show what the parameter node says."""
+        if self.parameterNode is None or self._isRefreshing:
+            return
+        self._isRefreshing = True
+        try:
+            for tab in self._tabs:
+                for binding in tab.bindings:
+                    binding.toGui()
+                tab.refresh()
+        finally:
+            self._isRefreshing = False
+
+    def listModels(self) -> None:
+        """A checkpoint was added."""
+        self.segmentTab.listModels()
+        self.finetuneTab.listModels()
+
+    def isInstalled(self) -> bool:
+        """Whether the worker has what it needs; asks the user to install it where not."""
+        try:
+            return install.install()
+        except SAMedError as error:
+            self.runner.jobRefused(error)
+            return False
+
+    def sceneClosed(self) -> None:
+        """The scene is about to be closed: stop what works on it."""
+        self.runner.cancel()
+        for tab in self._tabs:
+            tab.sceneClosed()
+
+    def close(self) -> None:
+        """The panel goes away; the worker may outlive it."""
+        self.runner.cancel()
+        self.logic.worker.onReady = lambda ready: None
+        self.logic.worker.onLog = lambda line: None
+
+    def onTabChanged(self, index: int) -> None:
+        if self.ui.tabWidget.currentWidget() is self.ui.completeTab:
+            self.completeTab.showAnnotated()
+        elif self.ui.tabWidget.currentWidget() is self.ui.settingsTab:
+            self.settingsTab.showState()
+
+    def onWorkerReady(self, ready) -> None:
+        self.segmentTab.listDevices(ready)
+        if not self.runner.isBusy:
+            self.runner.say(_("Ready: {device}").format(device=ready.devices[0].description))
+        self.refresh()
