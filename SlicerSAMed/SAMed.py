@@ -1,6 +1,6 @@
 """SAMed in 3D Slicer: Segment Anything, LoRA-tuned for medical images. The four classes that Slicer looks for."""
 
-import os
+from pathlib import Path
 
 import slicer
 import vtk
@@ -18,12 +18,11 @@ from SAMedLib.locations import makeCoreImportable
 
 makeCoreImportable()
 
-from SAMedLib.selfTest import SelfTest  # noqa: E402
-
 from SAMedLib.consoleApi import ConsoleApi  # noqa: E402 - needs SAMedCore
 from SAMedLib.panel import Panel  # noqa: E402
 from SAMedLib.parameters import SAMedParameterNode  # noqa: E402
 from SAMedLib.sampleData import registerSampleData  # noqa: E402
+from SAMedLib.selfTest import SelfTest  # noqa: E402
 from SAMedLib.worker import sharedWorker, stopSharedWorker  # noqa: E402
 
 
@@ -45,12 +44,12 @@ class SAMed(ScriptedLoadableModule):
             "SAMed: K. Zhang and D. Liu, Customized Segment Anything Model for Medical Image Segmentation, arXiv 2304.13785. "
             "Segment Anything: Meta AI. LiteMedSAM: J. Ma and others."
         )
-        slicer.app.connect("startupCompleted()", lambda: registerSampleData(os.path.dirname(__file__)))
+        slicer.app.connect("startupCompleted()", lambda: registerSampleData(Path(__file__).parent))
         slicer.app.connect("aboutToQuit()", stopSharedWorker)
 
 
 class SAMedWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The panel's life in Slicer: set up, entered, left, the scene closed, the parameter node bound. What it does is in `Panel`."""
+    """The panel's life in Slicer: set up, entered, left, the scene closed, parameters bound. What it does is in `Panel`."""
 
     def __init__(self, parent=None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)

@@ -1,0 +1,104 @@
+"""What the application can test of itself: run by Slicer's "Reload and Test", by CTest, and by this project's own tests.
+
+Only what the real application has is used. Where SAMed's packages or the base model are not installed the tests are skipped,
+never passed.
+"""
+
+import unittest
+
+import numpy as np
+import slicer
+
+from SAMedCore import catalogue
+from SAMedCore.errors import Cancelled, SAMedError
+from SAMedCore.volume import Volume
+from SAMedLib.annotations import readAnnotation
+from SAMedLib.locations import cachedFiles
+from SAMedLib.packages import missingPackages
+from SAMedLib.sampleData import addVolume
+from SAMedLib.segmenting import ModelChoice, SegmentJob
+from SAMedLib.undo import SavedSegmentation
+from SAMedLib.worker import sharedWorker
+
+MODEL = "abdomen-demo"
+
+
+class SelfTest:
+    """Test cases for a `unittest.TestCase` whose module has a class `SAMedLogic`."""
+
+    def setUp(self) -> None:
+        slicer.mrmlScene.Clear()
+        missing = missingPackages()
+        if missing:
+            raise unittest.SkipTest(f"not installed: {', '.join(missing)}")
+        if catalogue.find_base("lite").path not in cachedFiles():
+            raise unittest.SkipTest('the base model "lite" has not been fetched')
+
+    def runTest(self) -> None:
+        """All of them, for "Reload and Test"."""
+        for name in sorted(name for name in dir(self) if name.startswith("test_")):
+            self.setUp()
+            getattr(self, name)()
+
+    def test_resultLiesOnTheVolume(self) -> None:
+        volumeNode = addVolume(phantom(), "phantom")
+        segmentationNode = self.logic().segment(volumeNode, MODEL, slices=(2, 3))
+        segmentation = segmentationNode.GetSegmentation()
+        self.assertEqual(segmentation.GetNumberOfSegments(), 8)
+        names = [segmentation.GetSegment(ID).GetName() for ID in segmentation.GetSegmentIDs()]
+        self.assertEqual(names[:2], ["spleen", "right kidney"])
+        referenceNode = segmentationNode.GetNodeReference(segmentationNode.GetReferenceImageGeometryReferenceRole())
+        self.assertEqual(referenceNode.GetID(), volumeNode.GetID())
+
+    def test_oppositeAxisOrderGivesTheSameSegments(self) -> None:
+        volume = phantom()
+        flipped = Volume(volume.voxels[::-1].copy(), volume.ijk_to_lps @ _flip(len(volume.voxels)))
+        drawn = []
+        for each in (volume, flipped):
+            volumeNode = addVolume(each, "phantom")
+            segmentationNode = self.logic().segment(volumeNode, MODEL)
+            try:
+                drawn.append(readAnnotation(segmentationNode, volumeNode).labelmap.voxels)
+            except SAMedError:
+                drawn.append(np.zeros(each.voxels.shape, np.uint8))
+        self.assertTrue(np.array_equal(drawn[0], drawn[1][::-1]))
+
+    def test_cancelledJobChangesNothing(self) -> None:
+        volumeNode = addVolume(phantom(), "phantom")
+        before = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
+        job = SegmentJob(sharedWorker(), volumeNode, None, ModelChoice(MODEL)).start()
+        job.cancel()
+        self.assertRaises(Cancelled, job.wait)
+        self.assertEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode"), before)
+
+    def test_revertBringsTheSegmentationBack(self) -> None:
+        volumeNode = addVolume(phantom(), "phantom")
+        segmentationNode = self.logic().segment(volumeNode, MODEL, slices=(2,))
+        segmentation = segmentationNode.GetSegmentation()
+        segmentation.RemoveSegment(segmentation.GetNthSegmentID(0))
+        saved = SavedSegmentation(segmentationNode)
+        self.logic().segment(volumeNode, MODEL, segmentationNode, slices=(3,))
+        self.assertEqual(segmentation.GetNumberOfSegments(), 8)
+        saved.revert()
+        self.assertEqual(segmentation.GetNumberOfSegments(), 7)
+
+    def logic(self):
+        import SAMed
+
+        return SAMed.SAMedLogic()
+
+
+def phantom() -> Volume:
+    """An ellipsoid of soft tissue in air with a few denser balls: 6 slices of 96 x 80 voxels of 4 x 4 x 5 mm."""
+    k, j, i = np.mgrid[:6, :80, :96]
+    voxels = np.full(k.shape, -1000, np.int16)
+    voxels[((j - 40) / 34) ** 2 + ((i - 48) / 42) ** 2 < 1] = 50
+    for jCentre, iCentre, radius, hu in ((36, 28, 15, 110), (40, 72, 9, 130), (56, 48, 5, 180)):
+        voxels[(j - jCentre) ** 2 + (i - iCentre) ** 2 < radius**2] = hu
+    return Volume(voxels, np.diag([4.0, 4.0, 5.0, 1.0]))
+
+
+def _flip(slices: int) -> np.ndarray:
+    matrix = np.diag([1.0, 1.0, -1.0, 1.0])
+    matrix[2, 3] = slices - 1
+    return matrix
