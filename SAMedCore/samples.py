@@ -12,6 +12,9 @@ from SAMedCore.downloads import PackagedFiles
 from SAMedCore.labels import SYNAPSE_ORGANS
 from SAMedCore.volume import LabelMap, Volume, read_labelmap, read_volume
 
+NAME = "sample"
+"""By which it is fetched."""
+
 REFERENCE_FILES = "tests/reference_files"
 SAMPLE = PackagedFiles(
     package="TotalSegmentator",

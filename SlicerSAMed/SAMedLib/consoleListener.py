@@ -31,5 +31,5 @@ class ConsoleListener(JobListener):
 
     def jobMeasured(self, metrics) -> None:
         if metrics.validation_dice is not None:
-            text = f"epoch {metrics.epoch}/{metrics.epochs}, loss {metrics.loss:.3f}, validation Dice {metrics.validation_dice:.3f}"
-            print(f"{self._subject}: {text}")
+            epoch = f"epoch {metrics.epoch}/{metrics.epochs}"
+            print(f"{self._subject}: {epoch}, loss {metrics.loss:.3f}, validation Dice {metrics.validation_dice:.3f}")
