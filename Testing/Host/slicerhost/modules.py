@@ -1,0 +1,189 @@
+"""Modules as the application holds them: what a module file describes, its panel, and loading and reloading it."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import slicer
+from PySide6 import QtCore, QtGui, QtWidgets
+
+from slicerhost.events import processEvents
+from slicerhost.mrmlwidgets import MRMLWidget
+from slicerhost.segmentationwidgets import qMRMLSegmentEditorWidget
+from slicerhost.standins import stored
+
+
+class ModuleManager(QtCore.QObject):
+    """What `slicer.app.moduleManager()` is."""
+
+    standsForCxx = True
+    moduleAboutToBeUnloaded = QtCore.Signal(str)
+    moduleLoaded = QtCore.Signal(str)
+
+    def module(self, name: str) -> Any:
+        """A module by name, None where there is none."""
+        return next((item for item in vars(slicer.modules).values() if getattr(item, "name", None) == name), None)
+
+    def factoryManager(self) -> ModuleManager:
+        return self
+
+    def loadedModuleNames(self) -> list[str]:
+        return [item.name for item in vars(slicer.modules).values() if hasattr(item, "name") and hasattr(item, "logic")]
+
+    def isLoaded(self, name: str) -> bool:
+        return self.module(name) is not None
+
+
+class qSlicerScriptedLoadableModule(QtCore.QObject):
+    """What the application knows of a module; the `parent` of the module's first class."""
+
+    standsForCxx = True
+    title = stored("title", str, "")
+    helpText = stored("helpText", str, "")
+    acknowledgementText = stored("acknowledgementText", str, "")
+    categories = stored("categories", "QStringList", [])
+    contributors = stored("contributors", "QStringList", [])
+    dependencies = stored("dependencies", "QStringList", [])
+    associatedNodeTypes = stored("associatedNodeTypes", "QStringList", [])
+    hidden = stored("hidden", bool, False)
+    index = stored("index", int, -1)
+    path = stored("path", str, "")
+    icon = stored("icon", QtGui.QIcon, QtGui.QIcon())
+
+    def __init__(self, name: str, path: str) -> None:
+        super().__init__()
+        self.name, self.path = name, path
+        self._representation: qSlicerScriptedLoadableModuleWidget | None = None
+
+    def widgetRepresentation(self) -> qSlicerScriptedLoadableModuleWidget:
+        """The module's panel, made when it is first asked for."""
+        if self._representation is None:
+            self._representation = self.createNewWidgetRepresentation()
+        return self._representation
+
+    def createNewWidgetRepresentation(self) -> qSlicerScriptedLoadableModuleWidget:
+        panel = qSlicerScriptedLoadableModuleWidget(self.path)
+        panel.setMRMLScene(slicer.mrmlScene)
+        panel.reload()
+        return panel
+
+    def logic(self) -> None:
+        """Scripted modules have none here; theirs is a Python class of their own."""
+
+
+class qSlicerScriptedLoadableModuleWidget(MRMLWidget, QtWidgets.QWidget):
+    """The place of a module's panel in the application; the `parent` of the module's widget class."""
+
+    standsForCxx = True
+    mrmlSceneChanged = QtCore.Signal(object)
+    cxxSignals: ClassVar = {"mrmlSceneChanged(vtkMRMLScene*)": "mrmlSceneChanged"}
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        QtWidgets.QVBoxLayout(self)
+        self._path, self._entered, self._self = path, False, None
+
+    isEntered = QtCore.Property(bool, lambda self: self._entered)
+    moduleName = QtCore.Property(str, lambda self: Path(self._path).stem)
+
+    def self(self) -> Any:
+        """The object of the module's widget class."""
+        return self._self
+
+    def reload(self) -> None:
+        """Make the widget class's object anew and let it set up its panel."""
+        className = f"{self.moduleName}Widget"
+        self._self = getattr(sys.modules[self.moduleName], className)(self)
+        setattr(slicer.modules, className, self._self)
+        self._self.setup()
+
+    def enter(self) -> None:
+        self._entered = True
+        self._call("enter")
+
+    def exit(self) -> None:
+        self._entered = False
+        self._call("exit")
+
+    def _call(self, name: str) -> None:
+        if hasattr(self._self, name):
+            getattr(self._self, name)()
+
+
+class SegmentEditorWidget:
+    """The panel of the module SegmentEditor, with the `editor` that other modules set up."""
+
+    def __init__(self) -> None:
+        self.editor = qMRMLSegmentEditorWidget()
+        self.editor.setMRMLScene(slicer.mrmlScene)
+
+
+def addSegmentEditor() -> None:
+    """As `slicer.modules.segmenteditor` and `slicer.modules.SegmentEditorWidget`."""
+    widget = SegmentEditorWidget()
+    slicer.modules.SegmentEditorWidget = widget
+    representation = SimpleNamespace(self=lambda: widget, enter=lambda: None, exit=lambda: None)
+    slicer.modules.segmenteditor = SimpleNamespace(
+        name="SegmentEditor", logic=lambda: None, widgetRepresentation=lambda: representation
+    )
+
+
+def loadModule(name: str) -> Any:
+    """Load a scripted module and enter its panel, as when the user chooses it in the list of modules.
+
+    Args:
+        name: of the module and of its file, which is on the Python path.
+
+    Returns:
+        The object of its widget class.
+    """
+    file = importlib.import_module(name).__file__
+    module = qSlicerScriptedLoadableModule(name, file)
+    setattr(slicer.modules, name.lower(), module)
+    setattr(slicer.modules, f"{name}Instance", getattr(sys.modules[name], name)(module))
+    slicer.app.moduleManager().moduleLoaded.emit(name)
+    panel = module.widgetRepresentation()
+    selectModule(name)
+    panel.show()
+    processEvents()
+    return panel.self()
+
+
+def unloadModule(name: str) -> None:
+    """Leave the module's panel and take it away, as at the application's end."""
+    panel = getattr(slicer.modules, name.lower()).widgetRepresentation()
+    if slicer.app.selected == name:
+        selectModule("")
+    slicer.app.moduleManager().moduleAboutToBeUnloaded.emit(name)
+    for attribute in (name.lower(), f"{name}Widget", f"{name}Instance"):
+        delattr(slicer.modules, attribute)
+    panel.delete()
+    processEvents()
+
+
+def selectModule(module: Any) -> None:
+    """Leave the current module and enter this one, by name or as an object."""
+    name = module if isinstance(module, str) else module.name
+    entering = slicer.app.moduleManager().module(name)
+    if name and entering is None:
+        raise RuntimeError(f"Could not find module with name '{name}'")
+    leaving = slicer.app.moduleManager().module(slicer.app.selected)
+    if leaving is not None and hasattr(leaving, "widgetRepresentation"):
+        leaving.widgetRepresentation().exit()
+    slicer.app.selected = name
+    if hasattr(entering, "widgetRepresentation"):
+        entering.widgetRepresentation().enter()
+
+
+def selectedModule() -> str:
+    return slicer.app.selected
+
+
+def closeScene() -> None:
+    """File > Close scene."""
+    slicer.mrmlScene.Clear(0)
+    processEvents()

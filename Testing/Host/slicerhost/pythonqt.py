@@ -1,0 +1,153 @@
+"""PySide6 dressed as PythonQt, the Python binding of Qt in Slicer.
+
+What differs there and is imitated here, for every class derived from QObject:
+
+- Qt properties are attributes, to read and to write: `button.text`, `table.rowCount`, `widget.width`.
+- A new attribute on an object of Qt's own classes is refused, as is one that would hide a method or a signal.
+- `object.connect("signal(types)", function)`; see `signals`.
+- `name`, `className()`, `delete()`, `findChildren("QWidget")`.
+- Dialogs are run by `exec_()`, and file dialogs answer with a plain string; see `dialogs`.
+
+Stricter than PythonQt: a signal that does not exist raises, where PythonQt prints a line and goes on.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import shiboken6
+from PySide6 import QtCore, QtGui, QtNetwork, QtWidgets
+
+from slicerhost.signals import BoundSignal, connect, disconnect
+
+QT_MODULES = (QtCore, QtGui, QtNetwork, QtWidgets)
+_readProperty, _writeProperty = QtCore.QObject.property, QtCore.QObject.setProperty
+_findChildren, _findChild = QtCore.QObject.findChildren, QtCore.QObject.findChild
+_dressed: set[type] = set()
+_beingRead: set[tuple[int, str]] = set()
+
+
+class PropertyAttribute:
+    """A Qt property as an attribute of the objects; the class itself keeps what stood there (`QTimer.singleShot`)."""
+
+    def __init__(self, name: str, ofClass: Any) -> None:
+        self.name = name
+        self.ofClass = ofClass
+
+    def __get__(self, instance: QtCore.QObject | None, owner: type | None = None) -> Any:
+        key = (id(instance), self.name)
+        if instance is None or key in _beingRead:
+            return self.ofClass
+        _beingRead.add(key)  # reading `sizeHint` makes PySide6 ask for a method of that name
+        try:
+            return _readProperty(instance, self.name)
+        finally:
+            _beingRead.discard(key)
+
+    def __set__(self, instance: QtCore.QObject, value: Any) -> None:
+        meta = instance.metaObject()
+        kind = meta.property(meta.indexOfProperty(self.name)).typeName()
+        if kind == "QString" and value is not None:
+            value = str(value)
+        if value is None or not _writeProperty(instance, self.name, value):
+            raise AttributeError(f"Property '{self.name}' of type '{kind}' does not accept {value!r}")
+
+
+def attributeReader(native: Callable[[QtCore.QObject, str], Any]) -> Callable[[QtCore.QObject, str], Any]:
+    """`__getattribute__` of a class whose own one is `native`."""
+
+    def readAttribute(instance: QtCore.QObject, name: str) -> Any:
+        if name == "connect":  # PySide6 looks these two up by itself, past the class
+            return lambda signal, slot: connect(instance, signal, slot)
+        if name == "disconnect":
+            return lambda signal, slot=None: disconnect(instance, signal, slot)
+        value = native(instance, name)
+        return BoundSignal(instance, name, value) if type(value) is QtCore.SignalInstance else value
+
+    return readAttribute
+
+
+def writeAttribute(instance: QtCore.QObject, name: str, value: Any) -> None:
+    """Set a property; on objects of a class written in Python also any other attribute, as in PythonQt.
+
+    Raises:
+        AttributeError: the class has no such property.
+    """
+    ownedByPython = not (type(instance) in _dressed or getattr(type(instance), "standsForCxx", False)) or name.startswith("_")
+    existing = inspect.getattr_static(type(instance), name, None)
+    if type(value) is QtCore.SignalInstance:  # PySide6 keeps a signal with its object when it is first asked for
+        instance.__dict__[name] = value
+    elif isinstance(value, QtWidgets.QWidget) and value.objectName == name and isinstance(instance, QtWidgets.QWidget):
+        instance.__dict__.setdefault(name, value)  # PySide6's QUiLoader names the children so; PythonQt finds them by name too
+    elif isinstance(existing, PropertyAttribute | property):
+        existing.__set__(instance, value)
+    elif isinstance(existing, QtCore.Property):
+        PropertyAttribute(name, None).__set__(instance, value)
+    elif name in bytesOf(instance.dynamicPropertyNames()):
+        _writeProperty(instance, name, value)
+    elif ownedByPython:
+        instance.__dict__[name] = value
+    elif existing is None:
+        raise AttributeError(f"'{name}' does not exist on {type(instance).__name__}, and C++ objects take no new attributes")
+    else:
+        raise AttributeError(f"'{name}' cannot be overwritten on a {type(instance).__name__} object")
+
+
+def bytesOf(names: list[QtCore.QByteArray]) -> list[str]:
+    return [bytes(name.data()).decode() for name in names]
+
+
+def dressClass(cls: type) -> None:
+    """Make the objects of a Qt class behave as in PythonQt."""
+    meta = cls.staticMetaObject
+    for index in range(meta.propertyCount()):
+        name = meta.property(index).name()
+        own = cls.__dict__.get(name)
+        # never isinstance(x, QtCore.Signal) in a loop: in PySide6 6.12 it loses references to False
+        if type(own).__name__ != "Signal" and (own is not None or index >= meta.propertyOffset()):
+            setattr(cls, name, PropertyAttribute(name, getattr(cls, name, None)))
+    if "__getattribute__" in cls.__dict__:  # few classes have their own
+        cls.__getattribute__ = attributeReader(cls.__getattribute__)
+    cls.__setattr__ = writeAttribute
+    _dressed.add(cls)
+
+
+def findChildren(self: QtCore.QObject, kind: type | str, name: str = "") -> list[QtCore.QObject]:
+    """All objects below this one, of a class or of a class with this name, with this object name unless that is empty."""
+    if isinstance(kind, str):
+        return [child for child in _findChildren(self, QtCore.QObject, name or None) if child.inherits(kind)]
+    return _findChildren(self, kind, name or None)
+
+
+def findChild(self: QtCore.QObject, kind: type | str, name: str = "") -> QtCore.QObject | None:
+    return next(iter(findChildren(self, kind, name)), None)
+
+
+def dressQt() -> None:
+    """Dress every class of Qt, once a process."""
+    if _dressed:
+        return
+    for module in QT_MODULES:
+        for name in dir(module):  # PySide6 fills its modules lazily: vars() would miss most of them
+            cls = getattr(module, name)
+            if inspect.isclass(cls) and issubclass(cls, QtCore.QObject) and cls not in _dressed:
+                dressClass(cls)
+    base = QtCore.QObject
+    base.name = property(lambda self: _readProperty(self, "objectName"), lambda self, value: self.setObjectName(value))
+    base.className = lambda self: self.metaObject().className()
+    base.delete = lambda self: shiboken6.delete(self)
+    base.findChildren, base.findChild = findChildren, findChild
+
+
+def qtModule() -> ModuleType:
+    """The module `qt`: all of Qt's classes in one place, as Slicer has it."""
+    dressQt()
+    qt = ModuleType("qt", "Qt's classes, as in Slicer")
+    for module in QT_MODULES:
+        for name in dir(module):
+            if name.startswith("Q") or name in ("Signal", "Slot", "Property"):
+                setattr(qt, name, getattr(module, name))
+    return qt
