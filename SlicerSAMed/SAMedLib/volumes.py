@@ -16,6 +16,9 @@ from SAMedCore.volume import Volume, axes_of, orientation_of
 
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
+PARALLEL = 0.9999
+"""Cosine of the angle between a view and a slice, above which a 500 mm wide slice lies within 4 mm of the view's plane."""
+
 
 def readVolume(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> Volume:
     """The CT in a volume node.
@@ -100,23 +103,38 @@ def shownSlice(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> int:
     Raises:
         InputError: the view shows a place below or above the volume; no slice view is there; as `readVolume`.
     """
-    axis, _upwards = axialAxis(readVolume(volumeNode))
-    stack = ijkToRAS(volumeNode)[:3, axis]
-    middle = ijkToRAS(volumeNode) @ [*(np.array(volumeNode.GetImageData().GetDimensions()) - 1) / 2, 1.0]
-    below, above = (
-        transformed(middle[:3] + step, volumeNode.GetParentTransformNode(), None) for step in (-stack / 2, stack / 2)
-    )
-    views = [view for view in slicer.util.getNodesByClass("vtkMRMLSliceNode") if view.IsMappedInLayout()]
-    if not views:
-        raise InputError(_("No slice view is shown: choose a layout with one, or segment the whole volume."))
-    planes = [slicer.util.arrayFromVTKMatrix(view.GetSliceToRAS()) for view in views]
-    shown = max(planes, key=lambda plane: abs(float(plane[:3, 2] @ (above - below))))
-    return sliceAt(volumeNode, shown[:3, 3])
+    plane, _isParallel = _axialView(volumeNode)
+    return sliceAt(volumeNode, plane[:3, 3])
 
 
 def jumpToSlice(volumeNode: slicer.vtkMRMLScalarVolumeNode, k: int) -> None:
-    """Move all slice views to the middle of the axial slice `k`."""
-    slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *centreOfSlice(volumeNode, k))
+    """Move all slice views to the axial slice `k`.
+
+    Raises:
+        InputError: no slice view is there; as `readVolume`.
+    """
+    views = slicer.vtkMRMLSliceNode
+    _plane, isParallel = _axialView(volumeNode)
+    # A view that cuts the volume obliquely shows the slice only around this point, so that it is brought to its middle.
+    mode = views.OffsetJumpSlice if isParallel else views.CenteredJumpSlice
+    views.JumpAllSlices(slicer.mrmlScene, *centreOfSlice(volumeNode, k), mode)
+
+
+def _axialView(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> tuple[np.ndarray, bool]:
+    """The plane (4, 4), to RAS, of the slice view most nearly parallel to the axial slices, and whether it is parallel."""
+    axis, _upwards = axialAxis(readVolume(volumeNode))
+    inPlane = np.delete(ijkToRAS(volumeNode)[:3, :3], axis, axis=1).T
+    middle = (ijkToRAS(volumeNode) @ [*(np.array(volumeNode.GetImageData().GetDimensions()) - 1) / 2, 1.0])[:3]
+    parent = volumeNode.GetParentTransformNode()
+    origin, *ends = (transformed(point, parent, None) for point in (middle, *(middle + inPlane)))
+    normal = np.cross(ends[0] - origin, ends[1] - origin)
+    views = [view for view in slicer.util.getNodesByClass("vtkMRMLSliceNode") if view.IsMappedInLayout()]
+    if not views:
+        raise InputError(_("No slice view is shown: choose a layout with one."))
+    planes = [slicer.util.arrayFromVTKMatrix(view.GetSliceToRAS()) for view in views]
+    cosines = [abs(float(plane[:3, 2] @ normal)) / float(np.linalg.norm(normal)) for plane in planes]
+    best = int(np.argmax(cosines))
+    return planes[best], cosines[best] > PARALLEL
 
 
 def transformed(

@@ -16,6 +16,7 @@ import slicer
 import slicer.util
 import vtk
 
+from slicerhost import segmentstatistics
 from slicerhost.subjecthierarchy import SubjectHierarchyItems
 
 MODULE_LOGICS = {
@@ -126,18 +127,19 @@ class Application:
         return logic
 
 
-def _installTranslation() -> None:
-    """`slicer.i18n` is not in slicer-core; here every text stays as it is."""
-    module = ModuleType("slicer.i18n")
-    module.tr = lambda text: text
-    module.translate = lambda _context, text: text
-    slicer.i18n = sys.modules.setdefault("slicer.i18n", module)
+def _installModules() -> None:
+    """What is not in slicer-core: `slicer.i18n`, here with every text as it stands, and the module SegmentStatistics."""
+    translation = ModuleType("slicer.i18n")
+    translation.tr = lambda text: text
+    translation.translate = lambda _context, text: text
+    slicer.i18n = sys.modules.setdefault("slicer.i18n", translation)
+    sys.modules.setdefault("SegmentStatistics", segmentstatistics)
 
 
 def boot(shareFolder: Path | str | None = None) -> Application:
     """Start the application, once a process: afterwards `slicer.app`, `slicer.mrmlScene` and `slicer.modules` are there."""
     if getattr(slicer, "app", None) is None:
-        _installTranslation()
+        _installModules()
         slicer.app = Application(shareFolder)
         slicer.mrmlScene = slicer.app.mrmlScene()
         slicer.modules = slicer.app.modules

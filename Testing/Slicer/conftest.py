@@ -1,0 +1,186 @@
+"""Fixtures: a scene of Slicer's with the real sample CT in it, in every geometry that a CT comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import slicer
+import vtk
+
+from SAMedCore.volume import Grid, LabelMap, Volume, reorient
+from slicerhost import mrml
+
+mrml.boot()
+
+RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+@pytest.fixture(autouse=True)
+def an_empty_scene() -> slicer.vtkMRMLScene:
+    slicer.mrmlScene.Clear(0)
+    return slicer.mrmlScene
+
+
+@pytest.fixture
+def load() -> Callable[..., slicer.vtkMRMLScalarVolumeNode]:
+    """Puts a volume into the scene, as loading its file would."""
+
+    def loadVolume(volume: Volume, name: str = "CT") -> slicer.vtkMRMLScalarVolumeNode:
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+        node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(RAS_TO_LPS @ volume.ijk_to_lps))
+        slicer.util.updateVolumeFromArray(node, volume.voxels)
+        node.CreateDefaultDisplayNodes()
+        return node
+
+    return loadVolume
+
+
+@pytest.fixture
+def ct_node(load, sample_ct) -> slicer.vtkMRMLScalarVolumeNode:
+    return load(sample_ct)
+
+
+@pytest.fixture
+def segmentation_node() -> slicer.vtkMRMLSegmentationNode:
+    """An empty one."""
+    return slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "CT segmentation")
+
+
+def oblique(image: Grid) -> Grid:
+    rotation = vtk.vtkTransform()
+    rotation.RotateWXYZ(25, 0.3, 1, 0.5)
+    return replace(image, ijk_to_lps=slicer.util.arrayFromVTKMatrix(rotation.GetMatrix()) @ image.ijk_to_lps)
+
+
+def anisotropic(image: Grid) -> Grid:
+    return replace(
+        image, voxels=np.ascontiguousarray(image.voxels[::3, :, ::2]), ijk_to_lps=image.ijk_to_lps @ np.diag([2, 1, 3, 1])
+    )
+
+
+def cropped(image: Grid) -> Grid:
+    start = np.eye(4)
+    start[:3, 3] = 20, 10, 60
+    return replace(image, voxels=np.ascontiguousarray(image.voxels[60:, 10:80, 20:]), ijk_to_lps=image.ijk_to_lps @ start)
+
+
+def one_slice(image: Grid) -> Grid:
+    start = np.eye(4)
+    start[2, 3] = 90
+    return replace(image, voxels=np.ascontiguousarray(image.voxels[90:91]), ijk_to_lps=image.ijk_to_lps @ start)
+
+
+GEOMETRIES: dict[str, Callable[[Grid], Grid]] = {
+    "as it is": lambda image: image,
+    "oblique": oblique,
+    "anisotropic": anisotropic,
+    "cropped": cropped,
+    "one slice": one_slice,
+    "axes in another order": lambda image: reorient(image, "SRA"),
+    "left-handed": lambda image: reorient(image, "LAS"),
+    "oblique and anisotropic, other order": lambda image: reorient(oblique(anisotropic(image)), "IPL"),
+}
+
+
+@pytest.fixture(params=GEOMETRIES)
+def an_odd_ct(request, sample_ct, sample_labels) -> tuple[Volume, LabelMap]:
+    """The sample CT with its labels in one of many geometries."""
+    change = GEOMETRIES[request.param]
+    return change(sample_ct), change(sample_labels)
+
+
+def a_linear_transform() -> vtk.vtkAbstractTransform:
+    transform = vtk.vtkTransform()
+    transform.Translate(30, -20, 11)
+    transform.RotateWXYZ(17, 0.2, -0.4, 1)
+    transform.Scale(1.1, 0.95, 1.2)
+    return transform
+
+
+def a_grid_transform() -> vtk.vtkAbstractTransform:
+    """Bends by up to 12 mm over the whole body, as the acquisition transform of a tilted gantry would."""
+    bend = vtk.vtkImageData()
+    bend.SetDimensions(10, 10, 10)
+    bend.SetSpacing(80, 80, 80)
+    bend.SetOrigin(-360, -360, -360)
+    bend.AllocateScalars(vtk.VTK_DOUBLE, 3)
+    z, y, x = np.mgrid[:10, :10, :10]
+    field = 12 * np.stack([np.sin(y), np.sin(z), np.sin(x)], axis=-1)
+    vtk.util.numpy_support.vtk_to_numpy(bend.GetPointData().GetScalars())[:] = field.reshape(-1, 3)
+    transform = slicer.vtkOrientedGridTransform()
+    transform.SetDisplacementGridData(bend)
+    return transform
+
+
+def a_bspline_transform() -> vtk.vtkAbstractTransform:
+    transform = slicer.vtkOrientedBSplineTransform()
+    transform.SetCoefficientData(a_grid_transform().GetDisplacementGrid())
+    return transform
+
+
+def a_thin_plate_transform() -> vtk.vtkAbstractTransform:
+    source, target = vtk.vtkPoints(), vtk.vtkPoints()
+    for corner in np.ndindex(2, 2, 2):
+        place = np.array(corner) * 300.0 - 150
+        source.InsertNextPoint(*place)
+        target.InsertNextPoint(*(place + np.array([10, -8, 6]) * np.roll(corner, -1)))
+    transform = vtk.vtkThinPlateSplineTransform()
+    transform.SetSourceLandmarks(source)
+    transform.SetTargetLandmarks(target)
+    transform.SetBasisToR()
+    return transform
+
+
+TRANSFORMS: dict[str, Callable[[], vtk.vtkAbstractTransform]] = {
+    "linear": a_linear_transform,
+    "grid": a_grid_transform,
+    "b-spline": a_bspline_transform,
+    "thin plate": a_thin_plate_transform,
+}
+
+
+@pytest.fixture(params=TRANSFORMS)
+def a_transform(request) -> slicer.vtkMRMLTransformNode:
+    return transformNode(TRANSFORMS[request.param]())
+
+
+@pytest.fixture
+def a_linear_one() -> slicer.vtkMRMLTransformNode:
+    return transformNode(a_linear_transform())
+
+
+def transformNode(transform: vtk.vtkAbstractTransform) -> slicer.vtkMRMLTransformNode:
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTransformNode", "Transform")
+    node.SetAndObserveTransformToParent(transform)
+    return node
+
+
+@pytest.fixture
+def save(tmp_path) -> Callable[[slicer.vtkMRMLStorableNode], Path]:
+    """Saves a segmentation node as .seg.nrrd, as Slicer's save dialog does."""
+
+    def saveNode(node: slicer.vtkMRMLSegmentationNode) -> Path:
+        path = tmp_path / "saved.seg.nrrd"
+        storage = node.CreateDefaultStorageNode()
+        storage.SetFileName(str(path))
+        assert storage.WriteData(node)
+        return path
+
+    return saveNode
+
+
+@pytest.fixture
+def reopen(tmp_path) -> Callable[[], None]:
+    """Saves the whole scene as .mrb, closes it and opens the file."""
+
+    def saveAndOpen() -> None:
+        path = str(tmp_path / "scene.mrb")
+        assert slicer.mrmlScene.WriteToMRB(path)
+        slicer.mrmlScene.Clear(0)
+        assert slicer.mrmlScene.ReadFromMRB(path)
+
+    return saveAndOpen
