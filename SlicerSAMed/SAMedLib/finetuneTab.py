@@ -248,6 +248,6 @@ def _readOnly(text: str):
 def _setColumns(table, titles: tuple[str, ...]) -> None:
     table.setColumnCount(len(titles))
     table.setHorizontalHeaderLabels(list(titles))
-    table.horizontalHeader().setStretchLastSection(True)
+    table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
     table.verticalHeader().setVisible(False)
     table.setSelectionBehavior(qt.QAbstractItemView.SelectRows)

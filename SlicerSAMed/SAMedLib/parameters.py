@@ -1,7 +1,9 @@
 """Everything that the user chooses, kept in the scene: a saved scene comes back as it was."""
 
+from typing import Annotated
+
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
-from slicer.parameterNodeWrapper import parameterNodeWrapper
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
 WHOLE_VOLUME, CURRENT_SLICE = "whole volume", "current slice"
 """Values of `region`."""
@@ -46,9 +48,9 @@ class SAMedParameterNode:
     leftOutClasses: list[str]
     startFrom: str = BASE
     startBase: str = "lite"
-    startCheckpoint: str = ""
+    startCheckpoint: str = "abdomen-demo"
     preset: str = "few-shot"
-    epochs: int = 0
-    minutes: float = 0.0
-    validationPercent: int = 20
+    epochs: Annotated[int, WithinRange(0, 10000)] = 0
+    minutes: Annotated[float, WithinRange(0, 10000)] = 0.0
+    validationPercent: Annotated[int, WithinRange(0, 50)] = 20
     output: str = ""
