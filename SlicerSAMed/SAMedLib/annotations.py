@@ -13,7 +13,7 @@ from slicer.i18n import tr as _
 from SAMedCore.errors import InputError
 from SAMedCore.labels import Label, LabelTable
 from SAMedCore.volume import LabelMap
-from SAMedLib.placement import gridInSegmentation, offsetOnGrid
+from SAMedLib.placement import boxOf, gridInSegmentation, voxelsOnGrid
 from SAMedLib.segments import BINARY_LABELMAP, Layer, labelsOf, layersOf, renumbered, voxelsOf
 from SAMedLib.volumes import axialAxis, ijkToLPS, readVolume
 
@@ -135,18 +135,15 @@ def _onVolume(
     """What part of the volume the layer covers, as slices of k, j and i, and its labels' values there."""
     dimensions = volumeNode.GetImageData().GetDimensions()
     grid = gridInSegmentation(volumeNode, segmentationNode)
-    offset = None if grid is None else offsetOnGrid(layer.image, grid, dimensions)
+    placed = None if grid is None else voxelsOnGrid(layer.image, grid, dimensions)
     segments = [(segmentationNode.GetSegmentation().GetSegment(each), labelOfSegment[each]) for each in layer.segmentIDs]
-    if offset is None:
+    if placed is None:
         values = [(number, label.value) for number, (_segment, label) in enumerate(segments, start=1)]
         return (slice(None),) * 3, renumbered(_exported(layer, segmentationNode, volumeNode), values)
     values = [(segment.GetLabelValue(), label.value) for segment, label in segments]
-    begin = offset + layer.image.GetExtent()[::2]
-    end = np.minimum(begin + layer.image.GetDimensions(), dimensions)
-    start = np.minimum(np.maximum(begin, 0), end)
-    inVolume = tuple(slice(*edges) for edges in zip(start[::-1], np.maximum(end, start)[::-1], strict=True))
-    inLayer = tuple(slice(*edges) for edges in zip((start - begin)[::-1], (end - begin)[::-1], strict=True))
-    return inVolume, renumbered(voxelsOf(layer.image)[inLayer], values)
+    start, end = np.clip(placed.begin, 0, dimensions), np.clip(placed.end, 0, dimensions)
+    inLayer = boxOf(start - placed.begin, end - placed.begin)
+    return boxOf(start, end), renumbered(placed.voxels[inLayer], values)
 
 
 def _exported(

@@ -9,8 +9,8 @@ import numpy as np
 import slicer
 
 from SAMedCore.volume import LabelMap
-from SAMedLib.placement import offsetOnGrid
-from SAMedLib.segments import Layer, layersOf, newLayer, renumbered, voxelsOf
+from SAMedLib.placement import boxOf, voxelsOnGrid
+from SAMedLib.segments import Layer, layersOf, newLayer, renumbered
 from SAMedLib.volumes import axialAxis
 
 
@@ -43,16 +43,16 @@ def mergedLayers(
     """
     size = np.array(labelmap.voxels.shape[::-1])
     layers = layersOf(segmentation, valueOfSegment)
-    begins = [offsetOnGrid(layer.image, grid, tuple(size)) + layer.image.GetExtent()[::2] for layer in layers]
-    ends = [begin + layer.image.GetDimensions() for begin, layer in zip(begins, layers, strict=True)]
-    first, last = np.min([[0, 0, 0], *begins], axis=0), np.max([size, *ends], axis=0)
+    placed = [voxelsOnGrid(layer.image, grid, tuple(size)) for layer in layers]
+    first = np.min([[0, 0, 0], *(each.begin for each in placed)], axis=0)
+    last = np.max([size, *(each.end for each in placed)], axis=0)
     shape = tuple((last - first)[::-1])
     chosen = _chosen(labelmap, first, slices)
     canvases = [_Canvas(np.zeros(shape, labelmap.voxels.dtype))]
-    for layer, begin, end in zip(layers, begins, ends, strict=True):
-        box = _box(begin - first, end - first)
+    for layer, there in zip(layers, placed, strict=True):
         drawn = np.zeros(shape, labelmap.voxels.dtype)
-        drawn[box] = renumbered(voxelsOf(layer.image), _values(segmentation, layer, valueOfSegment))
+        values = _values(segmentation, layer, valueOfSegment)
+        drawn[boxOf(there.begin - first, there.end - first)] = renumbered(there.voxels, values)
         drawn[chosen] = 0
         canvas = next((each for each in canvases if not np.any((each.voxels > 0) & (drawn > 0))), None)
         if canvas is None:
@@ -62,7 +62,7 @@ def mergedLayers(
         canvas.values.update(valueOfSegment[segmentID] for segmentID in layer.segmentIDs)
     canvases[0].values = set(labelmap.labels.values).difference(*(canvas.values for canvas in canvases[1:]))
     answer = np.zeros(shape, labelmap.voxels.dtype)
-    answer[_box(-first, size - first)] = labelmap.voxels
+    answer[boxOf(-first, size - first)] = labelmap.voxels
     for canvas in canvases:
         canvas.voxels[chosen] = np.where(np.isin(answer[chosen], list(canvas.values)), answer[chosen], 0)
     return [(newLayer(canvas.voxels, grid, first), canvas.values) for canvas in canvases]
@@ -75,10 +75,6 @@ def _chosen(labelmap: LabelMap, first: np.ndarray, slices: Sequence[int]) -> tup
     index: list = [slice(None)] * 3
     index[2 - axis] = np.array([k if upwards else count - 1 - k for k in slices], int) - first[axis]
     return tuple(index)
-
-
-def _box(begin: np.ndarray, end: np.ndarray) -> tuple[slice, ...]:
-    return tuple(slice(*edges) for edges in zip(begin[::-1], end[::-1], strict=True))
 
 
 def _values(segmentation: slicer.vtkSegmentation, layer: Layer, valueOfSegment: Mapping[str, int]) -> list[tuple[int, int]]:

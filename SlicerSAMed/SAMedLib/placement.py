@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import slicer
 import vtk
 
-from SAMedCore.volume import SAME_GRID_MM
-from SAMedLib.volumes import ijkToRAS
+from SAMedCore.volume import SAME_GRID_MM, Grid, orientation_of, reorient
+from SAMedLib.segments import voxelsOf
+from SAMedLib.volumes import RAS_TO_LPS, ijkToRAS
+
+
+@dataclass(frozen=True)
+class PlacedVoxels:
+    """Voxels (k, j, i), and the index (i, j, k) of the first of them on a grid; they may reach beyond it."""
+
+    voxels: np.ndarray
+    begin: np.ndarray
+
+    @property
+    def end(self) -> np.ndarray:
+        """(i, j, k) behind the last voxel."""
+        return self.begin + self.voxels.shape[::-1]
+
+
+def boxOf(begin: np.ndarray, end: np.ndarray) -> tuple[slice, ...]:
+    """The part of an array (k, j, i) from the voxel `begin` to before `end`, both (i, j, k)."""
+    return tuple(slice(*edges) for edges in zip(begin[::-1], end[::-1], strict=True))
 
 
 def gridInSegmentation(
@@ -24,20 +46,26 @@ def gridInSegmentation(
     return slicer.util.arrayFromVTKMatrix(linear.GetMatrix()) @ ijkToRAS(volumeNode)
 
 
-def offsetOnGrid(image: slicer.vtkOrientedImageData, grid: np.ndarray, dimensions: tuple[int, int, int]) -> np.ndarray | None:
-    """By how many voxels (i, j, k) the image's index 0 lies from the grid's; None where their voxels do not coincide.
+def voxelsOnGrid(image: slicer.vtkOrientedImageData, grid: np.ndarray, dimensions: Sequence[int]) -> PlacedVoxels | None:
+    """A layer's voxels as they lie on a grid; None where they do not coincide with its voxels.
+
+    The layer's axes may run in another order or direction: Slicer turns a left-handed volume round when it loads it, but not
+    the segmentation that was drawn on it.
 
     Args:
-        image: a layer of a segmentation.
         grid: (4, 4) from voxel index to the segmentation's RAS.
-        dimensions: of the grid; the voxels are compared over its whole length.
+        dimensions: of the grid, (i, j, k); that the voxels coincide is checked over its whole length.
     """
     matrix = vtk.vtkMatrix4x4()
     image.GetImageToWorldMatrix(matrix)
-    imageGrid = slicer.util.arrayFromVTKMatrix(matrix)
-    offset = np.rint(np.linalg.solve(grid, imageGrid)[:3, 3])
-    shifted = grid.copy()
-    shifted[:3, 3] += grid[:3, :3] @ offset
+    ofImage = slicer.util.arrayFromVTKMatrix(matrix)
+    ofImage[:3, 3] += ofImage[:3, :3] @ image.GetExtent()[::2]
+    wanted = orientation_of(Grid(np.zeros((1, 1, 1), np.uint8), RAS_TO_LPS @ grid))
+    layer = reorient(Grid(voxelsOf(image), RAS_TO_LPS @ ofImage), wanted)
+    lps = RAS_TO_LPS @ grid
+    begin = np.rint(np.linalg.solve(lps, layer.ijk_to_lps)[:3, 3]).astype(int)
+    shifted = lps.copy()
+    shifted[:3, 3] += lps[:3, :3] @ begin
     corners = np.array([[*(np.array(dimensions) * corner), 1] for corner in np.ndindex(2, 2, 2)]).T
-    apart = ((shifted - imageGrid) @ corners)[:3]
-    return offset.astype(int) if np.linalg.norm(apart, axis=0).max() <= SAME_GRID_MM else None
+    apart = ((shifted - layer.ijk_to_lps) @ corners)[:3]
+    return PlacedVoxels(layer.voxels, begin) if np.linalg.norm(apart, axis=0).max() <= SAME_GRID_MM else None

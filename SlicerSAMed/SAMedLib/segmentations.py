@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 from SAMedCore.errors import InputError
 from SAMedCore.volume import LabelMap
 from SAMedLib.merging import mergedLayers
-from SAMedLib.placement import gridInSegmentation, offsetOnGrid
+from SAMedLib.placement import gridInSegmentation, voxelsOnGrid
 from SAMedLib.segments import BINARY_LABELMAP, CLOSED_SURFACE, labelsOf, layersOf, matchingSegments, newLayer, newSegment
 
 
@@ -32,7 +32,7 @@ def checkOutput(segmentationNode: slicer.vtkMRMLSegmentationNode, volumeNode: sl
         raise InputError(message.format(**names))
     grid = gridInSegmentation(volumeNode, segmentationNode)
     dimensions = volumeNode.GetImageData().GetDimensions()
-    if grid is None or any(offsetOnGrid(layer.image, grid, dimensions) is None for layer in layersOf(segmentation)):
+    if grid is None or any(voxelsOnGrid(layer.image, grid, dimensions) is None for layer in layersOf(segmentation)):
         message = _(
             'The segments of "{segmentation}" do not lie on the voxels of "{volume}": choose a new segmentation for the result.'
         )

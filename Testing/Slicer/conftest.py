@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import slicer
 import vtk
+from vtk.util.numpy_support import vtk_to_numpy
 
 from SAMedCore.volume import Grid, LabelMap, Volume, reorient
 from slicerhost import mrml
@@ -101,8 +102,8 @@ def a_linear_transform() -> vtk.vtkAbstractTransform:
     return transform
 
 
-def a_grid_transform() -> vtk.vtkAbstractTransform:
-    """Bends by up to 12 mm over the whole body, as the acquisition transform of a tilted gantry would."""
+def a_bend() -> vtk.vtkImageData:
+    """Displacements of up to 12 mm over the whole body, as in the acquisition transform of a tilted gantry."""
     bend = vtk.vtkImageData()
     bend.SetDimensions(10, 10, 10)
     bend.SetSpacing(80, 80, 80)
@@ -110,15 +111,19 @@ def a_grid_transform() -> vtk.vtkAbstractTransform:
     bend.AllocateScalars(vtk.VTK_DOUBLE, 3)
     z, y, x = np.mgrid[:10, :10, :10]
     field = 12 * np.stack([np.sin(y), np.sin(z), np.sin(x)], axis=-1)
-    vtk.util.numpy_support.vtk_to_numpy(bend.GetPointData().GetScalars())[:] = field.reshape(-1, 3)
+    vtk_to_numpy(bend.GetPointData().GetScalars())[:] = field.reshape(-1, 3)
+    return bend
+
+
+def a_grid_transform() -> vtk.vtkAbstractTransform:
     transform = slicer.vtkOrientedGridTransform()
-    transform.SetDisplacementGridData(bend)
+    transform.SetDisplacementGridData(a_bend())
     return transform
 
 
 def a_bspline_transform() -> vtk.vtkAbstractTransform:
     transform = slicer.vtkOrientedBSplineTransform()
-    transform.SetCoefficientData(a_grid_transform().GetDisplacementGrid())
+    transform.SetCoefficientData(a_bend())
     return transform
 
 
@@ -155,7 +160,7 @@ def a_linear_one() -> slicer.vtkMRMLTransformNode:
 
 def transformNode(transform: vtk.vtkAbstractTransform) -> slicer.vtkMRMLTransformNode:
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTransformNode", "Transform")
-    node.SetAndObserveTransformToParent(transform)
+    node.SetAndObserveTransformFromParent(transform)  # the direction that files store
     return node
 
 

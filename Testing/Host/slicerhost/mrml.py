@@ -60,6 +60,7 @@ class Application:
         self._scene = slicer.vtkMRMLScene()
         self._logic = slicer.vtkSlicerApplicationLogic()
         self._startApplicationLogic()
+        self._startFileAccess()
         self.modules = SimpleNamespace()
         for name, className in MODULE_LOGICS.items():
             self._startModule(name, getattr(slicer, className)(), shareFolder)
@@ -100,6 +101,15 @@ class Application:
         factories = (slicer.vtkMRMLSliceViewDisplayableManagerFactory, slicer.vtkMRMLThreeDViewDisplayableManagerFactory)
         for factory in factories:
             factory.GetInstance().SetMRMLApplicationLogic(logic)
+
+    def _startFileAccess(self) -> None:
+        """What loads and unpacks files, .mrb among them."""
+        self._remoteLogic = slicer.vtkMRMLRemoteIOLogic()
+        self._remoteLogic.GetCacheManager().SetRemoteCacheDirectory(self.temporaryPath)
+        self._fileLogic = slicer.vtkDataIOManagerLogic()
+        self._fileLogic.SetMRMLApplicationLogic(self._logic)
+        self._fileLogic.SetAndObserveDataIOManager(self._remoteLogic.GetDataIOManager())
+        self._logic.SetMRMLSceneDataIO(self._scene, self._remoteLogic, self._fileLogic)
 
     def _startModule(self, name: str, logic: slicer.vtkMRMLAbstractLogic, shareFolder: Path | str | None) -> None:
         if shareFolder is not None and hasattr(logic, "SetModuleShareDirectory"):
