@@ -106,9 +106,11 @@ where the splines may overshoot, and 0.85 on slices stretched to a square in SAM
 
 
 def window(voxels: np.ndarray, window_hu: tuple[float, float]) -> np.ndarray:
-    """HU clipped to the window and scaled to [0, 1], float32, same shape."""
+    """HU clipped to the window and scaled to [0, 1], float32, same shape; NaN, as outside a resampled scan, counts as air."""
     low, high = window_hu
     clipped = np.clip(voxels, low, high).astype(np.float32)
+    if voxels.dtype.kind == "f":
+        clipped[np.isnan(clipped)] = low
     return (clipped - np.float32(low)) / np.float32(high - low)
 
 

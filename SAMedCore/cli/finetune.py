@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from SAMedCore.cli.console import Console, add_device, add_json, names, positive_int, positive_number, slice_range
-
-if TYPE_CHECKING:
-    from SAMedCore.training.presets import Recipe, Stage
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,9 +58,11 @@ def run(options: argparse.Namespace, console: Console) -> None:
 
     from SAMedCore.devices import choose_device
     from SAMedCore.training.finetune import TrainingData, check_start, finetune
+    from SAMedCore.training.presets import adjusted, preset
     from SAMedCore.training.trainer import check_run
 
-    device, recipe = choose_device(options.device), _recipe(options)
+    device = choose_device(options.device)
+    recipe = adjusted(preset(options.preset), options.epochs, options.minutes, options.batch_size)
     check_run(options.out, options.resume)
     if options.checkpoint is None:
         check_start(options.base, recipe)
@@ -108,22 +106,3 @@ def _files(options: argparse.Namespace) -> list[tuple[Path, Path]]:
     if options.images is None or options.labels is None:
         raise InputError("no annotated scans: give --images DIR and --labels DIR, or --pairs CSV.")
     return pair_files(options.images, options.labels)
-
-
-def _recipe(options: argparse.Namespace) -> Recipe:
-    from SAMedCore.training.presets import preset
-
-    recipe = preset(options.preset)
-    return replace(recipe, stages=tuple(_changed(stage, options) for stage in recipe.stages))
-
-
-def _changed(stage: Stage, options: argparse.Namespace) -> Stage:
-    epochs = options.epochs or stage.epochs
-    return replace(
-        stage,
-        epochs=epochs,
-        # Past the planned end the learning rate is 0.
-        planned_epochs=max(epochs, stage.planned_epochs),
-        batch_size=options.batch_size or stage.batch_size,
-        minutes=options.minutes or stage.minutes,
-    )

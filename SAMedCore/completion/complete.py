@@ -13,6 +13,7 @@ from SAMedCore.completion.interpolation import SliceShapes, nearest, reach, to_l
 from SAMedCore.completion.network import NetworkCompletion
 from SAMedCore.completion.promptable import Promptable, load_promptable
 from SAMedCore.errors import Cancelled, InputError
+from SAMedCore.stopping import stopping
 from SAMedCore.volume import LabelMap, Volume, placed_on, reorient, restore_orientation
 
 ORIENTATION = "LPS"
@@ -60,7 +61,7 @@ def complete(
     labelmap: LabelMap,
     annotated_slices: Sequence[int] | None = None,
     base: str | Path = "lite",
-    model: Promptable | None = None,
+    model: Promptable | Callable[[], Promptable] | None = None,
     device: str = "auto",
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -75,11 +76,12 @@ def complete(
         annotated_slices: indices of the axial slices that are annotated, counted from the feet (k in orientation LPS). A
             slice given here without any label is one that is annotated as empty. None: the slices that hold a label.
         base: a base model's name in the catalogue or its weights file; read only where the network is of use.
-        model: a loaded base model instead, used on the device where it is; it comes back as it was.
+        model: a loaded base model instead, or what gives one when it is needed; used on the device where it is, and it comes
+            back as it was.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
-        progress: called with {"event": "progress", "phase", "done", "total"}; the phases are encoding,
-            estimating, training and completing.
-        cancelled: asked between steps; True raises Cancelled.
+        progress: called with {"event": "progress", "phase", "done", "total"}; the phases are
+            interpolating, encoding, estimating, training and completing.
+        cancelled: asked between steps and between the network's layers; True raises Cancelled.
         steps: of training, one annotated slice each, and half as many for each half of the estimate.
         seed: of the training.
 
@@ -99,21 +101,26 @@ def complete(
 
     i_mm, j_mm, _ = scan.spacing_mm
     shapes = SliceShapes(drawn.voxels, annotated, (j_mm, i_mm))
-    filled: dict[str, dict[int, np.ndarray]] = {
-        COPY: {k: drawn.voxels[nearest(annotated, k)] for k in missing},
-        INTERPOLATION: {k: interpolated(shapes, k, annotated) for k in missing},
-    }
+    report = _reporter(progress, cancelled)
     folds = make_folds(annotated)
+    left_out = [(k, fold.shown) for fold in folds for k in fold.left_out]
+    wanted = [*((k, annotated) for k in missing), *left_out]
+    copies, shaped = {}, {}
+    for done, (k, shown) in enumerate(wanted, start=1):
+        copies[k] = drawn.voxels[nearest(shown, k)]
+        shaped[k] = interpolated(shapes, k, shown)
+        report("interpolating", done, len(wanted))
+    filled = {COPY: {k: copies[k] for k in missing}, INTERPOLATION: {k: shaped[k] for k in missing}}
     estimates: dict[str, Estimate] = {}
     if folds:
-        left_out = [(k, fold.shown) for fold in folds for k in fold.left_out]
-        estimates[COPY] = estimate({k: drawn.voxels[nearest(shown, k)] for k, shown in left_out}, drawn.voxels)
-        estimates[INTERPOLATION] = estimate({k: interpolated(shapes, k, shown) for k, shown in left_out}, drawn.voxels)
-        report = _reporter(progress, cancelled)
-        network = NetworkCompletion(model or load_promptable(base, device), scan.voxels, shapes, steps, seed, report)
-        estimates[NETWORK] = estimate(network.leave_out(folds), drawn.voxels)
-        if choose(estimates) == NETWORK:
-            filled[NETWORK] = network.fill(missing)
+        estimates[COPY] = estimate({k: copies[k] for k, _ in left_out}, drawn.voxels)
+        estimates[INTERPOLATION] = estimate({k: shaped[k] for k, _ in left_out}, drawn.voxels)
+        promptable = model() if callable(model) else model or load_promptable(base, device)
+        with stopping(promptable.sam, cancelled):
+            network = NetworkCompletion(promptable, scan.voxels, shapes, steps, seed, report)
+            estimates[NETWORK] = estimate(network.leave_out(folds), drawn.voxels)
+            if choose(estimates) == NETWORK:
+                filled[NETWORK] = network.fill(missing)
     method = choose(estimates)
     alternatives = {name: _labelmap(slices, drawn, annotated, volume) for name, slices in filled.items()}
     return Completion(alternatives[method], method, estimates, alternatives, annotated, missing)

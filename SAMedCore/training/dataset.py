@@ -6,7 +6,7 @@ Every item depends on (seed, pass, index) alone, so neither the number of worker
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from SAMedCore.errors import InputError
+from SAMedCore.errors import Cancelled, InputError
 from SAMedCore.labels import LabelTable
 from SAMedCore.preprocessing import Preprocessing, resize_labels
 from SAMedCore.training.augmentation import AUGMENTATIONS
 from SAMedCore.training.loss import IGNORE
 from SAMedCore.training.pairs import Pair, classes_of
-from SAMedCore.volume import reorient
+from SAMedCore.volume import reorient, turned_view
 
 NOT_ANNOTATED = 255
 """The uint8 that stands for `IGNORE` in stored labels."""
@@ -94,6 +94,7 @@ def slice_dataset(
     others: Literal["left out", "not annotated"] = "left out",
     augmentation: str | None = None,
     seed: int = 1234,
+    cancelled: Callable[[], bool] | None = None,
 ) -> SliceDataset:
     """The slices of all scans, brought to the preprocessing's orientation, window and first size.
 
@@ -102,19 +103,24 @@ def slice_dataset(
         slices: "all", "annotated" (those with any label), or for each scan the numbers of its slices, counted along k
             in the preprocessing's orientation.
         others: what becomes of the slices that are not chosen; "not annotated" keeps them without any loss.
+        cancelled: asked before each scan.
 
     Raises:
+        Cancelled: `cancelled` said so.
         InputError: no slice remains, or a slice number is not in its scan.
     """
     images, classes, volume_numbers = [], [], []
     for number, pair in enumerate(pairs):
-        scan_images, scan_classes = _slices_of(pair, labels, preprocessing)
+        if cancelled is not None and cancelled():
+            raise Cancelled
+        scan_classes = preprocessing.pad(classes_of(reorient(pair.labelmap, preprocessing.orientation), labels))
         chosen = _chosen(scan_classes, slices if isinstance(slices, str) else slices[number], number)
         if others == "not annotated":
             scan_classes[~chosen] = NOT_ANNOTATED
             chosen = np.ones_like(chosen)
         first_size = preprocessing.sizes[:1]
-        images.append(preprocessing.resize(torch.from_numpy(scan_images[chosen]), first_size).numpy())
+        scan_images = preprocessing.images_of(turned_view(pair.volume, preprocessing.orientation).voxels[chosen])
+        images.append(preprocessing.resize(torch.from_numpy(scan_images), first_size).numpy())
         classes.append(resize_labels(scan_classes[chosen], first_size))
         volume_numbers.append(np.full(int(chosen.sum()), number))
     dataset = SliceDataset(
@@ -196,12 +202,6 @@ def worker_count(item_count: int, batch_size: int) -> int:
     if item_count < 4 * batch_size:
         return 0
     return min(8, max(0, (os.cpu_count() or 1) - 1))
-
-
-def _slices_of(pair: Pair, labels: LabelTable, preprocessing: Preprocessing) -> tuple[np.ndarray, np.ndarray]:
-    volume = reorient(pair.volume, preprocessing.orientation)
-    labelmap = reorient(pair.labelmap, preprocessing.orientation)
-    return preprocessing.images_of(volume.voxels), preprocessing.pad(classes_of(labelmap, labels))
 
 
 def _chosen(classes: np.ndarray, slices: str | Collection[int], volume_number: int) -> np.ndarray:

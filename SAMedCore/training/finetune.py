@@ -13,7 +13,16 @@ import torch
 from peft import PeftModel
 from torch import nn
 
-from SAMedCore.checkpoint import Base, CheckpointInfo, find_base_model, find_folder, load_peft, read_base, write_checkpoint
+from SAMedCore.checkpoint import (
+    Base,
+    CheckpointInfo,
+    find_base_model,
+    find_folder,
+    load_peft,
+    read_base,
+    read_info,
+    write_checkpoint,
+)
 from SAMedCore.errors import InputError
 from SAMedCore.model.lora import LoraSettings, add_lora
 from SAMedCore.model.sam import DEFAULT_INPUT_SIZE, build_sam
@@ -22,7 +31,7 @@ from SAMedCore.preprocessing import LITE_MEDSAM_INPUT, Preprocessing
 from SAMedCore.training.dataset import SliceDataset, slice_dataset, split
 from SAMedCore.training.pairs import Pair, training_labels
 from SAMedCore.training.presets import Recipe
-from SAMedCore.training.trainer import train
+from SAMedCore.training.trainer import run_folder, train
 
 
 @dataclass(frozen=True)
@@ -71,7 +80,7 @@ def finetune(
         the history, a row an epoch.
 
     Raises:
-        InputError: base and data do not fit together, or as `trainer.train`.
+        InputError: base and data do not fit together, the run to be resumed learnt from other data, or as `trainer.train`.
         Cancelled, SAMedError: as `trainer.train`.
     """
     if checkpoint is not None:
@@ -91,9 +100,12 @@ def finetune(
         others=data.others,
         augmentation=recipe.augmentation,
         seed=recipe.seed,
+        cancelled=cancelled,
     )
     training, validation = split(dataset, data.validation, recipe.seed)
     trained_on = _trained_on(training, validation)
+    if resume:
+        _check_same_data(out, trained_on)
     description = f"fine-tuned ({recipe.name}) on {trained_on['slices']} slices, scans: {trained_on['scans']}"
     info = replace(info, description=description, recipe=recipe.to_json(), trained_on=trained_on, metrics={})
     save = partial(_save, info=info, half=half)
@@ -148,6 +160,13 @@ def _trained_on(training: SliceDataset, validation: SliceDataset | None) -> dict
         "validation_slices": 0 if validation is None else len(validation),
         "sha256": digest,
     }
+
+
+def _check_same_data(out: Path, trained_on: dict[str, Any]) -> None:
+    last = run_folder(out) / "last"
+    if last.is_dir() and read_info(last).trained_on.get("sha256") != trained_on["sha256"]:
+        advice = "take the same, or remove that folder to start again."
+        raise InputError(f"{last.parent} was begun with other scans, slices or labels: {advice}")
 
 
 def _save(path: Path, model: nn.Module, metrics: dict[str, Any], *, info: CheckpointInfo, half: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from SAMedCore.errors import InputError
@@ -113,6 +113,22 @@ PRESETS: dict[str, Recipe] = {
     "samed_h": Recipe(name="samed_h", stages=(Stage(power=7.0, planned_epochs=400, epochs=300),), precision="fp16"),
     "few-shot": FEW_SHOT,
 }
+
+
+def adjusted(recipe: Recipe, epochs: int | None = None, minutes: float | None = None, batch_size: int | None = None) -> Recipe:
+    """The recipe with other numbers for each of its stages; None leaves its own."""
+
+    def changed(stage: Stage) -> Stage:
+        return replace(
+            stage,
+            epochs=epochs or stage.epochs,
+            # Past the planned end the learning rate is 0.
+            planned_epochs=max(epochs or stage.epochs, stage.planned_epochs),
+            batch_size=batch_size or stage.batch_size,
+            minutes=minutes or stage.minutes,
+        )
+
+    return replace(recipe, stages=tuple(changed(stage) for stage in recipe.stages))
 
 
 def preset(name: str) -> Recipe:

@@ -84,6 +84,8 @@ def run_stage(run: Run, number: int, dataset: SliceDataset, validation: SliceDat
         _train_epoch(run, stage, work, batches, optimization)
         _validate(run, work, stage.batch_size)
         _keep(run, optimization)
+        ended = state.history[-1]
+        run.progress(_progress(stage, state, len(batches), ended["loss"], ended["learning_rate"], epoch_done=True))
 
 
 def _within_memory(stage: Stage, slice_count: int) -> Stage:
@@ -122,7 +124,7 @@ def _train_epoch(
             raise SAMedError(f"the loss became {losses[-1]} at step {state.step}: choose a lower rate or full precision.")
         state.step += 1
         state.minutes = before + (time.monotonic() - began) / 60
-        run.progress(_progress(stage, state, stage.epochs * batch_count, losses[-1], rate))
+        run.progress(_progress(stage, state, batch_count, losses[-1], rate))
     state.epoch += 1
     row = {"stage": stage.trains, "epoch": len(state.history) + 1, "step": state.step, "learning_rate": rate}
     state.history.append({**row, "loss": sum(losses) / len(losses), "validation_dice": None})
@@ -161,14 +163,18 @@ def _is_over(stage: Stage, state: TrainingState) -> bool:
     return state.epoch >= stage.epochs or (stage.minutes is not None and state.minutes >= stage.minutes)
 
 
-def _progress(stage: Stage, state: TrainingState, steps: int, loss: float, rate: float) -> dict[str, Any]:
+def _progress(
+    stage: Stage, state: TrainingState, batch_count: int, loss: float, rate: float, epoch_done: bool = False
+) -> dict[str, Any]:
+    steps = stage.epochs * batch_count
     remaining_minutes = state.minutes / state.step * (steps - state.step)
     if stage.minutes is not None:
         remaining_minutes = min(remaining_minutes, max(0.0, stage.minutes - state.minutes))
     return {
         "phase": "training",
         "stage": stage.trains,
-        "epoch": state.epoch + 1,
+        "epoch": state.epoch if epoch_done else state.epoch + 1,
+        "epoch_done": epoch_done,
         "epochs": stage.epochs,
         "step": state.step,
         "steps": steps,

@@ -79,7 +79,9 @@ def read_state(path: Path, recipe: dict[str, Any]) -> dict[str, Any]:
         raise InputError(f"{path} is not a training state of this version: remove its folder and start again.")
     if contents["recipe"] != recipe:
         changed = sorted(key for key in recipe if recipe[key] != contents["recipe"].get(key))
-        raise InputError(f"{path} was begun with other options ({', '.join(changed)}): resume with the same ones.")
+        raise InputError(
+            f"{path} was begun with other options ({', '.join(changed)}): take the same, or remove its folder to start again."
+        )
     return contents
 
 

@@ -19,6 +19,7 @@ from torch.utils.checkpoint import checkpoint as recompute
 
 from SAMedCore.checkpoint import replace_folder
 from SAMedCore.errors import Cancelled, InputError, SAMedError
+from SAMedCore.stopping import stopping
 from SAMedCore.training.dataset import SliceDataset
 from SAMedCore.training.presets import Recipe
 from SAMedCore.training.record import draw_curve
@@ -46,9 +47,9 @@ def train(
             `image_encoder`; parameters that are not to be trained have ``requires_grad`` off.
         validation: chooses the best epoch; without it the last one is the best.
         save: writes a checkpoint; used for ``best`` and ``last``.
-        progress: gets {"phase": "encoding", done, total} and {"phase": "training", stage, epoch, epochs, step, steps, loss,
-            learning_rate, validation_dice, eta_s}.
-        cancelled: asked before each step.
+        progress: gets {"phase": "encoding", done, total} and {"phase": "training", stage, epoch, epochs, epoch_done, step,
+            steps, loss, learning_rate, validation_dice, eta_s}, after each step and again when the epoch is validated and kept.
+        cancelled: asked before each step and between the network's layers.
         resume: go on where a killed or cancelled run with the same arguments stopped; on a CPU to bit-equal parameters.
 
     Returns:
@@ -60,7 +61,7 @@ def train(
         SAMedError: the loss is no number any more, or the GPU's memory ran out.
     """
     out, device = Path(out), torch.device(device)
-    folder = _run_folder(out)
+    folder = run_folder(out)
     resumed = _open(out, recipe, resume)
     state = TrainingState()
     if resumed is not None:
@@ -69,7 +70,7 @@ def train(
     report, stop = progress or (lambda event: None), cancelled or (lambda: False)
     run = Run(model.to(device), recipe, folder, save, device, report, stop, state, resumed)
     try:
-        with _recomputed_blocks(model, recipe.gradient_checkpointing):
+        with stopping(model, cancelled), _recomputed_blocks(model, recipe.gradient_checkpointing):
             for number in range(state.stage, len(recipe.stages)):
                 run_stage(run, number, dataset, validation)
     except (Cancelled, KeyboardInterrupt) as error:
@@ -88,7 +89,7 @@ def train(
 
 def check_run(out: Path, resume: bool) -> None:
     """Call it before long work: raises InputError where a run to `out` could not be started, or resumed."""
-    folder = _run_folder(out)
+    folder = run_folder(out)
     if resume and not folder.exists():
         raise InputError(f"{folder} is not there, so nothing can be resumed: start without --resume.")
     for path in (out, folder / "state.pt"):
@@ -96,14 +97,20 @@ def check_run(out: Path, resume: bool) -> None:
             raise InputError(f"{path} is there already: choose another --out, remove it, or go on with --resume.")
 
 
-def _run_folder(out: Path) -> Path:
+def can_be_resumed(out: Path) -> bool:
+    """Whether a run to `out` was killed after an epoch."""
+    return not out.exists() and (run_folder(out) / "state.pt").exists()
+
+
+def run_folder(out: Path) -> Path:
+    """Where a run to `out` keeps what it needs."""
     return out.with_name(out.name + ".training")
 
 
 def _open(out: Path, recipe: Recipe, resume: bool) -> dict[str, Any] | None:
     """Make the run's folder; returns the contents of its state where there is one to go on from."""
     check_run(out, resume)
-    folder = _run_folder(out)
+    folder = run_folder(out)
     state_path = folder / "state.pt"
     try:
         folder.mkdir(parents=True, exist_ok=True)
