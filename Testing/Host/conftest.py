@@ -1,6 +1,8 @@
 """Every test of the panel runs in one application, with an empty scene and no dialogs open."""
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -20,3 +22,13 @@ def cleanScene() -> Iterator[None]:
     yield
     slicerhost.closeScene()
     assert slicerhost.signals.slotErrors == []
+
+
+@pytest.fixture
+def counter(monkeypatch):
+    """The panel of a small module, in `example/`, for the tests of the stand-in itself."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent / "example"))
+    panel = slicerhost.loadModule("Counter")
+    yield panel
+    slicerhost.unloadModule("Counter")
+    sys.modules.pop("Counter")

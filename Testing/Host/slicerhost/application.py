@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from pathlib import Path
@@ -127,6 +128,7 @@ def boot(shareFolder: Path | str | None = None) -> HostApplication:
         setattr(slicer, name, module)
     slicer.util.selectModule, slicer.util.selectedModule = modules.selectModule, modules.selectedModule
     modules.addSegmentEditor()
+    atexit.register(modules.quitApplication)
     return application
 
 

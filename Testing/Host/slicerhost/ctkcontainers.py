@@ -9,6 +9,8 @@ from slicerhost.standins import standIn, stored
 Style, Qt = QtWidgets.QStyle, QtCore.Qt
 HEADER_HEIGHT = 24
 """Of a collapsible button, in pixels."""
+UNBOUNDED = 2**24 - 1
+"""Qt's QWIDGETSIZE_MAX, in pixels."""
 
 
 class _Collapsible:
@@ -65,7 +67,7 @@ class ctkCollapsibleButton(_Collapsible, QtWidgets.QAbstractButton):
 
     def _reportCollapsed(self, collapsed: bool) -> None:
         self.setChecked(not collapsed)
-        self.setMaximumHeight(HEADER_HEIGHT if collapsed else QtWidgets.QWIDGETSIZE_MAX)
+        self.setMaximumHeight(HEADER_HEIGHT if collapsed else UNBOUNDED)
         self.contentsCollapsed.emit(collapsed)
 
     def hitButton(self, position: QtCore.QPoint) -> bool:
@@ -144,7 +146,7 @@ class ctkFittedTextBrowser(QtWidgets.QTextBrowser):
     def sizeHint(self) -> QtCore.QSize:
         document = self.document.clone()
         document.setTextWidth(self.viewport().width)
-        return QtCore.QSize(200, int(document.size().height()) + 2 * self.frameWidth)
+        return QtCore.QSize(200, int(document.size.height()) + 2 * self.frameWidth)
 
     minimumSizeHint = sizeHint
 

@@ -165,6 +165,13 @@ def unloadModule(name: str) -> None:
     processEvents()
 
 
+def quitApplication() -> None:
+    """File > Exit: the modules hear of it, and their panels are taken away."""
+    slicer.app.aboutToQuit.emit()
+    for name in [item.name for item in vars(slicer.modules).values() if isinstance(item, qSlicerScriptedLoadableModule)]:
+        unloadModule(name)
+
+
 def selectModule(module: Any) -> None:
     """Leave the current module and enter this one, by name or as an object."""
     name = module if isinstance(module, str) else module.name

@@ -21,10 +21,11 @@ from typing import Any
 import shiboken6
 from PySide6 import QtCore, QtGui, QtNetwork, QtWidgets
 
-from slicerhost.signals import BoundSignal, connect, disconnect
+from slicerhost.signals import BoundSignal, connect, disconnect, guarded
 
 QT_MODULES = (QtCore, QtGui, QtNetwork, QtWidgets)
 _readProperty, _writeProperty = QtCore.QObject.property, QtCore.QObject.setProperty
+_nativeSingleShot = QtCore.QTimer.singleShot
 _findChildren, _findChild = QtCore.QObject.findChildren, QtCore.QObject.findChild
 _dressed: set[type] = set()
 _beingRead: set[tuple[int, str]] = set()
@@ -33,14 +34,18 @@ _beingRead: set[tuple[int, str]] = set()
 class PropertyAttribute:
     """A Qt property as an attribute of the objects; the class itself keeps what stood there (`QTimer.singleShot`)."""
 
-    def __init__(self, name: str, ofClass: Any) -> None:
+    def __init__(self, name: str, ofClass: Any, ofObjects: bool = False) -> None:
+        """`ofObjects`: its values are QObjects, which PySide6 would delete with the answer; they are read by the getter."""
         self.name = name
         self.ofClass = ofClass
+        self.ofObjects = ofObjects
 
     def __get__(self, instance: QtCore.QObject | None, owner: type | None = None) -> Any:
         key = (id(instance), self.name)
         if instance is None or key in _beingRead:
             return self.ofClass
+        if self.ofObjects:
+            return self.ofClass(instance)
         _beingRead.add(key)  # reading `sizeHint` makes PySide6 ask for a method of that name
         try:
             return _readProperty(instance, self.name)
@@ -60,11 +65,11 @@ def attributeReader(native: Callable[[QtCore.QObject, str], Any]) -> Callable[[Q
     """`__getattribute__` of a class whose own one is `native`."""
 
     def readAttribute(instance: QtCore.QObject, name: str) -> Any:
-        if name == "connect":  # PySide6 looks these two up by itself, past the class
-            return lambda signal, slot: connect(instance, signal, slot)
-        if name == "disconnect":
-            return lambda signal, slot=None: disconnect(instance, signal, slot)
         value = native(instance, name)
+        if name == "connect":  # PySide6 finds these two by itself, past the class, and calls them with more arguments
+            return lambda *given: connect(instance, *given) if len(given) == 2 else value(*given)
+        if name == "disconnect":
+            return lambda *given: disconnect(instance, *given) if len(given) <= 2 else value(*given)
         return BoundSignal(instance, name, value) if type(value) is QtCore.SignalInstance else value
 
     return readAttribute
@@ -108,7 +113,8 @@ def dressClass(cls: type) -> None:
         own = cls.__dict__.get(name)
         # never isinstance(x, QtCore.Signal) in a loop: in PySide6 6.12 it loses references to False
         if type(own).__name__ != "Signal" and (own is not None or index >= meta.propertyOffset()):
-            setattr(cls, name, PropertyAttribute(name, getattr(cls, name, None)))
+            ofObjects = meta.property(index).typeName().endswith("*")
+            setattr(cls, name, PropertyAttribute(name, getattr(cls, name, None), ofObjects))
     if "__getattribute__" in cls.__dict__:  # few classes have their own
         cls.__getattribute__ = attributeReader(cls.__getattribute__)
     cls.__setattr__ = writeAttribute
@@ -126,6 +132,11 @@ def findChild(self: QtCore.QObject, kind: type | str, name: str = "") -> QtCore.
     return next(iter(findChildren(self, kind, name)), None)
 
 
+def singleShot(msec: int, function: Callable[[], Any]) -> None:
+    """Call a function once, after some milliseconds."""
+    _nativeSingleShot(msec, guarded(function))
+
+
 def dressQt() -> None:
     """Dress every class of Qt, once a process."""
     if _dressed:
@@ -139,6 +150,7 @@ def dressQt() -> None:
     base.name = property(lambda self: _readProperty(self, "objectName"), lambda self, value: self.setObjectName(value))
     base.className = lambda self: self.metaObject().className()
     base.delete = lambda self: shiboken6.delete(self)
+    QtCore.QTimer.__dict__["singleShot"].ofClass = singleShot
     base.findChildren, base.findChild = findChildren, findChild
 
 

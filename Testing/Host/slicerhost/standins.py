@@ -13,6 +13,8 @@ STAND_INS: dict[str, type[QtWidgets.QWidget]] = {}
 def standIn(cls: type) -> type:
     """List a class among the stand-ins, whose objects take no new attributes, as those of C++ classes in PythonQt."""
     cls.standsForCxx = True
+    meta = cls.staticMetaObject  # PySide6 loses it with the first object that is deleted
+    cls.cxxProperties = frozenset(meta.property(index).name() for index in range(meta.propertyCount()))
     STAND_INS[cls.__name__] = cls
     return cls
 

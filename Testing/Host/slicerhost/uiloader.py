@@ -46,7 +46,7 @@ def _checkProperties(element: ElementTree.Element, cls: type[QtWidgets.QWidget])
     """Refuse properties that the stand-in lacks, which Qt would take for dynamic ones; write its enumerations as numbers."""
     for item in element.findall("property"):
         name, stored = item.get("name"), item[0]
-        if item.get("stdset") != "0" and cls.staticMetaObject.indexOfProperty(name) < 0:
+        if item.get("stdset") != "0" and name not in cls.cxxProperties:
             raise RuntimeError(f"the stand-in for {cls.__name__} ({element.get('name')}) has no property {name}")
         if stored.tag in ("set", "enum") and stored.text.startswith(f"{cls.__name__}::"):
             values = [getattr(cls, text.rpartition("::")[2]) for text in stored.text.split("|")]

@@ -1,0 +1,168 @@
+"""Qt in the stand-in behaves as Slicer's Python sees it."""
+
+import functools
+import json
+import sys
+
+import pytest
+import qt
+
+from slicerhost import dialogs, signals, waitUntil
+
+
+@pytest.fixture
+def button() -> qt.QPushButton:
+    return qt.QPushButton("Apply")
+
+
+def test_properties_are_attributes_to_read_and_to_write(button):
+    button.text, button.enabled = "Cancel", False
+    assert (button.text, button.isEnabled(), button.name) == ("Cancel", False, "")
+    table = qt.QTableWidget(3, 2)
+    assert (table.rowCount, table.columnCount, table.horizontalHeader().visible) == (3, 2, False)
+
+
+def test_a_property_that_is_a_virtual_function_can_be_read_and_overridden():
+    class Wide(qt.QWidget):
+        def sizeHint(self):
+            return qt.QSize(321, 7)
+
+    holder = qt.QWidget()
+    qt.QVBoxLayout(holder).addWidget(Wide())
+    assert holder.sizeHint.width() > 321
+
+
+@pytest.mark.parametrize(("name", "value"), [("colour", 1), ("clicked", 1), ("setText", 1), ("text", None), ("width", 5)])
+def test_attributes_that_pythonqt_refuses_are_refused(button, name, value):
+    with pytest.raises(AttributeError, match=name):
+        setattr(button, name, value)
+
+
+def test_objects_of_a_python_class_take_new_attributes():
+    class Dialog(qt.QDialog):
+        pass
+
+    dialog = Dialog()
+    dialog.chosen = 3
+    assert dialog.chosen == 3
+
+
+@pytest.mark.parametrize("signal", ["clicked(int)", "clicked", "click()", "clicked(bool,int)", "apply(bool)"])
+def test_a_signal_that_does_not_exist_is_refused(button, signal):
+    with pytest.raises(ValueError, match="has no signal"):
+        button.connect(signal, print)
+
+
+@pytest.mark.parametrize(
+    ("signal", "slot", "expected"),
+    [
+        ("clicked(bool)", lambda seen: lambda checked: seen.append(checked), [False]),
+        ("clicked(bool)", lambda seen: lambda: seen.append("no argument"), ["no argument"]),
+        ("clicked(bool)", lambda seen: lambda first=1: seen.append(first), [False]),
+        ("clicked()", lambda seen: lambda first=1: seen.append(first), [1]),
+        ("clicked(bool)", lambda seen: functools.partial(lambda *all: seen.append(all), 5), [(5, False)]),
+    ],
+)
+def test_a_python_function_gets_as_many_arguments_as_it_takes(button, signal, slot, expected):
+    seen = []
+    button.connect(signal, slot(seen))
+    button.click()
+    assert seen == expected
+
+
+def test_a_connection_ends_when_it_is_disconnected(button):
+    seen = []
+
+    def slot():
+        seen.append(1)
+
+    button.connect("clicked(bool)", slot)
+    button.clicked.connect(slot)
+    assert button.disconnect("clicked(bool)", slot)
+    assert button.clicked.disconnect(slot)
+    assert not button.disconnect("clicked(bool)", slot)
+    button.click()
+    assert seen == []
+
+
+def test_an_error_in_a_slot_is_noted_and_the_event_loop_goes_on(button, capsys):
+    button.connect("clicked()", lambda: 1 / 0)
+    button.click()
+    assert [type(error) for error in signals.slotErrors] == [ZeroDivisionError]
+    assert "ZeroDivisionError" in capsys.readouterr().err
+    signals.slotErrors.clear()
+
+
+def test_objects_that_qt_makes_are_dressed_too(button):
+    table = qt.QTableWidget(1, 1)
+    seen = []
+    table.horizontalHeader().connect("sectionClicked(int)", seen.append)
+    table.horizontalHeader().sectionClicked.emit(4)
+    assert seen == [4]
+
+
+def test_a_timer_calls_a_function_after_a_while():
+    seen = []
+    qt.QTimer.singleShot(1, lambda: seen.append(1))
+    waitUntil(lambda: seen == [1], seconds=2)
+
+
+def test_an_error_in_a_timer_is_noted():
+    qt.QTimer.singleShot(0, lambda: 1 / 0)
+    waitUntil(lambda: signals.slotErrors, seconds=2)
+    signals.slotErrors.clear()
+
+
+def test_a_process_is_fed_and_read_in_bytes():
+    process = qt.QProcess()
+    process.setProcessChannelMode(qt.QProcess.SeparateChannels)
+    environment = qt.QProcessEnvironment.systemEnvironment()
+    environment.insert("GREETING", "Grüße")
+    process.setProcessEnvironment(environment)
+    lines, ends = [], []
+    process.connect("readyReadStandardOutput()", lambda: lines.append(process.readAllStandardOutput().data()))
+    process.connect("finished(int,QProcess::ExitStatus)", lambda code, status: ends.append((code, status)))
+    code = "import json, os; print(json.dumps([input(), os.environ['GREETING']]))"
+    process.start(sys.executable, ["-c", code])
+    assert process.write(qt.QByteArray(b"hello\n")) == 6
+    waitUntil(lambda: ends)
+    assert json.loads(b"".join(lines)) == ["hello", "Grüße"]
+    assert ends == [(0, qt.QProcess.NormalExit)]
+    assert process.state() == qt.QProcess.NotRunning
+
+
+def test_a_program_that_does_not_exist_is_reported():
+    process, errors = qt.QProcess(), []
+    process.connect("errorOccurred(QProcess::ProcessError)", errors.append)
+    process.start("/no/such/program", [])
+    waitUntil(lambda: errors == [qt.QProcess.FailedToStart])
+
+
+def test_settings_are_those_of_this_process():
+    import slicer
+
+    slicer.app.userSettings().setValue("Example/Key", "value")
+    assert qt.QSettings().value("Example/Key") == "value"
+    assert qt.QSettings().fileName().startswith(slicer.app.temporaryPath)
+
+
+def test_file_dialogs_answer_with_a_plain_path():
+    dialogs.answers["open"] = "/some/file.pth"
+    assert qt.QFileDialog.getOpenFileName(None, "A model", "", "*.pth") == "/some/file.pth"
+    assert qt.QFileDialog.getExistingDirectory(None, "A folder") == ""
+    assert dialogs.shown == [("open", "A model"), ("folder", "A folder")]
+
+
+def test_an_answer_may_click_inside_the_dialog():
+    dialog = qt.QDialog()
+    dialog.windowTitle = "Install"
+    box = qt.QCheckBox("Agree", dialog)
+
+    def agree(shown):
+        box.checked = True
+        return qt.QDialog.Accepted
+
+    dialogs.answers["dialog"] = agree
+    assert dialog.exec_() == qt.QDialog.Accepted
+    assert box.checked
+    assert dialogs.shown == [("dialog", "Install")]
