@@ -6,6 +6,8 @@ import sys
 
 import pytest
 import qt
+import slicer
+import vtk
 
 from slicerhost import dialogs, signals, waitUntil
 
@@ -93,6 +95,14 @@ def test_an_error_in_a_slot_is_noted_and_the_event_loop_goes_on(button, capsys):
     signals.slotErrors.clear()
 
 
+def test_an_error_in_a_vtk_observer_is_noted():
+    node = slicer.vtkMRMLScriptedModuleNode()
+    node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: 1 / 0)
+    node.SetParameter("a", "b")
+    assert [type(error) for error in signals.slotErrors] == [ZeroDivisionError]
+    signals.slotErrors.clear()
+
+
 def test_objects_that_qt_makes_are_dressed_too(button):
     table = qt.QTableWidget(1, 1)
     seen = []
@@ -139,8 +149,6 @@ def test_a_program_that_does_not_exist_is_reported():
 
 
 def test_settings_are_those_of_this_process():
-    import slicer
-
     slicer.app.userSettings().setValue("Example/Key", "value")
     assert qt.QSettings().value("Example/Key") == "value"
     assert qt.QSettings().fileName().startswith(slicer.app.temporaryPath)

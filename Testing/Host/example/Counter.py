@@ -82,6 +82,7 @@ class CounterWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def cleanup(self) -> None:
         self.calls.append("cleanup")
+        self.parameters.disconnectGui(self.guiTag)
         self.removeObservers()
 
 

@@ -12,7 +12,7 @@ import slicer
 import slicer.util
 from PySide6 import QtCore, QtGui, QtWidgets
 
-from slicerhost import dialogs, i18n, modules, mrml, packaging, parameternode, sampledata, scripted
+from slicerhost import dialogs, i18n, modules, mrml, packaging, parameternode, sampledata, scripted, signals
 from slicerhost.pythonqt import qtModule
 from slicerhost.standins import STAND_INS
 from slicerhost.uiloader import QUiLoader
@@ -40,7 +40,7 @@ class HostApplication(mrml.Application):
     documentationBaseUrl = "https://slicer.readthedocs.io/en/5.12/"
     slicerHome = str(Path(sys.prefix))
     launcherExecutableFilePath = ""
-    commandOptions = staticmethod(lambda: None)
+    os = {"linux": "linux", "win32": "win", "darwin": "macosx"}.get(sys.platform, "")
 
     def startQt(self) -> None:
         self.testing, self.selected, self.restarts = False, "", 0
@@ -107,6 +107,7 @@ def boot(shareFolder: Path | str | None = None) -> HostApplication:
     qt = qtModule()
     _startQApplication(application.temporaryPath)
     dialogs.install()
+    signals.noteUnraised()
     # the tests of the MRML side may have started it without Qt, and hold on to that object
     application.__class__ = HostApplication
     application.startQt()

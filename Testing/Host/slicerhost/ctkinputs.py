@@ -55,9 +55,6 @@ class _Number(QtWidgets.QWidget):
     def setValue(self, value: float) -> None:
         self.value = value
 
-    def setRange(self, minimum: float, maximum: float) -> None:
-        self.minimum, self.maximum = minimum, maximum
-
 
 @standIn
 class ctkDoubleSpinBox(_Number):

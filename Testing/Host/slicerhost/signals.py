@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 import traceback
 from collections.abc import Callable
+from types import TracebackType
 from typing import Any
 
 from PySide6 import QtCore
 
 slotErrors: list[BaseException] = []
-"""What was raised in functions that a signal or a timer called. Qt's event loop goes on after them, so tests look here."""
+"""What was raised in functions that a signal, a timer or a VTK event called. Slicer goes on after them, so tests look here."""
+
+
+def noteUnraised() -> None:
+    """Note in `slotErrors` what VTK's observers raise too, which VTK hands to `sys.excepthook`."""
+    printed = sys.excepthook
+
+    def note(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        slotErrors.append(error)
+        printed(kind, error, trace)
+
+    sys.excepthook = note
 
 
 class BoundSignal:
