@@ -27,7 +27,14 @@ from packaging.requirements import Requirement
 from slicer.i18n import tr as _
 
 from SAMedCore.errors import SAMedError
-from SAMedLib.packages import RESOURCES, TORCH_REQUIREMENTS, constraintsFile, missingPackages, otherRequirements
+from SAMedLib.packages import (
+    RESOURCES,
+    TORCH_REQUIREMENTS,
+    constraintsFile,
+    installedVersion,
+    missingPackages,
+    otherRequirements,
+)
 from SAMedLib.pythonProcess import KeptOutput, PythonFailed, hasOwnIndex, reasonOf, runPython
 
 LIGHT_THE_TORCH = "light-the-torch>=0.8"
@@ -211,9 +218,17 @@ def _installOthers(requirements: list[str], flags: list[str], constraints: Path)
     try:
         with contextlib.redirect_stdout(output):
             if flags:
-                slicer.packaging.pip_install([*requirements, *flags], constraints=constraints, requester="SAMed")
+                same = [_asInstalled(line) for line in requirements]
+                slicer.packaging.pip_install([*same, *flags], constraints=constraints, requester="SAMed")
                 slicer.packaging.pip_install(requirements, constraints=constraints, requester="SAMed")
             else:
                 slicer.packaging.pip_ensure(requirements, constraints=constraints, prompt_install=False, requester="SAMed")
     except subprocess.CalledProcessError as error:
         raise PythonFailed(reasonOf(output.lines)) from error
+
+
+def _asInstalled(line: str) -> str:
+    """The requirement narrowed to the version that is installed: pip looks at no dependencies while it puts it in anew."""
+    name = Requirement(line).name
+    version = installedVersion(name)
+    return line if version is None else f"{name}=={version}"
