@@ -61,7 +61,7 @@ def readAnnotation(
     """The segments as a label map on the volume's own grid.
 
     Voxels that coincide with the volume's are taken as they are; others (another grid, another transform, surfaces) go through
-    Slicer's own export, which takes the nearest.
+    Slicer's own export, which takes the nearest. Where surfaces touch, the later one gets the voxels that both claim.
 
     Args:
         labelOfSegment: by segment ID, the segments to read and what they are; segments of the same label are united.
@@ -70,33 +70,26 @@ def readAnnotation(
     Raises:
         InputError: no segment has voxels on the volume; two different labels share a voxel; as `readVolume`.
     """
-    volume = readVolume(volumeNode)
+    readVolume(volumeNode)
     if segmentationNode is None or segmentationNode.GetSegmentation().GetNumberOfSegments() == 0 or labelOfSegment == {}:
         raise InputError(_("No segments are chosen: choose a segmentation and those of its segments that were drawn."))
-    segmentation = _withVoxels(segmentationNode, volumeNode)
     if labelOfSegment is None:
-        labelOfSegment = labelsOf(segmentation.GetSegmentation(), segmentation.GetSegmentation().GetSegmentIDs())
+        labelOfSegment = labelsOf(segmentationNode.GetSegmentation(), segmentationNode.GetSegmentation().GetSegmentIDs())
+    source = _withVoxels(segmentationNode, volumeNode)
     try:
-        voxels = np.zeros(volume.voxels.shape, np.min_scalar_type(max(label.value for label in labelOfSegment.values())))
-        found = np.zeros(2**16, bool)
-        for layer in layersOf(segmentation.GetSegmentation(), labelOfSegment):
-            box, drawn = _onVolume(layer, segmentation, volumeNode, labelOfSegment)
-            if found[1:].any():
-                _checkOverlap(voxels[box], drawn, labelOfSegment, segmentationNode.GetName())
-            np.copyto(voxels[box], drawn, where=drawn > 0)
-            found[drawn] = True
+        voxels, found = _mergedLayers(source, volumeNode, labelOfSegment, laterWins=source is not segmentationNode)
     finally:
-        if segmentation is not segmentationNode:
-            slicer.mrmlScene.RemoveNode(segmentation)
+        if source is not segmentationNode:
+            slicer.mrmlScene.RemoveNode(source)
     labels = {label.value: label for label in labelOfSegment.values()}
-    drawnLabels = LabelTable(tuple(label for value, label in labels.items() if found[value]))
+    drawnLabels = LabelTable(tuple(label for value, label in labels.items() if value in found))
     if not drawnLabels:
         message = _(
             'No chosen segment of "{segmentation}" has voxels on "{volume}": draw some, or choose the scan it belongs to.'
         )
         raise InputError(message.format(segmentation=segmentationNode.GetName(), volume=volumeNode.GetName()))
     labelmap = LabelMap(voxels, ijkToLPS(volumeNode), drawnLabels)
-    empty = tuple(label.name for value, label in labels.items() if not found[value])
+    empty = tuple(label.name for value, label in labels.items() if value not in found)
     return Annotation(labelmap, annotatedSlices(labelmap), empty)
 
 
@@ -119,11 +112,30 @@ def _withVoxels(
     copy.GetSegmentation().DeepCopy(segmentationNode.GetSegmentation())
     copy.SetAndObserveTransformNodeID(segmentationNode.GetTransformNodeID())
     copy.SetReferenceImageGeometryParameterFromVolumeNode(volumeNode)
-    if not copy.SetSourceRepresentationToBinaryLabelmap():
+    if not copy.CreateBinaryLabelmapRepresentation():
         slicer.mrmlScene.RemoveNode(copy)
         message = _('The segments of "{name}" cannot be turned into voxels: do so in Slicer\'s Segmentations module.')
         raise InputError(message.format(name=segmentationNode.GetName()))
     return copy
+
+
+def _mergedLayers(
+    segmentationNode: slicer.vtkMRMLSegmentationNode,
+    volumeNode: slicer.vtkMRMLScalarVolumeNode,
+    labelOfSegment: Mapping[str, Label],
+    laterWins: bool,
+) -> tuple[np.ndarray, set[int]]:
+    """The labels' values on the volume's grid, and those of them that occur there."""
+    highest = max(label.value for label in labelOfSegment.values())
+    voxels = np.zeros(volumeNode.GetImageData().GetDimensions()[::-1], np.min_scalar_type(highest))
+    found = np.zeros(highest + 1, bool)
+    for layer in layersOf(segmentationNode.GetSegmentation(), labelOfSegment):
+        box, drawn = _onVolume(layer, segmentationNode, volumeNode, labelOfSegment)
+        if found[1:].any() and not laterWins:
+            _checkOverlap(voxels[box], drawn, labelOfSegment, segmentationNode.GetName())
+        np.copyto(voxels[box], drawn, where=drawn > 0)
+        found[drawn] = True
+    return voxels, set(np.flatnonzero(found).tolist())
 
 
 def _onVolume(

@@ -10,7 +10,7 @@ import slicer
 
 from SAMedCore.labels import Label, LabelTable
 from SAMedCore.terminology import terminology_entry
-from SAMedCore.volume import LabelMap
+from SAMedCore.volume import LabelMap, reorient
 from SAMedLib.annotations import readAnnotation
 from SAMedLib.segmentations import writeSegmentation
 from SAMedLib.segments import BINARY_LABELMAP, CLOSED_SURFACE, labelOf, layersOf, newLayer, newSegment
@@ -112,8 +112,6 @@ def test_some_slices_replace_these_slices_alone(ct_node, a_written_one, another_
 
 
 def test_slices_are_those_counted_from_the_feet(load, segmentation_node, sample_ct, sample_labels):
-    from SAMedCore.volume import reorient
-
     node, labels = load(reorient(sample_ct, "IPL")), reorient(sample_labels, "IPL")
     writeSegmentation(segmentation_node, labels, node)
     nothing = replace(labels, voxels=np.zeros_like(labels.voxels))
