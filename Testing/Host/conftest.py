@@ -32,3 +32,14 @@ def counter(monkeypatch):
     yield panel
     slicerhost.unloadModule("Counter")
     sys.modules.pop("Counter")
+
+
+@pytest.fixture
+def panel() -> Iterator[object]:
+    """The module's panel, entered; its worker is gone afterwards."""
+    widget = slicerhost.loadModule("SAMed")
+    from SAMedLib.worker import stopSharedWorker
+
+    yield widget
+    slicerhost.unloadModule("SAMed")
+    stopSharedWorker()

@@ -1,0 +1,109 @@
+"""A person's whole path, clicked through on the real panel, with the worker as a real process."""
+
+import numpy as np
+import pytest
+import qt
+import slicer
+from scans import crop, ctNode, labelsIn, paint
+
+import slicerhost
+from SAMedCore.checkpoint import read_info
+from SAMedLib.provenance import drawnSlices
+from SAMedLib.worker import sharedWorker
+
+JOB_SECONDS = 240
+
+
+@pytest.fixture
+def ct(sample_ct, lite_weights):
+    return ctNode(crop(sample_ct, 80, 84), "CT")
+
+
+def waitForJob(panel) -> None:
+    slicerhost.waitUntil(lambda: not panel.panel.runner.isBusy, seconds=JOB_SECONDS)
+    assert slicerhost.dialogs.texts("error") == []
+
+
+def test_a_persons_whole_path(panel, ct, tmp_path):
+    ui, parameters = panel.ui, panel.panel.parameterNode
+
+    # choose and apply, then cancel
+    ui.inputVolumeSelector.setCurrentNode(ct)
+    assert parameters.inputVolume is ct
+    slicerhost.click(ui.applyButton)
+    assert ui.applyButton.text == "Cancel"
+    slicerhost.waitUntil(lambda: "Segmenting" in ui.statusLabel.text, seconds=60)
+    slicerhost.click(ui.applyButton)
+    slicerhost.waitUntil(lambda: not panel.panel.runner.isBusy, seconds=2)
+    assert ui.applyButton.text == "Apply"
+    assert slicer.util.getNodesByClass("vtkMRMLSegmentationNode") == []
+
+    # apply again and watch
+    shown = []
+    ui.statusLabel.windowTitleChanged  # noqa: B018 - the label is real
+    slicerhost.click(ui.applyButton)
+    while panel.panel.runner.isBusy:
+        slicerhost.waitUntil(lambda: True, seconds=1)
+        overlays = [node for node in slicer.util.getNodesByClass("vtkMRMLLabelMapVolumeNode") if node.GetHideFromEditors()]
+        shown += [int(slicer.util.arrayFromVolume(overlay).any(axis=(1, 2)).sum()) for overlay in overlays]
+    assert max(shown) >= 1
+    assert slicer.util.getNodesByClass("vtkMRMLLabelMapVolumeNode") == []
+    segmentation = parameters.outputSegmentation
+    assert segmentation.GetSegmentation().GetNumberOfSegments() == 8
+    assert "liver" in ui.volumesLabel.text
+    assert labelsIn(segmentation, ct).any()
+
+    # correct a slice in the Segment Editor
+    slicerhost.click(ui.correctButton)
+    editor = slicer.modules.segmenteditor.widgetRepresentation().self().editor
+    assert editor.segmentationNode() is segmentation
+    assert editor.sourceVolumeNode() is ct
+    panel.parent.enter()
+    paint(segmentation, ct, "stomach", 1, (slice(20, 40), slice(20, 40)))
+    paint(segmentation, ct, "spleen", 3, (slice(60, 75), slice(20, 40)))
+    assert panel.logic.annotatedSlices(ct, segmentation) == (1, 3)
+
+    # fine-tune on what was corrected
+    slicerhost.click(ui.addSceneButton)
+    assert ui.scansTable.rowCount == 1
+    assert ui.classesTable.rowCount == 8
+    out = tmp_path / "eigene Prüfung"
+    ui.outputPathEdit.text = str(out)
+    ui.epochsSpinBox.value = 1
+    ui.validationSpinBox.value = 0
+    slicerhost.click(ui.finetuneButton)
+    waitForJob(panel)
+    assert read_info(out).trained_on["slices"] == 2
+    assert parameters.model == str(out)
+    assert ui.modelComboBox.currentText == out.name
+    charts = slicer.util.getNodesByClass("vtkMRMLPlotChartNode")
+    assert [chart.GetNumberOfPlotSeriesNodes() for chart in charts] == [2]
+    losses = slicer.util.getNodesByClass("vtkMRMLTableNode")[-1]
+
+    # next slice
+    slicerhost.click(ui.rankButton)
+    waitForJob(panel)
+    assert losses is not None
+    ranked = [ui.rankedList.item(row).data(qt.Qt.UserRole) for row in range(ui.rankedList.count)]
+    assert sorted(ranked) == [0, 2]
+    ui.rankedList.itemClicked.emit(ui.rankedList.item(0))
+    red = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceNodeRed")
+    centre = ct.GetOrigin()[2] + ranked[0] * ct.GetSpacing()[2]
+    assert red.GetSliceToRAS().GetElement(2, 3) == pytest.approx(centre, abs=0.01)
+
+    # segment with the new checkpoint, and revert
+    before = labelsIn(segmentation, ct)
+    slicerhost.click(ui.applyButton)
+    waitForJob(panel)
+    after = labelsIn(segmentation, ct)
+    assert not np.array_equal(before, after)
+    assert drawnSlices(segmentation, panel_labelmap(segmentation, ct)) == ()
+    slicerhost.click(ui.revertButton)
+    assert np.array_equal(labelsIn(segmentation, ct), before)
+    assert sharedWorker().isRunning
+
+
+def panel_labelmap(segmentation, ct):
+    from SAMedLib.annotations import readAnnotation
+
+    return readAnnotation(segmentation, ct).labelmap
