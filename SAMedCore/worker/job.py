@@ -59,7 +59,7 @@ class Job:
 
     def progress(self, phase: str, done: int, total: int) -> None:
         """Tell how far it is: a new phase and its end always, else a few times a second."""
-        if phase != self._phase or done >= total or self._pace.is_due():
+        if phase != self._phase or 0 < total <= done or self._pace.is_due():
             self._phase = phase
             self._pace.restart()
             self.send(Progress(phase, done, total))

@@ -11,6 +11,7 @@ import queue
 import shutil
 import sys
 import threading
+import time
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from SAMedCore.protocol import (
     Device,
     Error,
     Event,
+    Fetch,
     Lines,
     ProtocolError,
     Ready,
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 
 IDLE_S = 600
 """After so long without a request the networks are let go."""
+
+LAST_CHANCE_S = 0.5
 
 PACKAGES = ("numpy", "scipy", "SimpleITK", "torch", "torchvision", "timm", "segment_anything", "safetensors", "peft")
 """Loaded one by one at the start, so that a damaged one can be named."""
@@ -154,11 +158,15 @@ class Server:
 
     def _leave(self) -> None:
         with self._state:
-            is_idle = self._is_ready and self._job is None
-        if is_idle:
-            self._jobs.put(None)
-        else:
-            vanish(self._folder)
+            job = self._job
+            if job is None and self._is_ready:
+                self._jobs.put(None)
+                return
+        if job is not None and isinstance(job.request, Fetch):
+            # Its files lie in the cache folder, and it removes them as soon as it is told to stop.
+            job.cancel()
+            time.sleep(LAST_CHANCE_S)
+        vanish(self._folder)
 
     def _work(self, models: Models) -> None:
         while True:
