@@ -9,6 +9,9 @@ import qt
 import slicer
 import vtk
 from slicer.parameterNodeWrapper import Choice, Maximum, Minimum, WithinRange, parameterNodeWrapper
+from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
+
+from slicerhost import signals
 
 
 class Colour(enum.Enum):
@@ -180,7 +183,17 @@ def test_a_disconnected_panel_changes_nothing(counter):
     assert counter.parameters.label == "one"
     counter.parameters.label = "set later"
     assert counter.ui.labelLineEdit.text == "typed later"
-    counter.follow()
+
+
+def test_a_wrapper_kept_while_the_scene_closes_fails_as_in_slicer(parameters):
+    logic = ScriptedLoadableModuleLogic()
+    kept = Parameters(logic.getParameterNode())
+    slicer.mrmlScene.Clear(0)
+    assert signals.slotErrors
+    signals.slotErrors.clear()
+    del kept
+    slicer.mrmlScene.Clear(0)
+    assert not signals.slotErrors
 
 
 def test_annotations_set_the_range_of_a_widget():

@@ -59,19 +59,26 @@ class CounterWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = CounterLogic()
         self.ui.countButton.toolTip = _("Count one more")
         self.ui.countButton.connect("clicked(bool)", self.onCount)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneClosed)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self.follow()
 
     def follow(self) -> None:
         self.parameters = CounterParameters(self.logic.getParameterNode())
         self.guiTag = self.parameters.connectGui(self.ui)
 
+    def letGo(self) -> None:
+        self.parameters.disconnectGui(self.guiTag)
+        self.parameters = None
+
     def onCount(self) -> None:
         self.parameters.clicks += 1
 
-    def onSceneClosed(self, caller, event) -> None:
+    def onSceneStartClose(self, caller, event) -> None:
+        self.letGo()
+
+    def onSceneEndClose(self, caller, event) -> None:
         self.calls.append("scene closed")
-        self.parameters.disconnectGui(self.guiTag)
         self.follow()
 
     def enter(self) -> None:
@@ -82,8 +89,8 @@ class CounterWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def cleanup(self) -> None:
         self.calls.append("cleanup")
-        self.parameters.disconnectGui(self.guiTag)
         self.removeObservers()
+        self.letGo()
 
 
 class CounterLogic(ScriptedLoadableModuleLogic):

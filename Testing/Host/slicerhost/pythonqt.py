@@ -13,7 +13,9 @@ Stricter than PythonQt: a signal that does not exist raises, where PythonQt prin
 
 from __future__ import annotations
 
+import ctypes
 import inspect
+import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -111,7 +113,6 @@ def dressClass(cls: type) -> None:
     for index in range(meta.propertyCount()):
         name = meta.property(index).name()
         own = cls.__dict__.get(name)
-        # never isinstance(x, QtCore.Signal) in a loop: in PySide6 6.12 it loses references to False
         if type(own).__name__ != "Signal" and (own is not None or index >= meta.propertyOffset()):
             ofObjects = meta.property(index).typeName().endswith("*")
             setattr(cls, name, PropertyAttribute(name, getattr(cls, name, None), ofObjects))
@@ -137,10 +138,22 @@ def singleShot(msec: int, function: Callable[[], Any]) -> None:
     _nativeSingleShot(msec, guarded(function))
 
 
+def keepSingletons() -> None:
+    """Keep None, True and False from being freed.
+
+    PySide6 6.12 gives away references to them that it does not own. Python 3.12 and later never free them; earlier ones would,
+    after some thousand signals and properties, and end the process.
+    """
+    if sys.version_info < (3, 12):
+        for singleton in (None, True, False):
+            ctypes.c_ssize_t.from_address(id(singleton)).value += 2**40
+
+
 def dressQt() -> None:
     """Dress every class of Qt, once a process."""
     if _dressed:
         return
+    keepSingletons()
     for module in QT_MODULES:
         for name in dir(module):  # PySide6 fills its modules lazily: vars() would miss most of them
             cls = getattr(module, name)

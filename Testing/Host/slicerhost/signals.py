@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any
 
 from PySide6 import QtCore
 
+_nativeDisconnect = QtCore.QObject.disconnect
 slotErrors: list[BaseException] = []
 """What was raised in functions that a signal, a timer or a VTK event called. Slicer goes on after them, so tests look here."""
 
@@ -37,7 +37,7 @@ class BoundSignal:
         return _join(self._instance, self._name, self._signal, slot, None)
 
     def disconnect(self, slot: Callable | None = None) -> bool:
-        return _part(self._instance, self._name, self._signal, slot)
+        return _part(self._instance, self._name, slot)
 
     def emit(self, *arguments: Any) -> None:
         self._signal.emit(*arguments)
@@ -57,14 +57,14 @@ def connect(instance: QtCore.QObject, signal: str, slot: Callable) -> bool:
     Raises:
         ValueError: the object has no such signal.
     """
-    name, bound, count = _resolve(instance, signal)
-    return _join(instance, signal, bound, slot, count, name)
+    bound, count = _resolve(instance, signal)
+    return _join(instance, signal, bound, slot, count)
 
 
 def disconnect(instance: QtCore.QObject, signal: str, slot: Callable | None = None) -> bool:
     """Undo `connect`; without a slot, for all of them. False where there was no such connection."""
-    _name, bound, _count = _resolve(instance, signal)
-    return _part(instance, signal, bound, slot)
+    _resolve(instance, signal)
+    return _part(instance, signal, slot)
 
 
 def guarded(slot: Callable, passed: int | None = None) -> Callable:
@@ -96,45 +96,48 @@ def _positionalCount(slot: Callable) -> int | None:
     return function.__code__.co_argcount - inspect.ismethod(slot)
 
 
-def _resolve(instance: QtCore.QObject, signal: str) -> tuple[str, QtCore.SignalInstance, int]:
-    """The signal's name, the signal itself and its number of arguments."""
+def _resolve(instance: QtCore.QObject, signal: str) -> tuple[QtCore.SignalInstance, int]:
+    """The signal and its number of arguments."""
     wanted = bytes(QtCore.QMetaObject.normalizedSignature(signal).data()).decode()
-    match = re.fullmatch(r"(\w+)\((.*)\)", wanted)
-    meta = instance.metaObject()
-    methods = [meta.method(index) for index in range(meta.methodCount())]
-    native = [bytes(m.methodSignature().data()).decode() for m in methods if m.methodType() == QtCore.QMetaMethod.Signal]
-    # signals of the stand-ins carry MRML nodes, for which PySide6 has no C++ type
-    declared = getattr(type(instance), "cxxSignals", {})
-    if match is None or wanted not in [*native, *declared]:
+    declared = getattr(type(instance), "cxxSignals", {})  # those that carry MRML nodes, which PySide6 has no C++ type for
+    native = _nativeSignals(instance)
+    if "(" not in signal or wanted not in [*native, *declared]:
         alike = sorted(s for s in [*native, *declared] if s.startswith(f"{signal.partition('(')[0]}("))
         raise ValueError(f"{type(instance).__name__} has no signal {signal!r}; has {alike}")
-    name, types = declared.get(wanted, match[1]), match[2]
+    name, _, types = wanted.rstrip(")").partition("(")
+    name = declared.get(wanted, name)
     bound = getattr(instance, name)._signal
-    overloads = [s for s in native if s.startswith(f"{name}(")]
-    if wanted in native and types and len(overloads) > 1:
-        bound = bound[types] if _hasOverload(bound, types) else bound
-    return name, bound, len(types.split(",")) if types else 0
+    if wanted in native and types and sum(s.startswith(f"{name}(") for s in native) > 1:
+        bound = _overload(bound, types)
+    return bound, len(types.split(",")) if types else 0
 
 
-def _hasOverload(bound: QtCore.SignalInstance, types: str) -> bool:
+def _nativeSignals(instance: QtCore.QObject) -> list[str]:
+    meta = instance.metaObject()
+    methods = [meta.method(index) for index in range(meta.methodCount())]
+    return [bytes(m.methodSignature().data()).decode() for m in methods if m.methodType() == QtCore.QMetaMethod.Signal]
+
+
+def _overload(bound: QtCore.SignalInstance, types: str) -> QtCore.SignalInstance:
+    """The overload with these C++ types, where PySide6 tells it from the others."""
     try:
-        bound[types]
+        return bound[types]
     except (IndexError, KeyError, TypeError):
-        return False
+        return bound
+
+
+def _join(instance: QtCore.QObject, key: str, bound: QtCore.SignalInstance, slot: Callable, count: int | None) -> bool:
+    """Connect, and note it with the object, under the signal as it was written."""
+    connection = bound.connect(guarded(slot, count))
+    instance.__dict__.setdefault("_connections", []).append((key, slot, connection))
     return True
 
 
-def _join(instance, key, bound, slot, count, name=None) -> bool:
-    called = guarded(slot, count)
-    instance.__dict__.setdefault("_connections", []).append((key, slot, bound, called))
-    bound.connect(called)
-    return True
-
-
-def _part(instance, key, bound, slot) -> bool:
+def _part(instance: QtCore.QObject, key: str, slot: Callable | None) -> bool:
+    """Undo the first connection of a signal to a slot, all of them where there is no slot."""
     connections = instance.__dict__.get("_connections", [])
-    ended = [c for c in connections if c[0] == key and (slot is None or c[1] == slot)]
-    for connection in ended if slot is None else ended[:1]:
-        connection[2].disconnect(connection[3])
-        connections.remove(connection)
+    ended = [made for made in connections if made[0] == key and (slot is None or made[1] == slot)]
+    for made in ended if slot is None else ended[:1]:
+        _nativeDisconnect(made[2])
+        connections.remove(made)
     return bool(ended)

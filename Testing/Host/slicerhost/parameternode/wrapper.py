@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -26,15 +27,23 @@ class _Parameter:
         self.default = default or first(split(hint)[1], Default) or Default(generator=self.serializer.default)
 
     def __get__(self, wrapper: ParameterNode | None, owner: type | None = None) -> Any:
-        return self if wrapper is None else self.serializer.read(wrapper.parameterNode, self.name)
+        return self if wrapper is None else wrapper._values[self.name]
 
     def __set__(self, wrapper: ParameterNode, value: Any) -> None:
         with slicer.util.NodeModify(wrapper.parameterNode):
             self.serializer.write(wrapper.parameterNode, self.name, value)
+            self.update(wrapper)
+
+    def update(self, wrapper: ParameterNode) -> None:
+        """Take the value from the node."""
+        wrapper._values[self.name] = self.serializer.read(wrapper.parameterNode, self.name)
 
 
 class ParameterNode:
     """What the decorator adds to a class.
+
+    As in Slicer it keeps the values and reads them again whenever the node changes. Closing the scene empties the node: a
+    wrapper that is still there then fails to read it, so modules let go of theirs when the scene starts to close.
 
     Attributes:
         parameterNode: the vtkMRMLScriptedModuleNode that holds the values.
@@ -49,9 +58,13 @@ class ParameterNode:
         self._guis: dict[int, tuple[dict[str, GuiConnector], int]] = {}
         self._nextTag = 0
         self._updatingGui = False
+        self._values: dict[str, Any] = {}
         for name, parameter in self.allParameters.items():
             if not parameter.serializer.isIn(parameterNode, name):
                 parameter.serializer.write(parameterNode, name, parameter.default.value)
+            parameter.update(self)
+        tag = parameterNode.AddObserver(vtk.vtkCommand.ModifiedEvent, _updating(weakref.ref(self)))
+        weakref.finalize(self, parameterNode.RemoveObserver, tag)
 
     def default(self, name: str) -> Default:
         return self._parameter(name).default
@@ -141,6 +154,17 @@ class ParameterNode:
                     connector.write(self.getValue(name))
         finally:
             self._updatingGui = False
+
+
+def _updating(wrapper: weakref.ref[ParameterNode]) -> Callable[..., None]:
+    """What follows the node for a wrapper, without keeping the wrapper alive."""
+
+    def update(*_event: object) -> None:
+        followed = wrapper()
+        for parameter in followed.allParameters.values() if followed is not None else ():
+            parameter.update(followed)
+
+    return update
 
 
 def parameterNodeWrapper(cls: type | None = None) -> Any:
