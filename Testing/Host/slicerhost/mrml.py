@@ -65,6 +65,7 @@ class Application:
         for name, className in MODULE_LOGICS.items():
             self._startModule(name, getattr(slicer, className)(), shareFolder)
         self.sliceLogics = {name: self._startSliceView(name, orientation) for name, orientation in SLICE_VIEWS.items()}
+        self._addThreeDView()
         self._hierarchyItems = SubjectHierarchyItems(self._scene)
 
     def applicationLogic(self) -> slicer.vtkSlicerApplicationLogic:
@@ -135,6 +136,15 @@ class Application:
         node.SetOrientation(orientation)
         node.SetMappedInLayout(1)
         return logic
+
+    def _addThreeDView(self) -> None:
+        """A 3D view without a window: its node alone, which closing the scene leaves there."""
+        node = slicer.vtkMRMLViewNode()
+        node.SetName("View1")
+        node.SetLayoutName("1")
+        node.SetSingletonTag("1")
+        node.SetMappedInLayout(1)
+        self._scene.AddNode(node)
 
 
 def _installModules() -> None:

@@ -1,0 +1,155 @@
+"""Slicer's slice and 3D views, rendered off screen by its own displayable managers: for screenshots, and to test colours.
+
+Needs OpenGL without a screen (Debian: libegl1, libgl1-mesa-dri).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import slicer
+import vtk
+from vtk.util.numpy_support import vtk_to_numpy
+
+os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow" if sys.platform == "linux" else "")
+
+IN_SLICES = (
+    "vtkMRMLModelSliceDisplayableManager",
+    "vtkMRMLSegmentationsDisplayableManager2D",
+    "vtkMRMLOrientationMarkerDisplayableManager",
+    "vtkMRMLRulerDisplayableManager",
+)
+IN_3D = (
+    "vtkMRMLCameraDisplayableManager",
+    "vtkMRMLViewDisplayableManager",
+    "vtkMRMLModelDisplayableManager",
+    "vtkMRMLSegmentationsDisplayableManager3D",
+)
+
+
+class View:
+    """An off-screen window in which displayable managers show the scene.
+
+    Attributes:
+        size: width and height in pixels.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.size = size
+        self._window = vtk.vtkRenderWindow()
+        self._window.SetOffScreenRendering(True)
+        self._window.SetMultiSamples(0)
+        self._window.SetSize(*size)
+        self._renderer = vtk.vtkRenderer()
+        self._window.AddRenderer(self._renderer)
+        self._interactor = vtk.vtkGenericRenderWindowInteractor()  # without one, managers do not start
+        self._interactor.SetRenderWindow(self._window)
+        self._managers = slicer.vtkMRMLDisplayableManagerGroup()
+        self._managers.SetRenderer(self._renderer)
+
+    def picture(self) -> np.ndarray:
+        """What the view shows now: (height, width, 3) uint8, the top row first."""
+        self._window.Render()
+        grabber = vtk.vtkWindowToImageFilter()
+        grabber.SetInput(self._window)
+        grabber.ReadFrontBufferOff()
+        grabber.Update()
+        image = grabber.GetOutput()
+        width, height, _one = image.GetDimensions()
+        return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(height, width, 3)[::-1].copy()
+
+    def _start(self, factoryClass: type, managerNames: tuple[str, ...], node: slicer.vtkMRMLAbstractViewNode) -> None:
+        factory = factoryClass.GetInstance()
+        for name in managerNames:
+            if not factory.IsDisplayableManagerRegistered(name):
+                factory.RegisterDisplayableManager(name)
+        self._managers.Initialize(factory, self._renderer)
+        self._managers.SetMRMLDisplayableNode(node)
+
+
+class SliceView(View):
+    """One of the application's slice views: "Red" (axial), "Yellow" (sagittal) or "Green" (coronal)."""
+
+    def __init__(self, name: str = "Red", size: tuple[int, int] = (500, 500)) -> None:
+        super().__init__(size)
+        self._logic = slicer.app.sliceLogics[name]
+        self._renderer.GetActiveCamera().ParallelProjectionOn()
+        self._mapper = vtk.vtkImageMapper()
+        self._mapper.SetColorWindow(255)
+        self._mapper.SetColorLevel(127.5)
+        self._background = vtk.vtkActor2D()
+        self._background.SetMapper(self._mapper)
+        self._background.GetProperty().SetDisplayLocationToBackground()
+        self._background.VisibilityOff()
+        self._renderer.AddViewProp(self._background)  # before the managers' own: what comes later is drawn over it
+        self._start(slicer.vtkMRMLSliceViewDisplayableManagerFactory, IN_SLICES, self._logic.GetSliceNode())
+
+    def show(self, volumeNode: slicer.vtkMRMLScalarVolumeNode) -> None:
+        """Show the volume, fitted into the view, cut in its middle."""
+        self._logic.GetSliceCompositeNode().SetBackgroundVolumeID(volumeNode.GetID())
+        self._logic.ResizeSliceNode(*self.size)
+        self._logic.FitSliceToBackground(*self.size)
+        self._mapper.SetInputConnection(self._logic.GetImageDataConnection())
+        self._background.VisibilityOn()
+
+    def pixelOf(self, ras: np.ndarray) -> tuple[int, int]:
+        """Row and column of the pixel that shows this point (3,) of the world, or of the point nearest to it in the slice."""
+        toRAS = slicer.util.arrayFromVTKMatrix(self._logic.GetSliceNode().GetXYToRAS())
+        x, y = np.linalg.solve(toRAS, [*ras, 1.0])[:2]
+        return self.size[1] - 1 - round(float(y)), round(float(x))
+
+
+class ThreeDView(View):
+    """The application's 3D view."""
+
+    def __init__(self, size: tuple[int, int] = (500, 500)) -> None:
+        super().__init__(size)
+        node = slicer.mrmlScene.GetSingletonNode("1", "vtkMRMLViewNode")
+        node.SetBoxVisible(False)
+        node.SetAxisLabelsVisible(False)
+        self._start(slicer.vtkMRMLThreeDViewDisplayableManagerFactory, IN_3D, node)
+
+    def fit(self) -> None:
+        """Look from the front at all that is there."""
+        cameras = self._managers.GetDisplayableManagerByClassName("vtkMRMLCameraDisplayableManager")
+        cameras.GetCameraNode().RotateTo(slicer.vtkMRMLCameraNode.Anterior)
+        self._renderer.ResetCamera()
+        self._renderer.GetActiveCamera().Dolly(1.5)  # VTK leaves room for the surfaces to be turned
+        self._renderer.ResetCameraClippingRange()
+
+
+def savePicture(picture: np.ndarray, path: Path) -> None:
+    """Write a picture (height, width, 3) as PNG."""
+    image = vtk.vtkImageData()
+    image.SetDimensions(picture.shape[1], picture.shape[0], 1)
+    image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 3)
+    vtk_to_numpy(image.GetPointData().GetScalars())[:] = picture[::-1].reshape(-1, 3)
+    writer = vtk.vtkPNGWriter()
+    writer.SetFileName(str(path))
+    writer.SetInputData(image)
+    writer.Write()
+
+
+def fourUp(volumeNode: slicer.vtkMRMLScalarVolumeNode, ras: Sequence[float], size: tuple[int, int] = (500, 400)) -> np.ndarray:
+    """Slicer's four-up layout as one picture: axial and 3D above, coronal and sagittal below.
+
+    Args:
+        ras: the point of the world where the slices cut the volume.
+        size: of each view, without the line around it.
+    """
+    axial, coronal, sagittal = slices = [SliceView(name, size) for name in ("Red", "Green", "Yellow")]
+    for view in slices:
+        view.show(volumeNode)
+    slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *ras, slicer.vtkMRMLSliceNode.OffsetJumpSlice)
+    surfaces = ThreeDView(size)
+    surfaces.fit()
+    rows = ((axial, surfaces), (coronal, sagittal))
+    return np.vstack([np.hstack([_framed(view.picture()) for view in row]) for row in rows])
+
+
+def _framed(picture: np.ndarray) -> np.ndarray:
+    return np.pad(picture, ((1, 1), (1, 1), (0, 0)), constant_values=90)
