@@ -35,15 +35,17 @@ class _Parameter:
             self.update(wrapper)
 
     def update(self, wrapper: ParameterNode) -> None:
-        """Take the value from the node."""
+        """Take the value from the node, which gets the default where it has none."""
+        if not self.serializer.isIn(wrapper.parameterNode, self.name):
+            self.serializer.write(wrapper.parameterNode, self.name, self.default.value)
         wrapper._values[self.name] = self.serializer.read(wrapper.parameterNode, self.name)
 
 
 class ParameterNode:
     """What the decorator adds to a class.
 
-    As in Slicer it keeps the values and reads them again whenever the node changes. Closing the scene empties the node: a
-    wrapper that is still there then fails to read it, so modules let go of theirs when the scene starts to close.
+    As in Slicer it keeps the values and reads them again whenever the node changes. Closing the scene empties the node, which a
+    wrapper that is still there fills with the defaults again.
 
     Attributes:
         parameterNode: the vtkMRMLScriptedModuleNode that holds the values.
@@ -59,9 +61,7 @@ class ParameterNode:
         self._nextTag = 0
         self._updatingGui = False
         self._values: dict[str, Any] = {}
-        for name, parameter in self.allParameters.items():
-            if not parameter.serializer.isIn(parameterNode, name):
-                parameter.serializer.write(parameterNode, name, parameter.default.value)
+        for parameter in self.allParameters.values():
             parameter.update(self)
         tag = parameterNode.AddObserver(vtk.vtkCommand.ModifiedEvent, _updating(weakref.ref(self)))
         weakref.finalize(self, parameterNode.RemoveObserver, tag)
