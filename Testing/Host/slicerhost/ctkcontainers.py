@@ -107,6 +107,8 @@ class ctkCollapsibleGroupBox(_Collapsible, QtWidgets.QGroupBox):
 
     def _reportCollapsed(self, collapsed: bool) -> None:
         self.setChecked(not collapsed)
+        self.setFlat(collapsed)
+        self.setMaximumHeight(HEADER_HEIGHT if collapsed else UNBOUNDED)
 
     def paintEvent(self, event: QtGui.QPaintEvent) -> None:
         """A group box with an arrow where a check box would be."""
