@@ -88,9 +88,9 @@ class Panel:
         self.logic.worker.onLog = lambda line: None
 
     def onTabChanged(self, index: int) -> None:
-        if self.ui.tabWidget.currentWidget() is self.ui.completeTab:
+        if index == self.ui.tabWidget.indexOf(self.ui.completeTab):
             self.completeTab.showAnnotated()
-        elif self.ui.tabWidget.currentWidget() is self.ui.settingsTab:
+        elif index == self.ui.tabWidget.indexOf(self.ui.settingsTab):
             self.settingsTab.showState()
 
     def onWorkerReady(self, ready) -> None:

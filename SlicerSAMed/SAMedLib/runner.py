@@ -23,6 +23,10 @@ PHASES = {
 }
 
 
+def _ignore(event) -> None:
+    """Nobody wants to know."""
+
+
 class Runner(JobListener):
     """Runs one job at a time.
 
@@ -37,8 +41,8 @@ class Runner(JobListener):
         self._job: Job | None = None
         self._button = None
         self._buttonText = ""
-        self._onSuccess: Callable[[object], None] = lambda outcome: None
-        self._onMetrics: Callable[[object], None] = lambda metrics: None
+        self._onSuccess: Callable[[object], None] = _ignore
+        self._onMetrics: Callable[[object], None] = _ignore
         self.ui.progressBar.visible = False
 
     @property
@@ -49,7 +53,7 @@ class Runner(JobListener):
         """Whether this button started what runs, so that it is Cancel now."""
         return self._job is not None and self._button is button
 
-    def run(self, job: Job, button, onSuccess, onMetrics=lambda metrics: None) -> None:
+    def run(self, job: Job, button, onSuccess, onMetrics=_ignore) -> None:
         """Start a job; `onSuccess` gets its outcome. What is wrong with the user's choice is shown at once."""
         self._job, self._button, self._onSuccess, self._onMetrics = job, button, onSuccess, onMetrics
         self._buttonText = button.text
@@ -91,9 +95,10 @@ class Runner(JobListener):
         self._onMetrics(metrics)
 
     def jobSucceeded(self, outcome) -> None:
+        onSuccess = self._onSuccess
         self._rest()
         self.say(_("Done."))
-        self._onSuccess(outcome)
+        onSuccess(outcome)
         self._onChanged()
 
     def jobFailed(self, error: SAMedError) -> None:
@@ -106,7 +111,9 @@ class Runner(JobListener):
 
     def _rest(self) -> None:
         self._button.text = self._buttonText
+        # What was to be told holds the parameter node, which may go with the scene.
         self._job = self._button = None
+        self._onSuccess = self._onMetrics = _ignore
         self.ui.progressBar.visible = False
 
 

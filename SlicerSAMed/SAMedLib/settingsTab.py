@@ -32,6 +32,7 @@ class SettingsTab:
 
     def showState(self) -> None:
         """Read anew what is installed and fetched; not needed at every change of the parameter node."""
+        self._isComplete = not missingPackages()
         versions = installedVersions()
         lines = [f"{name}: {version or _('not installed')}" for name, version in versions.items()]
         self.ui.versionsLabel.text = "\n".join(lines)
@@ -52,11 +53,10 @@ class SettingsTab:
 
     def refresh(self) -> None:
         runner, isFree = self.panel.runner, not self.panel.runner.isBusy
-        isComplete = not missingPackages()
-        self.ui.installButton.enabled = isFree and not isComplete
+        self.ui.installButton.enabled = isFree and not self._isComplete
         self.ui.reinstallButton.enabled = isFree
         isOurs = runner.isRunBy(self.ui.fetchButton)
-        self.ui.fetchButton.enabled = isOurs or (isFree and isComplete and self.ui.baseModelsList.currentRow >= 0)
+        self.ui.fetchButton.enabled = isOurs or (isFree and self._isComplete and self.ui.baseModelsList.currentRow >= 0)
         self.ui.clearCacheButton.enabled = isFree
         self.ui.freeMemoryButton.enabled = isFree and self.panel.logic.worker.isRunning
 

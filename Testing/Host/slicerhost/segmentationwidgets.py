@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import shiboken6
 import slicer
 import vtk
 from PySide6 import QtCore, QtWidgets
@@ -38,7 +39,8 @@ class qMRMLSegmentationShow3DButton(ctkMenuButton):
             self._segmentationNode.RemoveObserver(self._observer)
         self._segmentationNode = node
         if node is not None:
-            self._observer = node.AddObserver(vtk.vtkCommand.AnyEvent, lambda *_: self._update())
+            # The node may outlive the panel, whose widgets Qt deletes.
+            self._observer = node.AddObserver(vtk.vtkCommand.AnyEvent, lambda *_: shiboken6.isValid(self) and self._update())
         self._update()
 
     def _update(self) -> None:
