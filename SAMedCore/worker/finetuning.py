@@ -40,6 +40,8 @@ def finetuned(request: Finetune, job: Job) -> dict[str, Any]:
     orientation = _orientation(request, recipe)
     device = choose_device(request.device)
     job.progress("loading", 0, 1)
+    if not request.scans:
+        raise InputError("there is no scan to learn from: add one with its segmentation.")
     pairs = [_pair(number, scan) for number, scan in enumerate(request.scans, start=1)]
     slices = [
         from_the_feet(scan.slices, axial_count(pair.volume), orientation)

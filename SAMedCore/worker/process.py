@@ -14,6 +14,7 @@ from pathlib import Path
 
 LOG_FILE = "worker.log"
 PAUSE_S = 0.05
+GUARD_MSEC = 100
 GRACE_S = 1.0
 """So long the worker has to leave by itself when stdin ends, before its guard kills it."""
 
@@ -106,7 +107,7 @@ def _guard(worker: int, requests: int, folder: Path) -> None:
 
     poller = select.poll()
     poller.register(requests, 0)  # no event but the hang-up, so that nothing is read
-    while os.getppid() == worker and not poller.poll(250):
+    while os.getppid() == worker and not poller.poll(GUARD_MSEC):
         pass
     hung_up = os.getppid() == worker
     patience = time.monotonic() + GRACE_S

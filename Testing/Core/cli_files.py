@@ -1,7 +1,7 @@
 """A crop of the sample CT and a small seeded network on the disk, for the tests of the command line; and its commands."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,11 +12,18 @@ from SAMedCore.labels import SYNAPSE_ORGANS
 from SAMedCore.model.lora import LoraSettings, add_lora
 from SAMedCore.model.sam import VitSize
 from SAMedCore.preprocessing import Preprocessing
+from SAMedCore.training.presets import PRESETS, Stage
 
 LABELS = SYNAPSE_ORGANS.subset(["spleen", "liver", "aorta"])
 SLICES = slice(70, 74)
 ONE_BLOCK = VitSize(embed_dim=768, depth=1, num_heads=12, global_attn_indexes=(0,))
 SMALL = Preprocessing(sizes=(48, 64))
+SMALL_FEW_SHOT = replace(
+    PRESETS["few-shot"],
+    sizes=SMALL.sizes,
+    stages=(Stage(trains="decoder", batch_size=2, base_rate=1e-3, warmup_steps=2, planned_epochs=2, epochs=2),),
+)
+"""A recipe of seconds."""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,9 @@
 """Fixtures of the command line's tests."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
-from cli_files import ONE_BLOCK, SLICES, SMALL, Files, seeded_checkpoint
+from cli_files import ONE_BLOCK, SLICES, SMALL, SMALL_FEW_SHOT, Files, seeded_checkpoint
 from written_series import write_series
 
 from SAMedCore.checkpoint import find_base_model
@@ -14,7 +12,6 @@ from SAMedCore.labels import SYNAPSE_ORGANS
 from SAMedCore.model import sam as sam_module
 from SAMedCore.model.sam import build_sam
 from SAMedCore.training import presets
-from SAMedCore.training.presets import PRESETS, Stage
 from SAMedCore.volume import LabelMap, reorient
 
 torch.set_num_threads(2)
@@ -23,10 +20,9 @@ torch.set_num_threads(2)
 @pytest.fixture(scope="module")
 def small_network():
     """The architecture vit_b with one block, and a few-shot recipe of seconds."""
-    stages = (Stage(trains="decoder", batch_size=2, base_rate=1e-3, warmup_steps=2, planned_epochs=2, epochs=2),)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sam_module.VIT_SIZES, "vit_b", ONE_BLOCK)
-        patch.setitem(presets.PRESETS, "few-shot", replace(PRESETS["few-shot"], sizes=SMALL.sizes, stages=stages))
+        patch.setitem(presets.PRESETS, "few-shot", SMALL_FEW_SHOT)
         yield
 
 

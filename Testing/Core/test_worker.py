@@ -1,0 +1,447 @@
+"""The worker as a real process: what it answers, that nothing disturbs its messages, and that cancelling leaves nothing.
+
+Most tests share one worker with a small network that prints and warns all the time; nobody reads its stderr.
+"""
+
+import os
+import signal
+import stat
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cli_files import LABELS, Files
+from scipy.spatial.transform import Rotation
+from worker_process import SMALL, WorkerProcess, written
+
+from SAMedCore import __version__
+from SAMedCore.checkpoint import read_info
+from SAMedCore.completion.complete import complete
+from SAMedCore.formats import read_labelmap, read_volume
+from SAMedCore.inference import load_model
+from SAMedCore.original import export_original
+from SAMedCore.protocol import (
+    LONGEST_LINE,
+    AnnotatedScan,
+    Cancel,
+    Complete,
+    Describe,
+    Error,
+    Fetch,
+    Finetune,
+    Import,
+    Metrics,
+    Progress,
+    RankSlices,
+    Ready,
+    Result,
+    Segment,
+    Shutdown,
+    Slices,
+    Started,
+    VoxelFile,
+    encode,
+)
+from SAMedCore.volume import LabelMap, Volume, reorient
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups and /proc")
+
+CANCEL_S = 2.0
+"""What the panel grants before it kills the worker."""
+
+LEAVE_S = 2.0
+
+
+@pytest.fixture(scope="module")
+def worker(tmp_path_factory, files):
+    running = WorkerProcess(tmp_path_factory.mktemp("worker") / "privé folder", SMALL)
+    running.wait_for(Ready)
+    yield running
+    running.process.stdin.close()
+    assert running.process.wait(timeout=LEAVE_S) == 0
+    assert not running.folder.exists()
+
+
+@pytest.fixture
+def worker_alone(tmp_path):
+    running = WorkerProcess(tmp_path / "private")
+    yield running
+    running.process.kill()
+    running.process.wait()
+
+
+@pytest.fixture
+def another_worker(tmp_path):
+    running = WorkerProcess(tmp_path / "private", SMALL)
+    yield running
+    running.process.kill()
+    running.process.wait()
+
+
+@pytest.fixture(scope="module")
+def volume(files) -> Volume:
+    return read_volume(files.ct)
+
+
+@pytest.fixture(scope="module")
+def labelmap(files) -> LabelMap:
+    return read_labelmap(files.labels)
+
+
+@pytest.fixture(scope="module")
+def expected(files, volume) -> np.ndarray:
+    """The labels by the library itself, in orientation LPS."""
+    segmented = load_model(files.checkpoint, "cpu", base_weights=files.base).segment(volume)
+    return reorient(segmented, "LPS").voxels
+
+
+@pytest.fixture
+def ask_segment(worker, files, volume):
+    def request(file: VoxelFile | None = None, **options) -> Segment:
+        file = file or written(worker.folder, "ct", volume)
+        return Segment(file, **{"model": str(files.checkpoint), "base": str(files.base), "device": "cpu", **options})
+
+    return request
+
+
+@pytest.fixture
+def long_volume(volume) -> Volume:
+    """Of as many slices as take minutes."""
+    return replace(volume, voxels=np.tile(volume.voxels, (250, 1, 1)))
+
+
+def turned(volume: Volume, degrees: float) -> Volume:
+    matrix = np.eye(4)
+    matrix[:3, :3] = Rotation.from_euler("xyz", (degrees, -degrees, degrees / 2), degrees=True).as_matrix()
+    return replace(volume, ijk_to_lps=matrix @ volume.ijk_to_lps)
+
+
+def segmented(events) -> np.ndarray:
+    """The voxels of a segmentation's label map, whose file is removed as the panel does."""
+    path = Path(events[-1].values["labelmap"]["path"])
+    voxels = np.load(path)
+    path.unlink()
+    return voxels
+
+
+def only_inputs(worker) -> bool:
+    kept = {"ct.npy", "labels.npy", "worker.log"}
+    return {path.name for path in worker.folder.iterdir() if path.is_file()} <= kept
+
+
+def test_the_worker_tells_its_process_and_then_its_devices(worker_alone):
+    started, number = worker_alone.next()
+    assert (started, number) == (Started(worker_alone.pid), 0)
+    assert os.getpgid(worker_alone.pid) == worker_alone.pid
+    ready, _ = worker_alone.next()
+    assert (ready.pid, ready.version, ready.devices[-1].name) == (worker_alone.pid, __version__, "cpu")
+    assert ready.devices[-1].description == "CPU, 2 threads"
+    worker_alone.send(Shutdown())
+    assert worker_alone.process.wait(timeout=LEAVE_S) == 0
+    assert worker_alone.seconds_until(lambda: not worker_alone.processes()) < LEAVE_S
+    assert not worker_alone.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "degrees"), [("LPS", 0), ("RAS", 7), ("LPI", 0), ("SLP", 0), ("PIR", -12)], ids=lambda value: str(value)
+)
+def test_segmentations_equal_the_librarys_and_slices_are_there_when_they_are_told(
+    worker, ask_segment, volume, expected, code, degrees
+):
+    oriented = reorient(volume, code)
+    stored = turned(oriented, degrees)
+    wanted = reorient(LabelMap(expected, reorient(volume, "LPS").ijk_to_lps, LABELS), code).voxels
+    number = worker.send(ask_segment(written(worker.folder, "ct", stored)))
+    told = np.zeros(wanted.shape, int)
+    while not isinstance(event := worker.next()[0], Result):
+        assert isinstance(event, Progress | Slices), event
+        if isinstance(event, Slices):
+            box = tuple(slice(*each) for each in event.box)
+            assert np.array_equal(np.load(event.labelmap, mmap_mode="r")[box], wanted[box])
+            told[box] += 1
+    path = Path(event.values["labelmap"]["path"])
+    assert path.name == f"labelmap-{number}.npy"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert np.array_equal(event.values["labelmap"]["ijk_to_lps"], stored.ijk_to_lps)
+    assert event.values["labelmap"]["labels"] == LABELS.to_json()
+    assert np.array_equal(segmented([event]), wanted)
+    assert (told == 1).all()
+
+
+def test_chosen_slices_and_labels_alone_are_segmented(worker, ask_segment, expected):
+    events = worker.ask(ask_segment(slices=(1, 2), labels=("Liver",)))
+    wanted = np.where(expected == LABELS.subset(["liver"]).values[0], expected, 0)
+    wanted[[0, 3]] = 0
+    axial = {event.box[0] for event in events if isinstance(event, Slices)}
+    assert {k for box in axial for k in range(*box)} == {1, 2}
+    result = events[-1].values["labelmap"]
+    assert [label["name"] for label in result["labels"]] == ["liver"]
+    voxels = LabelMap(segmented(events), np.array(result["ijk_to_lps"]), LABELS)
+    assert np.array_equal(reorient(voxels, "LPS").voxels, wanted)
+
+
+def test_the_model_is_loaded_once_and_again_when_its_files_change(worker, ask_segment, files):
+    def phases():
+        events = worker.ask(ask_segment(slices=(0,)))
+        segmented(events)
+        return [event.phase for event in events if isinstance(event, Progress)]
+
+    phases()
+    assert "loading" not in phases()
+    os.utime(files.checkpoint / "samed.json")
+    assert "loading" in phases()
+
+
+def test_the_voxels_are_unmapped_when_the_answer_comes(worker, ask_segment):
+    for request in (ask_segment(labels=("heart",)), ask_segment(slices=(0,))):
+        events = worker.ask(request)
+        assert str(worker.folder) not in Path(f"/proc/{worker.pid}/maps").read_text()
+    segmented(events)
+
+
+def test_what_is_printed_reaches_the_log_alone(worker, ask_segment):
+    segmented(worker.ask(ask_segment(slices=(0,))))
+    assert worker.log.count('{"type": "Result", "number": 1}') >= 3
+    assert len(worker.log) > 2 * 65536
+
+
+def test_lines_may_come_in_pieces_and_senseless_ones_disturb_nothing(worker):
+    request = encode(Describe("abdomen-demo"), 1001)
+    for piece in (request[:1], request[1:40], request[40:]):
+        worker.write(piece)
+        time.sleep(0.05)
+    assert worker.next()[1] == 1001
+    worker.write(b"x" * (LONGEST_LINE + 10) + b"\n")
+    worker.write(b"\xff no message\n" + encode(Describe("abdomen-demo"), 1002))
+    complaint, number = worker.next()
+    assert (complaint.kind, number) == ("failed", 0)
+    assert "no message" in worker.log
+    assert worker.next()[1] == 1002
+
+
+def test_a_request_that_comes_too_early_is_refused(worker, ask_segment, long_volume):
+    first = worker.send(ask_segment(written(worker.folder, "ct", long_volume)))
+    worker.wait_for(Slices)
+    second = worker.send(Describe("abdomen-demo"))
+    worker.send(Cancel(), second)
+    refused = cancelled = None
+    while cancelled is None:
+        event, number = worker.next()
+        if number == second:
+            refused = event
+            worker.send(Cancel(), first)
+        elif isinstance(event, Error):
+            cancelled = event
+    assert "busy" in refused.message
+    assert cancelled.kind == "cancelled"
+
+
+def seconds_to_cancel(worker, request, after) -> tuple[float, Result | Error]:
+    """Cancel it as soon as `after` holds for an event; how long the answer takes, and the answer."""
+    number = worker.send(request)
+    while not after(worker.next()[0]):
+        pass
+    began = time.monotonic()
+    worker.send(Cancel(), number)
+    while not isinstance(event := worker.next()[0], Result | Error):
+        pass
+    return time.monotonic() - began, event
+
+
+def test_a_cancelled_segmentation_ends_at_once_and_leaves_no_file(worker, ask_segment, long_volume):
+    request = ask_segment(written(worker.folder, "ct", long_volume))
+    seconds, answer = seconds_to_cancel(worker, request, lambda event: isinstance(event, Slices))
+    assert seconds < CANCEL_S
+    assert answer == Error("Cancelled.", "cancelled")
+    assert only_inputs(worker)
+
+
+@pytest.fixture
+def ask_complete(worker, files, volume, labelmap):
+    def request(*slices: int) -> Complete:
+        ct, labels = written(worker.folder, "ct", volume), written(worker.folder, "labels", labelmap)
+        return Complete(ct, labels, slices, base=str(files.base), device="cpu")
+
+    return request
+
+
+def test_a_cancelled_completion_ends_at_once_and_leaves_no_file(worker, ask_complete):
+    def is_encoding(event):
+        return isinstance(event, Progress) and event.phase == "encoding"
+
+    seconds, answer = seconds_to_cancel(worker, ask_complete(0, 1, 3), is_encoding)
+    assert seconds < CANCEL_S
+    assert answer.kind == "cancelled"
+    assert only_inputs(worker)
+
+
+def test_a_completion_is_the_librarys(worker, ask_complete, volume, labelmap):
+    events = worker.ask(ask_complete(0, 3))
+    wanted = complete(volume, labelmap, annotated_slices=(0, 3))
+    values = events[-1].values
+    assert (values["method"], values["estimates"]) == ("interpolation", {})
+    assert (values["annotated"], values["completed"]) == ([0, 3], [1, 2])
+    assert values["summary"] == wanted.summary()
+    assert np.array_equal(segmented(events), wanted.labelmap.voxels)
+
+
+@pytest.fixture
+def ask_finetune(worker, files, volume, labelmap):
+    ct, labels = written(worker.folder, "ct", volume), written(worker.folder, "labels", labelmap)
+
+    def request(out: Path, **options) -> Finetune:
+        scans = (AnnotatedScan(ct, labels, (0, 1, 2, 3)),)
+        return Finetune(scans, str(out), **{"base": str(files.base), "validation": 0.25, "device": "cpu", **options})
+
+    return request
+
+
+def test_a_fine_tuned_checkpoint_segments(worker, ask_finetune, ask_segment, tmp_path):
+    out = tmp_path / "mine"
+    *events, result = worker.ask(ask_finetune(out, classes=("liver", "aorta"), epochs=3))
+    assert isinstance(result, Result), result
+    metrics = [event for event in events if isinstance(event, Metrics)]
+    dices = [event.validation_dice for event in metrics if event.validation_dice is not None]
+    assert len(dices) == 3
+    assert result.values == {"checkpoint": str(out), "validation_dice": max(dices), "cancelled": False}
+    assert [event.step for event in metrics] == sorted(event.step for event in metrics)
+    assert (metrics[-1].step, metrics[-1].epoch) == (metrics[-1].steps, metrics[-1].epochs)
+    assert {event.phase for event in events if isinstance(event, Progress)} == {"loading", "encoding", "training"}
+    assert read_info(out).labels.names == ("liver", "aorta")
+    events = worker.ask(ask_segment(model=str(out)))
+    assert [label["name"] for label in events[-1].values["labelmap"]["labels"]] == ["liver", "aorta"]
+    assert set(np.unique(segmented(events)).tolist()) <= {0, 5, 7}
+
+
+def test_a_cancelled_training_keeps_its_best_checkpoint(worker, ask_finetune, tmp_path):
+    def has_an_epoch(event):
+        return isinstance(event, Metrics) and event.validation_dice is not None
+
+    seconds, answer = seconds_to_cancel(worker, ask_finetune(tmp_path / "mine", epochs=10_000), has_an_epoch)
+    assert seconds < CANCEL_S
+    assert answer.values["cancelled"] is True
+    assert answer.values["validation_dice"] == read_info(tmp_path / "mine").metrics["validation_dice"]
+    assert only_inputs(worker)
+
+
+def test_a_training_cancelled_before_its_first_epoch_leaves_nothing(worker, ask_finetune, tmp_path):
+    def is_encoding(event):
+        return isinstance(event, Progress) and event.phase == "encoding"
+
+    seconds, answer = seconds_to_cancel(worker, ask_finetune(tmp_path / "mine"), is_encoding)
+    assert seconds < CANCEL_S
+    assert answer.kind == "cancelled"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_slicers_end_ends_a_training_and_the_same_request_goes_on_with_it(another_worker, worker, ask_finetune, tmp_path):
+    out = tmp_path / "mine"
+    another_worker.send(ask_finetune(out, epochs=10_000))
+    while not (isinstance(event := another_worker.next()[0], Metrics) and event.validation_dice is not None):
+        pass
+    assert "sleep 600" in another_worker.processes()
+    another_worker.process.stdin.close()
+    seconds = another_worker.seconds_until(lambda: not another_worker.processes() and not another_worker.folder.exists())
+    assert seconds < LEAVE_S
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.training"]
+
+    refused = worker.ask(ask_finetune(out, epochs=3))[-1]
+    assert refused.kind == "input"
+    assert "mine.training" in refused.message
+    number = worker.send(ask_finetune(out, epochs=10_000))
+    while not isinstance(event := worker.next()[0], Metrics):
+        pass
+    assert event.epoch > 1
+    worker.send(Cancel(), number)
+    assert worker.wait_for(Result)[-1].values["cancelled"] is True
+    assert out.is_dir()
+
+
+def test_a_killed_worker_takes_its_children_along_and_leaves_its_folder_to_slicer(
+    another_worker, worker, ask_segment, long_volume
+):
+    # Nobody takes the log either.
+    another_worker.process.stderr.close()
+    another_worker.send(ask_segment(written(worker.folder, "ct", long_volume)))
+    another_worker.wait_for(Slices)
+    assert "sleep 600" in another_worker.processes()
+    os.kill(another_worker.pid, signal.SIGKILL)
+    assert another_worker.seconds_until(lambda: not another_worker.processes()) < LEAVE_S
+    kept = {path.name for path in another_worker.folder.iterdir() if path.is_file()}
+    assert kept == {"labelmap-1.npy", "worker.log"}
+    assert "a warning" in another_worker.log
+
+
+def test_the_least_certain_slices_come_first_with_their_place(worker, ask_segment, files, volume):
+    file = written(worker.folder, "ct", volume)
+    result = worker.ask(RankSlices(file, str(files.checkpoint), str(files.base), "cpu", annotated=(2,)))[-1]
+    rows = result.values["slices"]
+    assert sorted(row["slice"] for row in rows) == [0, 1, 3]
+    doubts = [row["uncertainty"] for row in rows]
+    assert doubts == sorted(doubts, reverse=True)
+    feet_first = reorient(volume, "LPS")
+    for row in rows:
+        i, j, k = (np.linalg.inv(feet_first.ijk_to_lps) @ [*row["centre_lps"], 1])[:3]
+        assert (i, j, k) == pytest.approx((60.5, 50, row["slice"]))
+
+
+def test_an_original_file_is_described_and_imported(worker, files, tmp_path):
+    original = tmp_path / "original.pth"
+    export_original(files.checkpoint, original, files.base)
+    described = worker.ask(Describe(str(original)))[-1]
+    assert described.values == {"original": {"classes": 3, "lora_rank": 4, "lora_in_decoder": False}}
+    result = worker.ask(Import(str(original), str(files.base), str(tmp_path / "imported"), "RPS"))[-1]
+    assert result.values == {"checkpoint": str(tmp_path / "imported")}
+    info = worker.ask(Describe(str(tmp_path / "imported")))[-1].values["info"]
+    assert info["preprocessing"]["orientation"] == "RPS"
+
+
+def test_weights_that_are_here_are_not_fetched_again(worker, lite_weights):
+    assert worker.ask(Fetch("lite"))[-1] == Result({"path": str(lite_weights)})
+
+
+def bad_requests(files: Files, ct: VoxelFile, labels, folder: Path) -> dict[str, tuple]:
+    """What a user may get wrong, and a word of the sentence that says so."""
+    segment = Segment(ct, str(files.checkpoint), str(files.base), "cpu")
+    scan = AnnotatedScan(ct, labels, (0, 1))
+    finetune = Finetune((scan,), str(folder / "out"), base=str(files.base), device="cpu")
+    (folder / "no.npy").write_text("no voxels")
+    flat = ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
+    return {
+        "no such model": (replace(segment, model="nowhere"), "no such checkpoint"),
+        "no such base": (replace(segment, base="nowhere.pth"), "no such weights file"),
+        "the wrong base": (Segment(ct, "abdomen-demo", str(files.base), "cpu"), "wrong base model"),
+        "no such label": (replace(segment, labels=("heart",)), 'unknown label "heart"'),
+        "no such slice": (replace(segment, slices=(3, 4)), "0:4"),
+        "no slices": (replace(segment, slices=()), "0:4"),
+        "no such device": (replace(segment, device="cuda:99"), "cuda:99"),
+        "no such precision": (replace(segment, precision="fp8"), "fp8"),
+        "no voxels": (replace(segment, volume=replace(ct, path=str(folder / "no.npy"))), "cannot be read"),
+        "no file": (replace(segment, volume=replace(ct, path="nowhere.npy")), "nowhere.npy"),
+        "no space": (replace(segment, volume=replace(ct, ijk_to_lps=flat)), "matrix"),
+        "one annotated slice": (Complete(ct, labels, (1,), str(files.base), "cpu"), "only slice 1"),
+        "a place that is taken": (replace(finetune, out=str(folder)), "is no checkpoint"),
+        "no start": (replace(finetune, base=None), "nothing to start from"),
+        "no epochs": (replace(finetune, epochs=0), "0 epochs"),
+        "no time": (replace(finetune, minutes=0.0), "0 minutes"),
+        "no scans": (replace(finetune, scans=()), "no scan"),
+        "no annotation": (replace(finetune, scans=(replace(scan, slices=()),)), "scan 1 has no annotated slice"),
+        "another grid": (replace(finetune, scans=(replace(scan, labels=replace(labels, ijk_to_lps=flat)),)), "matrix"),
+        "no such preset": (replace(finetune, preset="best"), "unknown preset"),
+        "nothing to rank": (RankSlices(ct, str(files.checkpoint), str(files.base), "cpu", (0, 1, 2, 3)), "none to rank"),
+        "no original": (Describe(str(files.base)), "not a checkpoint of SAMed's authors"),
+        "no such base to fetch": (Fetch("vit_x"), "unknown base model"),
+    }
+
+
+def test_bad_input_is_named_in_one_sentence(worker, files, volume, labelmap, tmp_path):
+    ct, labels = written(worker.folder, "ct", volume), written(worker.folder, "labels", labelmap)
+    for case, (request, said) in bad_requests(files, ct, labels, tmp_path).items():
+        answer = worker.ask(request)[-1]
+        assert isinstance(answer, Error), case
+        assert answer.kind == "input", (case, answer)
+        assert said in answer.message, (case, answer)
+        assert "\n" not in answer.message
+    assert only_inputs(worker)
