@@ -1,0 +1,56 @@
+"""Programs to put in the place of PythonSlicer, and what remains of them."""
+
+import stat
+import sys
+import time
+from pathlib import Path
+
+import slicer
+
+LAUNCHER = """#!{python}
+import subprocess, sys
+sys.exit(subprocess.Popen([{python!r}, *sys.argv[1:]]).wait())
+"""
+"""As PythonSlicer does: it starts the real interpreter as its child, which inherits its pipes, and waits."""
+
+SCRIPTED = """#!{python}
+import json, os, sys, time
+folder = sys.argv[sys.argv.index("--folder") + 1]
+def say(kind, number=0, **values):
+    line = json.dumps({{"type": kind, "number": number, **values}}).encode() + b"\\n"
+    os.write(1, line)
+say("Started", pid=os.getpid())
+say("Ready", pid=os.getpid(), version="0", devices=[{{"name": "cpu", "description": "CPU, 1 thread"}}], protocol=1)
+{body}
+"""
+"""A worker that says what a test wants it to say; `body` is Python that uses `say` and `folder`."""
+
+
+def write(path: Path, text: str, **values: str) -> str:
+    """An executable Python program at `path`."""
+    path.write_text(text.format(python=sys.executable, **values))
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+def isRunning(pid: int) -> bool:
+    """Whether a process of this number is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def privateFolders() -> list[Path]:
+    """What SAMed left in the folder for temporary files."""
+    return sorted(Path(slicer.app.temporaryPath).glob("samed-*"))
+
+
+def secondsUntilGone(pids, most: float) -> float:
+    """How long it takes until none of these processes runs and no private folder is there; `most` at the most."""
+    began = time.monotonic()
+    while any(isRunning(pid) for pid in pids) or privateFolders():
+        if time.monotonic() - began > most:
+            break
+        time.sleep(0.02)
+    return time.monotonic() - began

@@ -1,0 +1,273 @@
+"""The worker as Slicer sees it, when things go wrong: real processes, killed, crashed, silent or talking nonsense."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import launchers
+import slicerhost
+from SAMedCore import protocol
+from SAMedCore.errors import Cancelled, SAMedError
+from SAMedCore.volume import Volume
+from SAMedLib import worker as workerModule
+from SAMedLib.jobs import PlainJob
+from SAMedLib.locations import coreFolder
+from SAMedLib.segmenting import ModelChoice, SegmentJob
+from SAMedLib.worker import Worker
+from scans import crop, ctNode
+
+READY_SECONDS = 60
+GONE_SECONDS = 2.0
+MODEL = ModelChoice("abdomen-demo", device="cpu")
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Makes workers from programs; nothing of them may remain when the test is over."""
+    started = []
+
+    def startWorker(program: str = sys.executable) -> Worker:
+        started.append(Worker(program, str(coreFolder())))
+        return started[-1]
+
+    yield startWorker
+    for each in started:
+        each.stop()
+    assert launchers.privateFolders() == []
+
+
+@pytest.fixture
+def launched(start, tmp_path):
+    """A worker behind a launcher that starts the interpreter as its child, as PythonSlicer does."""
+    return start(launchers.write(tmp_path / "PythonSlicer", launchers.LAUNCHER))
+
+
+@pytest.fixture
+def scripted(start, tmp_path):
+    """A worker that does what `body` says."""
+
+    def startScripted(body: str) -> Worker:
+        return start(launchers.write(tmp_path / "scripted", launchers.SCRIPTED, body=textwrap.dedent(body)))
+
+    return startScripted
+
+
+@pytest.fixture
+def ct(sample_ct, lite_weights):
+    return ctNode(crop(sample_ct, 60, 100))
+
+
+def becomeReady(worker: Worker) -> None:
+    worker.start()
+    slicerhost.waitUntil(lambda: worker.ready is not None, seconds=READY_SECONDS)
+
+
+def segmenting(worker: Worker, ct) -> SegmentJob:
+    """A job that is at its slices."""
+    phases = []
+    job = SegmentJob(worker, ct, None, MODEL)
+    job.listener.jobProgressed = lambda phase, done, total, secondsLeft: phases.append((phase, done))
+    job.start()
+    slicerhost.waitUntil(lambda: phases and phases[-1][0] == "segmenting" and phases[-1][1] > 0, seconds=READY_SECONDS)
+    return job
+
+
+def endOf(job, seconds: float = 5) -> SAMedError:
+    slicerhost.waitUntil(lambda: job.finished, seconds=seconds)
+    return job.error
+
+
+def test_the_interpreter_is_known_and_leads_a_group_of_its_own(launched):
+    becomeReady(launched)
+    launcher, interpreter = launched.pids
+    assert launcher != interpreter == launched.ready.pid
+    assert os.getpgid(interpreter) == interpreter != os.getpgid(launcher)
+
+
+@pytest.mark.parametrize("moment", ["copying", "starting", "segmenting"])
+def test_cancel_is_answered_within_two_seconds_and_leaves_nothing(launched, ct, moment):
+    if moment == "segmenting":
+        job = segmenting(launched, ct)
+    else:
+        job = SegmentJob(launched, ct, None, MODEL).start()
+        if moment == "starting":
+            slicerhost.waitUntil(lambda: job._number is not None)
+    began = time.monotonic()
+    job.cancel()
+    error = endOf(job, seconds=2.5)
+    assert isinstance(error, Cancelled)
+    assert time.monotonic() - began < 2.2
+    files = [path.name for folder in launchers.privateFolders() for path in folder.glob("*.npy")]
+    assert files == []
+    pids = launched.pids
+    launched.stop()
+    assert launchers.secondsUntilGone(pids, GONE_SECONDS) < GONE_SECONDS
+
+
+@pytest.mark.parametrize("victim", ["launcher", "interpreter", "both"])
+def test_a_killed_worker_is_reported_leaves_nothing_and_is_replaced(launched, ct, victim):
+    job = segmenting(launched, ct)
+    launcher, interpreter = pids = launched.pids
+    for pid in {"launcher": (launcher,), "interpreter": (interpreter,), "both": pids}[victim]:
+        os.kill(pid, signal.SIGKILL)
+    error = endOf(job)
+    assert "ended unexpectedly" in str(error)
+    assert "Try again" in str(error)
+    assert launchers.secondsUntilGone(pids, GONE_SECONDS) < GONE_SECONDS
+    again = SegmentJob(launched, ct, None, MODEL, slices=(20,)).start()
+    assert again.wait().GetSegmentation().GetNumberOfSegments() == 8
+
+
+@pytest.mark.parametrize(
+    ("crash", "words"),
+    [("import os; os.abort()", "exit code"), ("raise ImportError('libcudart.so.13 is missing')", "libcudart.so.13")],
+)
+def test_a_crash_at_import_is_reported_and_the_next_try_starts_anew(start, monkeypatch, tmp_path, crash, words):
+    broken = tmp_path / "broken" / "torch"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text(crash)
+    worker = start()
+    worker.coreFolder = os.pathsep.join([str(broken.parent), worker.coreFolder])
+    job = PlainJob(worker, protocol.Describe("abdomen-demo")).start()
+    error = endOf(job, seconds=READY_SECONDS)
+    assert words in str(error)
+    assert "reinstall" in str(error).lower()
+    worker.coreFolder = str(coreFolder())
+    assert PlainJob(worker, protocol.Describe("abdomen-demo")).start().wait()["info"]["base"]["name"] == "lite"
+
+
+def test_a_program_that_cannot_be_started_is_named(start, tmp_path):
+    worker = start(str(tmp_path / "no such PythonSlicer"))
+    error = endOf(PlainJob(worker, protocol.Describe("abdomen-demo")).start())
+    assert "no such PythonSlicer" in str(error)
+
+
+def test_when_slicer_is_killed_so_is_the_worker_and_its_folder_goes(tmp_path, sample_ct, lite_weights):
+    launchers.write(tmp_path / "PythonSlicer", launchers.LAUNCHER)
+    script = f"""
+        import sys
+        sys.path[:0] = {[str(Path(__file__).parent), str(coreFolder()), str(coreFolder() / "SlicerSAMed")]!r}
+        import slicerhost
+        slicerhost.boot()
+        import slicer
+        slicer.app.temporaryPath = {str(tmp_path)!r}
+        from scans import crop, ctNode
+        from SAMedCore import samples
+        from SAMedLib.worker import Worker
+        from SAMedLib.segmenting import ModelChoice, SegmentJob
+        worker = Worker({str(tmp_path / "PythonSlicer")!r}, {str(coreFolder())!r})
+        def tell(phase, done, total, left):
+            if phase == "segmenting" and done:
+                print(*worker.pids, flush=True)
+        job = SegmentJob(worker, ctNode(samples.fetch_sample()[0]), None, ModelChoice("abdomen-demo"))
+        job.listener.jobProgressed = tell
+        job.start().wait()
+    """
+    slicerProcess = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True)
+    pids = [int(pid) for pid in slicerProcess.stdout.readline().split()]
+    assert len(pids) == 2
+    assert all(launchers.isRunning(pid) for pid in pids)
+    assert len(list(tmp_path.glob("samed-*"))) == 1
+    slicerProcess.kill()
+    slicerProcess.wait()
+    deadline = time.monotonic() + GONE_SECONDS
+    while any(launchers.isRunning(pid) for pid in pids) or list(tmp_path.glob("samed-*")):
+        assert time.monotonic() < deadline, "something remained"
+        time.sleep(0.02)
+
+
+def test_folders_of_a_slicer_that_is_gone_are_swept(start, tmp_path, monkeypatch):
+    import slicer
+
+    monkeypatch.setattr(slicer.app, "temporaryPath", str(tmp_path), raising=False)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    (tmp_path / f"samed-{gone.pid}-abc").mkdir()
+    (tmp_path / f"samed-{os.getppid()}-abc").mkdir()
+    (tmp_path / "samed-mine").mkdir()
+    worker = start()
+    worker.start()
+    left = sorted(path.name for path in tmp_path.glob("samed-*") if not path.name.startswith(f"samed-{os.getpid()}-"))
+    worker.stop()
+    assert left == sorted([f"samed-{os.getppid()}-abc", "samed-mine"])
+
+
+def test_lines_in_pieces_oversized_lines_and_nonsense_break_nothing(scripted):
+    worker = scripted("""
+        request = json.loads(sys.stdin.buffer.readline())
+        os.write(1, b"x" * 5_000_000 + b"\\n")
+        os.write(1, b"no message\\n\\xff\\xfe\\n[]\\n")
+        line = json.dumps({"type": "Result", "number": request["number"], "values": {"path": "ä" * 1000}}).encode() + b"\\n"
+        for start in range(0, len(line), 700):
+            os.write(1, line[start:start + 700])
+            time.sleep(0.002)
+        sys.stdin.read()
+    """)
+    assert PlainJob(worker, protocol.Fetch("lite")).start().wait() == {"path": "ä" * 1000}
+
+
+def test_a_flood_on_stderr_blocks_nothing_and_only_the_end_is_kept(scripted):
+    worker = scripted("""
+        request = json.loads(sys.stdin.buffer.readline())
+        for number in range(200_000):
+            sys.stderr.write(f"line {number}\\n")
+        sys.stderr.flush()
+        say("Result", request["number"], values={})
+        sys.stdin.read()
+    """)
+    assert PlainJob(worker, protocol.Fetch("lite")).start().wait() == {}
+    slicerhost.waitUntil(lambda: worker.log and worker.log[-1] == "line 199999", seconds=20)
+    assert len(worker.log) == workerModule.KEPT_LOG_LINES
+
+
+def test_a_worker_that_does_not_obey_is_killed(scripted):
+    worker = scripted("sys.stdin.buffer.readline(); time.sleep(1000)")
+    job = PlainJob(worker, protocol.Fetch("lite")).start()
+    slicerhost.waitUntil(lambda: worker.ready is not None)
+    pids = worker.pids
+    began = time.monotonic()
+    job.cancel()
+    assert isinstance(endOf(job), Cancelled)
+    assert 1.9 < time.monotonic() - began < 3.5
+    assert launchers.secondsUntilGone(pids, GONE_SECONDS) < GONE_SECONDS
+
+
+def test_a_worker_of_another_protocol_is_refused(start, tmp_path):
+    program = launchers.SCRIPTED.replace("protocol=1", "protocol=99")
+    worker = start(launchers.write(tmp_path / "newer", program, body="sys.stdin.read()"))
+    error = endOf(PlainJob(worker, protocol.Fetch("lite")).start())
+    assert "protocol 99" in str(error)
+
+
+def test_the_application_answers_within_100_ms_while_a_job_runs(start, lite_weights):
+    worker = start()
+    becomeReady(worker)
+    voxels = np.random.default_rng(0).integers(-1000, 1000, (120, 512, 512), dtype=np.int16)
+    large = ctNode(Volume(voxels, np.diag([0.8, 0.8, 2.0, 1.0])), "large")
+    with slicerhost.StallMeter() as stalls:
+        job = segmenting(worker, large)
+        job.cancel()
+        endOf(job)
+    assert stalls.longestMs < 100
+
+
+def test_the_second_run_does_not_load_the_model_again(start, ct):
+    worker = start()
+    times = []
+    for _run in range(2):
+        began = time.monotonic()
+        phases = []
+        job = SegmentJob(worker, ct, None, MODEL, slices=(20,))
+        job.listener.jobProgressed = lambda phase, done, total, left, phases=phases: phases.append(phase)
+        job.start().wait()
+        times.append(time.monotonic() - began)
+        if _run:
+            assert "loading" not in phases
+    assert times[1] < times[0]
