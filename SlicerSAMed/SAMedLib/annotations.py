@@ -131,9 +131,12 @@ def _mergedLayers(
     found = np.zeros(highest + 1, bool)
     for layer in layersOf(segmentationNode.GetSegmentation(), labelOfSegment):
         box, drawn = _onVolume(layer, segmentationNode, volumeNode, labelOfSegment)
-        if found[1:].any() and not laterWins:
-            _checkOverlap(voxels[box], drawn, labelOfSegment, segmentationNode.GetName())
-        np.copyto(voxels[box], drawn, where=drawn > 0)
+        if not found[1:].any():
+            voxels[box] = drawn
+        else:
+            if not laterWins:
+                _checkOverlap(voxels[box], drawn, labelOfSegment, segmentationNode.GetName())
+            np.copyto(voxels[box], drawn, where=drawn > 0)
         found[drawn] = True
     return voxels, set(np.flatnonzero(found).tolist())
 

@@ -42,29 +42,29 @@ def mergedLayers(
         Images, each with the values that it holds; what no segment has yet is in the first.
     """
     size = np.array(labelmap.voxels.shape[::-1])
+    dtype = np.min_scalar_type(max(labelmap.labels.values))
     layers = layersOf(segmentation, valueOfSegment)
     placed = [voxelsOnGrid(layer.image, grid, tuple(size)) for layer in layers]
     first = np.min([[0, 0, 0], *(each.begin for each in placed)], axis=0)
     last = np.max([size, *(each.end for each in placed)], axis=0)
-    shape = tuple((last - first)[::-1])
-    chosen = _chosen(labelmap, first, slices)
-    canvases = [_Canvas(np.zeros(shape, labelmap.voxels.dtype))]
+    chosen, inMap = _chosen(labelmap, first, slices), _chosen(labelmap, np.zeros(3, int), slices)
+    canvases: list[_Canvas] = []
     for layer, there in zip(layers, placed, strict=True):
-        drawn = np.zeros(shape, labelmap.voxels.dtype)
+        drawn = np.zeros((last - first)[::-1], dtype)
         values = _values(segmentation, layer, valueOfSegment)
         drawn[boxOf(there.begin - first, there.end - first)] = renumbered(there.voxels, values)
         drawn[chosen] = 0
         canvas = next((each for each in canvases if not np.any((each.voxels > 0) & (drawn > 0))), None)
         if canvas is None:
-            canvas = _Canvas(np.zeros(shape, labelmap.voxels.dtype))
-            canvases.append(canvas)
-        np.copyto(canvas.voxels, drawn, where=drawn > 0)
-        canvas.values.update(valueOfSegment[segmentID] for segmentID in layer.segmentIDs)
+            canvases.append(canvas := _Canvas(drawn))
+        else:
+            np.copyto(canvas.voxels, drawn, where=drawn > 0)
+        canvas.values.update(new for _old, new in values)
+    canvases = canvases or [_Canvas(np.zeros((last - first)[::-1], dtype))]
     canvases[0].values = set(labelmap.labels.values).difference(*(canvas.values for canvas in canvases[1:]))
-    answer = np.zeros(shape, labelmap.voxels.dtype)
-    answer[boxOf(-first, size - first)] = labelmap.voxels
     for canvas in canvases:
-        canvas.voxels[chosen] = np.where(np.isin(answer[chosen], list(canvas.values)), answer[chosen], 0)
+        part = canvas.voxels[boxOf(-first, size - first)]  # a view of what the label map covers
+        part[inMap] = np.where(np.isin(labelmap.voxels[inMap], list(canvas.values)), labelmap.voxels[inMap], 0)
     return [(newLayer(canvas.voxels, grid, first), canvas.values) for canvas in canvases]
 
 

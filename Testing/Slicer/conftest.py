@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,10 @@ import slicer
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
-from SAMedCore.volume import Grid, LabelMap, Volume, reorient
+import slicerhost
+from SAMedCore.volume import Grid, LabelMap, Volume, axial_count, part_of_slices, reorient
 from slicerhost import mrml
+from slicerhost.checks import noTorchInSlicersProcess  # noqa: F401
 
 mrml.boot()
 
@@ -189,3 +192,68 @@ def reopen(tmp_path) -> Callable[[], None]:
         assert slicer.mrmlScene.ReadFromMRB(path)
 
     return saveAndOpen
+
+
+# The real worker, and the sample CT cut down to the few slices that its network has time for.
+
+slicerhost.boot()  # with Qt: the worker's client and the module need it
+
+
+@pytest.fixture(scope="session")
+def logic(lite_weights):
+    """The module's logic, with the real worker; `lite_weights` is the base model of the checkpoint that it is asked for."""
+    import SAMed
+
+    return SAMed.SAMedLogic()
+
+
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """One worker serves all tests of this folder, and is gone before those of another."""
+    worker = sys.modules.get("SAMedLib.worker")
+    if worker is not None and (nextitem is None or not nextitem.path.is_relative_to(Path(__file__).parent)):
+        worker.stopSharedWorker()
+
+
+def some_slices(image: Grid, first: int, last: int) -> Grid:
+    """The axial slices `first` to `last`, counted from the feet, whichever axis they are stacked along."""
+    k, j, i = part_of_slices(image, "LPS", first, last)
+    start = np.eye(4)
+    start[:3, 3] = i.start, j.start, k.start
+    return replace(image, voxels=np.ascontiguousarray(image.voxels[k, j, i]), ijk_to_lps=image.ijk_to_lps @ start)
+
+
+def two_slices(image: Grid) -> Grid:
+    """Two slices through the upper abdomen, or the only one."""
+    count = axial_count(image)
+    return some_slices(image, count * 4 // 5, min(count * 4 // 5 + 1, count - 1))
+
+
+def holed(image: Grid) -> Grid:
+    """In floats, with voxels beyond the scanner's field of view that are no numbers."""
+    voxels = image.voxels.astype(np.float32)
+    voxels[:, :, :30] = np.nan
+    return replace(image, voxels=voxels)
+
+
+THIN_GEOMETRIES = {**GEOMETRIES, "with NaN": holed}
+THIN_CASES = [
+    (geometry, transform)
+    for number, geometry in enumerate(THIN_GEOMETRIES)
+    for transform in (None, list(TRANSFORMS)[number % len(TRANSFORMS)])
+]
+
+
+@pytest.fixture(scope="session")
+def thin_cts(sample_ct) -> dict[str, Volume]:
+    """Two slices of the sample CT in each geometry."""
+    return {name: two_slices(change(sample_ct)) for name, change in THIN_GEOMETRIES.items()}
+
+
+@pytest.fixture(params=THIN_CASES, ids=lambda case: case[0] + (f" under {case[1]}" if case[1] else ""))
+def a_thin_ct(request, thin_cts, load) -> tuple[str, slicer.vtkMRMLScalarVolumeNode]:
+    """Every geometry, without a transform and under one; the geometry's name and the volume node."""
+    geometry, transform = request.param
+    node = load(thin_cts[geometry])
+    if transform is not None:
+        node.SetAndObserveTransformNodeID(transformNode(TRANSFORMS[transform]()).GetID())
+    return geometry, node
