@@ -12,6 +12,22 @@ from slicerhost.checks import noTorchInSlicersProcess  # noqa: F401
 slicerhost.boot()  # before any test file imports the module
 
 
+def pytest_addoption(parser) -> None:
+    parser.addoption("--module-folder", help="where the module and SAMedCore must come from, for an installed tree")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def theRightModule(request) -> None:
+    expected = request.config.getoption("--module-folder")
+    if expected:
+        import SAMedCore
+        import SAMedLib
+        from SAMedLib.locations import coreFolder
+
+        homes = {Path(package.__file__).parents[1] for package in (SAMedCore, SAMedLib)} | {coreFolder()}
+        assert homes == {Path(expected)}
+
+
 @pytest.fixture(autouse=True)
 def cleanScene() -> Iterator[None]:
     """An empty scene and nothing noted before the test; no error inside a slot during it."""
