@@ -12,8 +12,8 @@ GEOMETRY = slicer.vtkSegmentationConverter.GetReferenceImageGeometryParameterNam
 class SavedSegmentation:
     """A segmentation's state at the time this was made.
 
-    The segments, with names, colours and codes, are Slicer's `vtkSegmentationHistory`'s business. It knows nothing of what the
-    node adds to them, which is kept here: the parent transform and the reference geometry.
+    The segments, with names, colours and codes, are the business of Slicer's `vtkSegmentationHistory`. It knows nothing of what
+    the node adds to them, which is kept here: parent transform, reference geometry and attributes.
     """
 
     def __init__(self, segmentationNode: slicer.vtkMRMLSegmentationNode) -> None:
@@ -25,6 +25,7 @@ class SavedSegmentation:
         self._transformID = segmentationNode.GetTransformNodeID()
         self._geometry = segmentation.GetConversionParameter(GEOMETRY)
         self._volumeID = segmentationNode.GetNodeReferenceID(REFERENCE_VOLUME)
+        self._attributes = {name: segmentationNode.GetAttribute(name) for name in segmentationNode.GetAttributeNames()}
         self._representation = segmentation.GetSourceRepresentationName()
 
     def canRevert(self) -> bool:
@@ -49,3 +50,5 @@ class SavedSegmentation:
             node.SetAndObserveTransformNodeID(self._transformID)
             segmentation.SetConversionParameter(GEOMETRY, self._geometry)
             node.SetNodeReferenceID(REFERENCE_VOLUME, self._volumeID)
+            for name in {*node.GetAttributeNames(), *self._attributes}:
+                node.SetAttribute(name, self._attributes.get(name))

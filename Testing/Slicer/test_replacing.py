@@ -168,6 +168,7 @@ def state(segmentationNode) -> list:
         segmentation.ContainsRepresentation(CLOSED_SURFACE),
         segmentationNode.GetTransformNodeID(),
         segmentationNode.GetNodeReferenceID("referenceImageGeometryRef"),
+        {name: segmentationNode.GetAttribute(name) for name in segmentationNode.GetAttributeNames()},
     ]
 
 
@@ -209,6 +210,18 @@ def test_revert_of_an_empty_segmentation_empties_it(load, sample_ct, segmentatio
     writeSegmentation(segmentation_node, sample_labels, node)
     saved.revert()
     assert state(segmentation_node) == before
+
+
+def test_revert_brings_back_what_was_noted_on_the_node(ct_node, a_written_one, another_answer):
+    a_written_one.SetAttribute("before", "1")
+    a_written_one.SetAttribute("both", "old")
+    before = state(a_written_one)
+    saved = SavedSegmentation(a_written_one)
+    a_written_one.RemoveAttribute("before")
+    a_written_one.SetAttribute("both", "new")
+    a_written_one.SetAttribute("after", "2")
+    saved.revert()
+    assert state(a_written_one) == before
 
 
 def test_revert_brings_back_surfaces(ct_node, a_written_one, another_answer):
