@@ -2,8 +2,8 @@
 
 from slicer.i18n import tr as _
 
-from SAMedCore import catalogue
 from SAMedCore.errors import SAMedError
+from SAMedLib import models
 from SAMedLib.annotations import readAnnotation
 from SAMedLib.bindings import ChoiceBinding
 from SAMedLib.completing import CompleteJob
@@ -11,8 +11,6 @@ from SAMedLib.provenance import drawnSlices
 from SAMedLib.sliceText import inWords, parseSlices
 from SAMedLib.undo import SavedSegmentation
 from SAMedLib.volumes import numberOfSlices
-
-METHODS = {"network": _("network"), "interpolation": _("shape interpolation"), "copy": _("copying the nearest slice")}
 
 
 class CompleteTab:
@@ -23,7 +21,7 @@ class CompleteTab:
         self.ui = ui = panel.ui
         self._saved: SavedSegmentation | None = None
         self.base = ChoiceBinding(ui.completeBaseComboBox, "completeBase", lambda: panel.parameterNode)
-        self.base.setItems([(base.name, base.description) for base in catalogue.BASE_MODELS])
+        self.base.setItems(models.baseChoices())
         self.bindings = (self.base,)
         ui.completeButton.connect("clicked(bool)", self.onComplete)
         ui.completeRevertButton.connect("clicked(bool)", self.onRevert)
@@ -100,8 +98,6 @@ class CompleteTab:
 
     def _showEstimate(self, outcome) -> None:
         lines = [outcome.summary]
-        rows = sorted(outcome.estimates.items(), key=lambda row: -row[1])
-        lines += [_("{method}: Dice {dice:.3f}").format(method=METHODS.get(name, name), dice=dice) for name, dice in rows]
-        if rows:
+        if outcome.estimates:
             lines.append(_("Left-out slices are twice as far from the next annotated one as those filled in."))
         self.ui.estimateLabel.text = "\n".join(lines)

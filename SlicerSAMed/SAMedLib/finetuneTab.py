@@ -6,7 +6,6 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from SAMedCore import catalogue
 from SAMedCore.errors import SAMedError
 from SAMedLib import models
 from SAMedLib.annotations import pairsInScene
@@ -43,11 +42,13 @@ class FinetuneTab:
         self.startCheckpoint = ChoiceBinding(ui.startCheckpointComboBox, "startCheckpoint", node)
         self.preset = ChoiceBinding(ui.presetComboBox, "preset", node)
         self.bindings = (self.startBase, self.startCheckpoint, self.preset)
-        self.startBase.setItems([(base.name, base.description) for base in catalogue.BASE_MODELS])
+        self.startBase.setItems(models.baseChoices())
         self.preset.setItems(list(PRESETS))
         self.listModels()
         _setColumns(ui.scansTable, (_("Volume"), _("Segmentation"), _("Annotated slices")))
         _setColumns(ui.classesTable, (_("Class"), _("Segments"), _("Code")))
+        for column in (0, 2):
+            ui.classesTable.horizontalHeader().setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
         ui.addSceneButton.connect("clicked(bool)", self.onAddScene)
         ui.addScanButton.connect("clicked(bool)", self.onAddScan)
         ui.removeScanButton.connect("clicked(bool)", self.onRemoveScan)
@@ -242,6 +243,7 @@ def _setRow(table, row: int, name, segments: str, code: str) -> None:
 def _readOnly(text: str):
     item = qt.QTableWidgetItem(text)
     item.setFlags(qt.Qt.ItemIsEnabled | qt.Qt.ItemIsSelectable)
+    item.setToolTip(text)
     return item
 
 

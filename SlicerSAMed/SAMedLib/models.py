@@ -40,6 +40,11 @@ def choices() -> list[tuple[str, str]]:
     return shipped + [(folder, Path(folder).name) for folder in ownCheckpoints()]
 
 
+def baseChoices() -> list[tuple[str, str]]:
+    """(key, title) of each base model; the title is its description up to the first comma, which fits into the panel."""
+    return [(base.name, base.description.partition(",")[0]) for base in catalogue.BASE_MODELS]
+
+
 def ownCheckpoints() -> list[str]:
     """Folders of checkpoints that are still there."""
     kept = slicer.app.userSettings().value(OWN_CHECKPOINTS)

@@ -39,6 +39,7 @@ class Panel:
         self._tabs = (self.segmentTab, self.completeTab, self.finetuneTab, self.settingsTab)
         self._isRefreshing = False
         ui.tabWidget.connect("currentChanged(int)", self.onTabChanged)
+        self._fitToTab()
         logic.worker.onReady = self.onWorkerReady
         logic.worker.onLog = ui.logText.appendPlainText
 
@@ -88,6 +89,7 @@ class Panel:
         self.logic.worker.onLog = lambda line: None
 
     def onTabChanged(self, index: int) -> None:
+        self._fitToTab()
         if index == self.ui.tabWidget.indexOf(self.ui.completeTab):
             self.completeTab.showAnnotated()
         elif index == self.ui.tabWidget.indexOf(self.ui.settingsTab):
@@ -98,3 +100,11 @@ class Panel:
         if not self.runner.isBusy:
             self.runner.say(_("Ready: {device}").format(device=ready.devices[0].description))
         self.refresh()
+
+    def _fitToTab(self) -> None:
+        """As high as the tab shown: otherwise the longest tab pushes progress and log out of sight on all of them."""
+        ui = self.ui
+        contents = (ui.segmentContents, ui.completeContents, ui.finetuneContents, ui.settingsContents)
+        for index, widget in enumerate(contents):
+            widget.visible = index == ui.tabWidget.currentIndex
+        ui.tabWidget.updateGeometry()
