@@ -121,7 +121,7 @@ def writeModelSlices(
         slices: those to replace, from the feet; None for all.
     """
     writeSegmentation(segmentationNode, labelmap, volumeNode, slices)
-    recordModelSlices(segmentationNode, volumeNode, slices)
+    recordModelSlices(segmentationNode, labelmap, slices)
 
 
 def checkInScene(node) -> None:

@@ -64,7 +64,8 @@ class VoxelWriter:
         for array in arrays:
             path = makePrivateFile(folder / f"voxels-{uuid.uuid4().hex}.npy")
             self.paths.append(path)
-            with path.open("wb") as file:
+            # Not "wb": ext4 writes a file that was truncated to the disk when it is closed, and the application waits.
+            with path.open("r+b") as file:
                 header = {"descr": array.dtype.str, "fortran_order": False, "shape": array.shape}
                 np.lib.format.write_array_header_1_0(file, header)
                 slices = max(1, SLAB_BYTES // max(1, array[0].nbytes))
