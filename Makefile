@@ -9,7 +9,7 @@ export MALLOC_MMAP_THRESHOLD_ := 1073741824
 export MALLOC_TRIM_THRESHOLD_ := 2147483647
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-all check format demo train-demo clean
+.PHONY: help setup test test-all check format demo train-demo screenshots clean
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -42,6 +42,9 @@ format: $(READY) ## put the code into ruff's format
 
 demo: $(READY) ## segment a small real CT with the shipped checkpoint and score it
 	$(BIN)/samed demo
+
+screenshots: $(READY) ## draw the pictures of the documentation; some minutes
+	PYTHONPATH=SlicerSAMed:Testing/Host $(BIN)/python Docs/draw_screenshots.py
 
 train-demo: $(READY) ## train the shipped checkpoint again
 	$(BIN)/python -m SAMedCore.training.demo
