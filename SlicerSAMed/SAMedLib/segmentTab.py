@@ -204,10 +204,17 @@ class SegmentTab:
         def onSegmented(segmentationNode):
             self._saved = saved
             node.outputSegmentation = segmentationNode
-            self.ui.volumesLabel.text = volumesInWords(addVolumesTable(segmentationNode, node.inputVolume))
             self.ui.rankedList.clear()
+            self.ui.volumesLabel.text = _("Measuring volumes...")
+            # Takes seconds on a large scan: the result is shown first.
+            qt.QTimer.singleShot(0, lambda: self._measure(segmentationNode, job.volumeNode))
 
         self.panel.runner.run(job, self.ui.applyButton, onSegmented)
+
+    def _measure(self, segmentationNode, volumeNode) -> None:
+        self.ui.volumesLabel.text = ""
+        if segmentationNode.GetScene() is not None and volumeNode.GetScene() is not None:
+            self.ui.volumesLabel.text = volumesInWords(addVolumesTable(segmentationNode, volumeNode))
 
     def _showRanking(self, slices) -> None:
         self.ui.rankedList.clear()

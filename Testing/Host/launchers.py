@@ -16,8 +16,8 @@ sys.exit(subprocess.Popen([{python!r}, *sys.argv[1:]]).wait())
 SCRIPTED = """#!{python}
 import json, os, sys, time
 folder = sys.argv[sys.argv.index("--folder") + 1]
-def say(kind, number=0, **values):
-    line = json.dumps({{"type": kind, "number": number, **values}}).encode() + b"\\n"
+def say(type_, number=0, **values):
+    line = json.dumps({{"type": type_, "number": number, **values}}).encode() + b"\\n"
     os.write(1, line)
 say("Started", pid=os.getpid())
 say("Ready", pid=os.getpid(), version="0", devices=[{{"name": "cpu", "description": "CPU, 1 thread"}}], protocol=1)

@@ -40,6 +40,12 @@ def labelsIn(segmentationNode, volumeNode) -> np.ndarray:
         return np.zeros(volumeNode.GetImageData().GetDimensions()[::-1], np.uint8)
 
 
+def segmentIn(segmentationNode, name: str, volumeNode) -> np.ndarray:
+    """(k, j, i) bool: where the segment of this name is."""
+    segmentID = segmentationNode.GetSegmentation().GetSegmentIdBySegmentName(name)
+    return slicer.util.arrayFromSegmentBinaryLabelmap(segmentationNode, segmentID, volumeNode) > 0
+
+
 def paint(segmentationNode, volumeNode, name: str, k: int, box: tuple[slice, slice]) -> None:
     """What a person does in the Segment Editor: paint a box on slice k, over whatever is there."""
     segmentation = segmentationNode.GetSegmentation()

@@ -163,13 +163,26 @@ def test_own_checkpoints_are_offered_again(panel, tmp_path):
     assert json.loads(slicer.app.userSettings().value(models.OWN_CHECKPOINTS)) == [str(tmp_path / "liver")]
 
 
-def test_every_widget_has_a_tool_tip_and_the_keyboard_goes_from_top_to_bottom(panel):
+def test_every_widget_has_a_tool_tip(panel):
     kinds = (qt.QPushButton, qt.QComboBox, qt.QSpinBox, qt.QLineEdit, qt.QListWidget, qt.QTableWidget, qt.QRadioButton)
-    named = [
-        widget for widget in vars(panel.ui).values() if isinstance(widget, kinds) and not widget.objectName.startswith("qt_")
-    ]
+    widgets = [widget for widget in vars(panel.ui).values() if isinstance(widget, kinds)]
+    named = [widget for widget in widgets if not widget.objectName.startswith("qt_")]
     assert len(named) > 30
     assert [widget.objectName for widget in named if not widget.toolTip] == []
+
+
+@pytest.mark.parametrize("tab", ["segmentTab", "completeTab", "finetuneTab", "settingsTab"])
+def test_the_tab_key_goes_from_top_to_bottom(panel, tab):
+    page = getattr(panel.ui, tab)
+    panel.ui.tabWidget.setCurrentWidget(page)
+    slicerhost.processEvents()
+    tops, widget = [], panel.ui.tabWidget
+    while (widget := widget.nextInFocusChain()) is not panel.ui.tabWidget:
+        isStop = widget.focusPolicy & qt.Qt.TabFocus and widget.isVisible()
+        if isStop and page.isAncestorOf(widget):
+            tops.append(widget.mapTo(page, qt.QPoint(0, 0)).y())
+    assert len(tops) > 4
+    assert tops == sorted(tops)
 
 
 def test_nothing_is_installed_or_started_where_packages_are_missing(monkeypatch, ct):
