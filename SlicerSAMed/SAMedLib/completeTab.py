@@ -63,34 +63,31 @@ class CompleteTab:
     def onComplete(self, checked=False) -> None:
         if self.panel.runner.isRunBy(self.ui.completeButton):
             self.panel.runner.cancel()
-        elif self.panel.isInstalled():
-            node = self.panel.parameterNode
-            try:
-                slices = self._slices()
-            except SAMedError as error:
-                self.panel.runner.jobRefused(error)
-                return
-            saved = SavedSegmentation(node.completeSegmentation)
-            job = CompleteJob(
-                self.panel.logic.worker,
-                node.completeVolume,
-                node.completeSegmentation,
-                slices,
-                node.completeBase,
-                node.device,
-            )
-
-            def onCompleted(outcome):
-                self._saved = saved
-                self._showEstimate(outcome)
-
-            self.panel.runner.run(job, self.ui.completeButton, onCompleted)
+        else:
+            self.panel.whenReady(self.panel.parameterNode.completeBase, self.ui.completeButton, self._complete)
 
     def onRevert(self, checked=False) -> None:
         self._saved.revert()
         self._saved = None
         self.ui.estimateLabel.text = ""
         self.panel.refresh()
+
+    def _complete(self) -> None:
+        node = self.panel.parameterNode
+        try:
+            slices = self._slices()
+        except SAMedError as error:
+            self.panel.runner.jobRefused(error)
+            return
+        saved = SavedSegmentation(node.completeSegmentation)
+        worker = self.panel.logic.worker
+        job = CompleteJob(worker, node.completeVolume, node.completeSegmentation, slices, node.completeBase, node.device)
+
+        def onCompleted(outcome):
+            self._saved = saved
+            self._showEstimate(outcome)
+
+        self.panel.runner.run(job, self.ui.completeButton, onCompleted)
 
     def _slices(self) -> tuple[int, ...] | None:
         node = self.panel.parameterNode

@@ -126,15 +126,20 @@ class FinetuneTab:
     def onFinetune(self, checked=False) -> None:
         if self.panel.runner.isRunBy(self.ui.finetuneButton):
             self.panel.runner.cancel()
-        elif self.panel.isInstalled():
-            try:
-                job = FinetuneJob(self.panel.logic.worker, self._scans(), self._training())
-            except SAMedError as error:
-                self.panel.runner.jobRefused(error)
-                return
-            self._plot = TrainingPlot(Path(self.panel.parameterNode.output).name)
-            self._plot.show()
-            self.panel.runner.run(job, self.ui.finetuneButton, self._onTrained, self._plot.add)
+        else:
+            node = self.panel.parameterNode
+            base = node.startBase if node.startFrom == BASE else models.describe(node.startCheckpoint).base
+            self.panel.whenReady(base, self.ui.finetuneButton, self._finetune)
+
+    def _finetune(self) -> None:
+        try:
+            job = FinetuneJob(self.panel.logic.worker, self._scans(), self._training())
+        except SAMedError as error:
+            self.panel.runner.jobRefused(error)
+            return
+        self._plot = TrainingPlot(Path(self.panel.parameterNode.output).name)
+        self._plot.show()
+        self.panel.runner.run(job, self.ui.finetuneButton, self._onTrained, self._plot.add)
 
     def _onTrained(self, outcome) -> None:
         models.remember(outcome.checkpoint)

@@ -27,11 +27,13 @@ class Description:
         text: one or more lines for the person.
         labels: its structures; None where the file does not say them or cannot be read.
         isUsable: whether it can segment as it is; an original .pth is imported first.
+        base: name of its base model; None where it cannot be read.
     """
 
     text: str
     labels: LabelTable | None = None
     isUsable: bool = False
+    base: str | None = None
 
 
 def choices() -> list[tuple[str, str]]:
@@ -76,7 +78,7 @@ def describe(model: str) -> Description:
         info = read_info(find_folder(model))
     except SAMedError as error:
         return Description(str(error))
-    return Description(_inWords(info), info.labels, isUsable=True)
+    return Description(_inWords(info), info.labels, isUsable=True, base=info.base.name)
 
 
 def importedFolder(original: str) -> str:

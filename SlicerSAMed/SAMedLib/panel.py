@@ -1,12 +1,17 @@
 """The panel: its tabs, its running job, its log."""
 
+from collections.abc import Callable
+
 import slicer
 from slicer.i18n import tr as _
 
+from SAMedCore import catalogue, protocol
 from SAMedCore.errors import SAMedError
 from SAMedLib import install
 from SAMedLib.completeTab import CompleteTab
 from SAMedLib.finetuneTab import FinetuneTab
+from SAMedLib.jobs import PlainJob
+from SAMedLib.locations import cachedFiles
 from SAMedLib.packages import missingPackages
 from SAMedLib.runner import Runner
 from SAMedLib.segmentTab import SegmentTab
@@ -68,13 +73,23 @@ class Panel:
         self.segmentTab.listModels()
         self.finetuneTab.listModels()
 
-    def isInstalled(self) -> bool:
-        """Whether the worker has what it needs; asks the user to install it where not."""
-        try:
-            return install.install()
-        except SAMedError as error:
-            self.runner.jobRefused(error)
-            return False
+    def whenReady(self, base: str | None, button, proceed: Callable[[], None]) -> None:
+        """Go on with `proceed` once packages and base model are there; the user is asked before anything is fetched.
+
+        Args:
+            base: name of a base model of the catalogue; anything else is left to the worker.
+            button: the one that was clicked; it is Cancel while the base model is fetched.
+        """
+        if not self._isInstalled():
+            return
+        known = {each.name: each for each in catalogue.BASE_MODELS}.get(base or "")
+        if known is None or known.path in cachedFiles():
+            proceed()
+            return
+        text = _("This needs the base model {description}, which is not on this computer. Download it now?")
+        if slicer.util.confirmOkCancelDisplay(text.format(description=known.description), windowTitle=_("SAMed")):
+            fetch = PlainJob(self.logic.worker, protocol.Fetch(known.name))
+            self.runner.run(fetch, button, lambda values: proceed())
 
     def sceneClosed(self) -> None:
         """The scene is about to be closed: stop what works on it."""
@@ -87,6 +102,13 @@ class Panel:
         self.runner.cancel()
         self.logic.worker.onReady = lambda ready: None
         self.logic.worker.onLog = lambda line: None
+
+    def _isInstalled(self) -> bool:
+        try:
+            return install.install()
+        except SAMedError as error:
+            self.runner.jobRefused(error)
+            return False
 
     def onTabChanged(self, index: int) -> None:
         self._fitToTab()

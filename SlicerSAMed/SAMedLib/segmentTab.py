@@ -26,7 +26,7 @@ class SegmentTab:
     """Binds the tab's widgets and does what its buttons say.
 
     Args:
-        panel: the widget class that owns this: `ui`, `logic`, `runner`, `parameterNode`, `isInstalled()`.
+        panel: the widget class that owns this: `ui`, `logic`, `runner`, `parameterNode`, `whenReady()`.
     """
 
     def __init__(self, panel) -> None:
@@ -34,6 +34,10 @@ class SegmentTab:
         self.ui = ui = panel.ui
         self._saved: SavedSegmentation | None = None
         self._model: str | None = None
+        # Takes seconds on a large scan: the result is shown first. The panel's own timer, so that it goes with the panel.
+        self._measuring = qt.QTimer(panel.widget)
+        self._measuring.setSingleShot(True)
+        self._measuring.connect("timeout()", self._measure)
 
         def node():
             return panel.parameterNode
@@ -113,11 +117,10 @@ class SegmentTab:
     def onApply(self, checked=False) -> None:
         if self.panel.runner.isRunBy(self.ui.applyButton):
             self.panel.runner.cancel()
-        elif self.panel.isInstalled():
-            if models.isOriginal(self.panel.parameterNode.model):
-                self._importThenSegment()
-            else:
-                self._segment()
+        elif models.isOriginal(self.panel.parameterNode.model):
+            self.panel.whenReady(self.panel.parameterNode.modelBase, self.ui.applyButton, self._importThenSegment)
+        else:
+            self.panel.whenReady(self._described.base, self.ui.applyButton, self._segment)
 
     def onRevert(self, checked=False) -> None:
         self._saved.revert()
@@ -135,15 +138,8 @@ class SegmentTab:
     def onRank(self, checked=False) -> None:
         if self.panel.runner.isRunBy(self.ui.rankButton):
             self.panel.runner.cancel()
-        elif self.panel.isInstalled():
-            node = self.panel.parameterNode
-            try:
-                annotated = self.panel.logic.annotatedSlices(node.inputVolume, node.outputSegmentation)
-            except SAMedError as error:
-                self.panel.runner.jobRefused(error)
-                return
-            job = RankJob(self.panel.logic.worker, node.inputVolume, self._choice(), annotated)
-            self.panel.runner.run(job, self.ui.rankButton, self._showRanking)
+        else:
+            self.panel.whenReady(self._described.base, self.ui.rankButton, self._rank)
 
     def onSliceClicked(self, item) -> None:
         volumeNode = self.panel.parameterNode.inputVolume
@@ -168,6 +164,16 @@ class SegmentTab:
             models.remember(path)
             self.panel.listModels()
             self.panel.parameterNode.model = path
+
+    def _rank(self) -> None:
+        node = self.panel.parameterNode
+        try:
+            annotated = self.panel.logic.annotatedSlices(node.inputVolume, node.outputSegmentation)
+        except SAMedError as error:
+            self.panel.runner.jobRefused(error)
+            return
+        job = RankJob(self.panel.logic.worker, node.inputVolume, self._choice(), annotated)
+        self.panel.runner.run(job, self.ui.rankButton, self._showRanking)
 
     def _choice(self) -> ModelChoice:
         node = self.panel.parameterNode
@@ -206,12 +212,13 @@ class SegmentTab:
             node.outputSegmentation = segmentationNode
             self.ui.rankedList.clear()
             self.ui.volumesLabel.text = _("Measuring volumes...")
-            # Takes seconds on a large scan: the result is shown first.
-            qt.QTimer.singleShot(0, lambda: self._measure(segmentationNode, job.volumeNode))
+            self._measured = segmentationNode, job.volumeNode
+            self._measuring.start()
 
         self.panel.runner.run(job, self.ui.applyButton, onSegmented)
 
-    def _measure(self, segmentationNode, volumeNode) -> None:
+    def _measure(self) -> None:
+        segmentationNode, volumeNode = self._measured
         self.ui.volumesLabel.text = ""
         if segmentationNode.GetScene() is not None and volumeNode.GetScene() is not None:
             self.ui.volumesLabel.text = volumesInWords(addVolumesTable(segmentationNode, volumeNode))

@@ -19,6 +19,9 @@ for line in iter(sys.stdin.buffer.readline, b""):
     number = request["number"]
     if request["type"] == "Shutdown":
         sys.exit()
+    if request["type"] == "Fetch":
+        say("Result", number, values={{"path": ""}})
+        continue
     if request["type"] == "Cancel":
         say("Error", number, message="Cancelled.", kind="cancelled")
         continue
@@ -167,6 +170,17 @@ def test_only_the_slice_in_the_axial_view_is_replaced(answering, ct, sample_labe
     apply(panel)
     changed = (segmentIn(drawn, "liver", ct) != before).any(axis=(1, 2))
     assert changed.tolist() == [False, False, True, False]
+
+
+@pytest.mark.parametrize("agreed", [True, False])
+def test_a_missing_base_model_is_fetched_only_if_the_user_agrees(answering, ct, panel, monkeypatch, tmp_path, agreed):
+    monkeypatch.setenv("SAMED_CACHE", str(tmp_path / "empty"))
+    slicerhost.dialogs.answers["okcancel"] = agreed
+    slicerhost.click(panel.ui.applyButton)
+    slicerhost.waitUntil(lambda: not panel.panel.runner.isBusy, seconds=20)
+    (question,) = slicerhost.dialogs.texts("okcancel")
+    assert "39 MB" in question
+    assert (panel.panel.parameterNode.outputSegmentation is not None) == agreed
 
 
 def test_the_log_shows_what_the_worker_says(scripted, ct, panel):
