@@ -147,8 +147,12 @@ def _run(
 def _sweep(folder: Path) -> None:
     """What a killed download left there, unless one may be under way."""
     for scratch in folder.glob(f"{SCRATCH}*"):
-        if time.time() - scratch.stat().st_mtime > ABANDONED_S:
+        if _age_s(scratch) > ABANDONED_S:
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _age_s(folder: Path) -> float:
+    return time.time() - folder.stat().st_mtime
 
 
 def _report_size(partial: Path, progress: Progress) -> None:

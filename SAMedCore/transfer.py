@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import urllib.request
 from pathlib import Path
@@ -14,9 +13,10 @@ SILENCE_S = 60
 
 
 def main(address: str, file: Path) -> None:
-    with urllib.request.urlopen(address, timeout=SILENCE_S) as source, file.open("wb") as sink:
+    with urllib.request.urlopen(address, timeout=SILENCE_S) as source, file.open("wb", buffering=0) as sink:
         file.with_name(file.name + ".size").write_text(source.headers.get("Content-Length") or "0")
-        shutil.copyfileobj(source, sink, 2**20)
+        while piece := source.read1(2**20):
+            sink.write(piece)
 
 
 if __name__ == "__main__":

@@ -73,6 +73,15 @@ def test_a_checkpoint_without_a_fixed_orientation_is_refused(finetuned, data, re
         finetune(data, recipe, tmp_path / "next", checkpoint=tmp_path / "auto", base=lite_weights)
 
 
+def test_a_run_on_other_slices_is_not_resumed(data, recipe, tmp_path, lite_weights):
+    short = replace(recipe, stages=(replace(TWO_STAGES[0], epochs=1),))
+    finetune(data, short, tmp_path / "out", base=lite_weights)
+    shutil.rmtree(tmp_path / "out")
+    with pytest.raises(InputError, match=r"out\.training was begun with other scans, slices or labels"):
+        finetune(replace(data, slices=[[70, 81]]), short, tmp_path / "out", base=lite_weights, resume=True)
+    assert finetune(data, short, tmp_path / "out", base=lite_weights, resume=True)
+
+
 def test_a_vit_preset_on_the_lite_base_is_refused(data, lite_weights, tmp_path):
     with pytest.raises(InputError, match="few-shot"):
         finetune(data, PRESETS["samed"], tmp_path / "out", base=lite_weights)

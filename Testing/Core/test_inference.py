@@ -1,13 +1,13 @@
 """Segmenting a volume: geometry, options, cancelling. Weights are LiteMedSAM's with a random decoder, so labels are noise."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from SAMedCore.checkpoint import Base, CheckpointInfo
-from SAMedCore.devices import choose_device
 from SAMedCore.errors import Cancelled, InputError
 from SAMedCore.inference import Segmenter, keep_largest_components
 from SAMedCore.labels import LabelTable
@@ -113,6 +113,38 @@ def test_progress_counts_every_slice_and_cancel_stops(segmenter, volume):
     assert len(events) == 6
 
 
+def test_a_given_array_is_filled_slice_by_slice_in_any_orientation(segmenter, volume):
+    expected = segmenter.segment(volume).voxels
+    for axes, flips in ORDERS:
+        flipped = [axis for axis, flip in enumerate(flips) if flip]
+        wanted = np.flip(expected, flipped).transpose(axes)
+        out, filled = np.zeros(wanted.shape, segmenter.label_dtype), np.zeros(wanted.shape, int)
+
+        def finished(box, out=out, filled=filled, wanted=wanted):
+            filled[box] += 1
+            assert np.array_equal(out, np.where(filled, wanted, 0))
+
+        segmenter.segment(stored_as(volume, axes, flips), out=out, finished=finished, batch_size=3)
+        assert np.array_equal(out, wanted), (axes, flips)
+        assert (filled == 1).all()
+
+
+def test_voxels_without_a_value_are_segmented_as_air(segmenter, volume):
+    voxels = volume.voxels.copy()
+    voxels[:, :5] = -2000
+    air = segmenter.segment(replace(volume, voxels=voxels)).voxels
+    voxels[:, :5] = np.nan
+    assert np.array_equal(segmenter.segment(replace(volume, voxels=voxels)).voxels, air)
+
+
+def test_cancelling_stops_in_the_middle_of_a_slice(segmenter, volume):
+    asked = []
+    with pytest.raises(Cancelled):
+        segmenter.segment(volume, cancelled=lambda: asked.append(1) or len(asked) > 20)
+    assert len(asked) == 21
+    assert not any(layer._forward_pre_hooks for layer in segmenter.sam.modules())
+
+
 def test_memory_running_out_halves_the_batch_and_goes_on(segmenter, volume, monkeypatch):
     sizes, forward = [], segmenter.sam.forward
 
@@ -134,11 +166,6 @@ def test_memory_running_out_halves_the_batch_and_goes_on(segmenter, volume, monk
 def test_impossible_choices_are_refused(segmenter, volume, options, said):
     with pytest.raises(InputError, match=said):
         segmenter.segment(volume, **options)
-
-
-def test_a_device_that_is_not_here_is_refused():
-    with pytest.raises(InputError, match="--device cuda:99"):
-        choose_device("cuda:99")
 
 
 def test_only_the_largest_component_of_each_label_is_kept():

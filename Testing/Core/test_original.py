@@ -6,8 +6,8 @@ from plain_samed import PlainSamed, random_base, random_original
 
 from SAMedCore.checkpoint import Base, load_merged, load_peft, read_info
 from SAMedCore.downloads import sha256_of
-from SAMedCore.errors import InputError
-from SAMedCore.original import export_original, import_original
+from SAMedCore.errors import Cancelled, InputError
+from SAMedCore.original import describe_original, export_original, import_original
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +89,17 @@ def test_a_file_that_lacks_tensors_is_refused_by_name(imported, base, base_file,
     with pytest.raises(InputError, match=r"damaged\.pth: .*w_b_003"):
         import_original(tmp_path / "damaged.pth", base, base_file, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_an_original_file_says_what_it_is(imported):
+    facts = describe_original(imported[1])
+    assert (facts.classes, facts.lora.rank, facts.lora.in_decoder) == (8, 4, imported[1].name == "samed_s.pth")
+
+
+def test_a_cancelled_import_leaves_nothing(imported, base, base_file, tmp_path):
+    with pytest.raises(Cancelled):
+        import_original(imported[1], base, base_file, tmp_path / "out", cancelled=lambda: True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_pickle_is_never_executed(base, base_file, tmp_path):

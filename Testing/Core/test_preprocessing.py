@@ -33,6 +33,12 @@ def test_the_window_maps_its_ends_to_zero_and_one():
     assert window(hu, (-125, 275)).tolist() == [0, 0, 0.5, 1, 1]
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_voxels_without_a_value_count_as_air(dtype):
+    hu = np.array([np.nan, -np.inf, np.inf, 75], dtype=dtype)
+    assert window(hu, (-125, 275)).tolist() == [0, 0, 1, 0.5]
+
+
 def test_a_padded_slice_keeps_its_shape_and_comes_back_whole():
     padded, disc = Preprocessing(sizes=(256,), padded=True), np.zeros((1, 60, 90), dtype=np.uint8)
     rows, columns = np.indices((60, 90))

@@ -20,7 +20,7 @@ from SAMedCore.training.dataset import SliceDataset
 from SAMedCore.training.embeddings import encode_slices
 from SAMedCore.training.optimization import precision_on
 from SAMedCore.training.presets import Recipe, Stage
-from SAMedCore.training.trainer import train
+from SAMedCore.training.trainer import can_be_resumed, train
 from SAMedCore.training.validation import validation_dice
 
 LABELS = LabelTable.generic([1])
@@ -220,6 +220,41 @@ def test_progress_tells_where_the_run_is(tmp_path):
     assert (last["stage"], last["epoch"], last["epochs"], last["step"], last["steps"]) == ("all", 4, 4, 8, 8)
     assert last["eta_s"] == 0
     assert 0 <= last["validation_dice"] <= 1
+
+
+def test_the_end_of_each_epoch_is_told_once_it_is_kept(tmp_path):
+    kept: list[dict] = []
+
+    def progress(event):
+        if event.get("epoch_done"):
+            assert (tmp_path / "out.training" / "state.pt").exists()
+            kept.append(event)
+
+    model, run = TinySam(), (bright_squares(8, "few-shot"), bright_squares(3, None), RECIPE, tmp_path / "out")
+    history = train(model, *run, save=save, progress=progress)
+    assert [(event["epoch"], event["stage"]) for event in kept] == [
+        (e, s) for s, n in (("decoder", 3), ("all", 4)) for e in range(1, n + 1)
+    ]
+    for name in ("loss", "learning_rate", "validation_dice"):
+        assert [event[name] for event in kept] == [row[name] for row in history]
+
+
+def test_cancelling_stops_in_the_middle_of_a_step_and_of_validation(tmp_path):
+    for number in range(60, 90):
+        asked: list[int] = []
+        out = tmp_path / str(number)
+        with pytest.raises(Cancelled):
+            train_tiny(out, cancelled=lambda asked=asked, number=number: asked.append(1) or len(asked) > number)
+        assert len(asked) == number + 1
+        assert out.exists() == (tmp_path / f"{number}.training").exists()
+
+
+def test_a_killed_run_can_be_resumed_and_a_finished_one_not(tmp_path):
+    assert not can_be_resumed(tmp_path / "out")
+    train_tiny(tmp_path / "out")
+    assert not can_be_resumed(tmp_path / "out")
+    (tmp_path / "out").rename(tmp_path / "elsewhere")
+    assert can_be_resumed(tmp_path / "out")
 
 
 def test_embeddings_are_those_of_the_augmented_slices():

@@ -8,7 +8,7 @@ import SimpleITK
 import torch
 from scipy.ndimage import zoom
 
-from SAMedCore.errors import InputError
+from SAMedCore.errors import Cancelled, InputError
 from SAMedCore.labels import SYNAPSE_ORGANS, LabelTable
 from SAMedCore.preprocessing import Preprocessing
 from SAMedCore.training.dataset import EpochSampler, SliceDataset, item_loader, slice_dataset, split
@@ -31,6 +31,11 @@ def a_pair(seed: int = 0, slices: int = 6, labels: LabelTable | None = None) -> 
 @pytest.fixture
 def dataset() -> SliceDataset:
     return slice_dataset([a_pair()], LabelTable.generic([4]), GRID, 8, augmentation="few-shot")
+
+
+def test_making_slices_can_be_cancelled():
+    with pytest.raises(Cancelled):
+        slice_dataset([a_pair()], LabelTable.generic([4]), GRID, 8, cancelled=lambda: True)
 
 
 def write(path: Path, size=(4, 5, 6), spacing=(1, 1, 1), origin=(0, 0, 0)) -> Path:

@@ -13,12 +13,16 @@ from SAMedCore.labels import SYNAPSE_ORGANS
 from SAMedCore.volume import (
     LabelMap,
     Volume,
+    axial_count,
+    from_the_feet,
     on_common_extent,
     orientation_of,
+    part_of_slices,
     placed_on,
     reorient,
     restore_orientation,
     same_grid,
+    turned_view,
 )
 
 ALL_CODES = ["".join(letters) for axes in permutations(("LR", "PA", "SI")) for letters in product(*axes)]
@@ -165,6 +169,35 @@ def test_a_label_map_between_the_voxels_is_refused():
     between = LabelMap(np.ones((4, 5, 6), np.uint8), an_image(origin_mm=(-10.2, 20, 30)).ijk_to_lps, SYNAPSE_ORGANS)
     with pytest.raises(InputError, match="do not coincide"):
         placed_on(between, an_image())
+
+
+@pytest.mark.parametrize("code", ALL_CODES)
+def test_what_is_written_to_slices_of_a_turned_view_stands_in_the_image(code):
+    image = an_image(rotation_degrees=(5, 6, 7))
+    view = turned_view(image, code)
+    assert orientation_of(view) == code
+    assert np.array_equal(view.voxels, reorient(image, code).voxels)
+    before, last = image.voxels.copy(), view.voxels.shape[0] - 1
+    view.voxels[1 : last + 1] = -1
+    changed = np.zeros(image.voxels.shape, bool)
+    changed[part_of_slices(image, code, 1, last)] = True
+    assert np.array_equal(image.voxels, np.where(changed, -1, before))
+
+
+@pytest.mark.parametrize("code", ["LPS", "RAI", "SLP", "PIR"])
+def test_slices_from_the_feet_are_found_in_orientations_that_count_from_the_head(code):
+    stored = reorient(an_image(), code)
+    assert axial_count(stored) == 4
+    for towards in ("LPS", "RPI"):
+        numbers = from_the_feet([0, 1], axial_count(stored), towards)
+        first_mm = [(reorient(stored, towards).ijk_to_lps @ [0, 0, k, 1])[2] for k in numbers]
+        assert first_mm == pytest.approx([30, 32.5])
+        assert from_the_feet(numbers, 4, towards) == [0, 1]
+
+
+def test_slices_that_are_not_axial_have_no_number_from_the_feet():
+    with pytest.raises(InputError, match="not axial"):
+        from_the_feet([0], 4, "LSP")
 
 
 @pytest.mark.parametrize(

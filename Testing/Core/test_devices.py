@@ -1,0 +1,39 @@
+"""What torch finds here is named, and what it does not find is refused."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from SAMedCore.devices import choose_device, choose_dtype, found_devices
+from SAMedCore.errors import InputError
+
+
+def test_the_cpu_is_always_there_and_comes_last():
+    threads = torch.get_num_threads()
+    assert found_devices()[-1] == ("cpu", f"CPU, {threads} threads" if threads > 1 else "CPU, 1 thread")
+
+
+def test_gpus_come_first_with_their_memory(monkeypatch):
+    gpus = [SimpleNamespace(name="NVIDIA H100", total_memory=80 * 2**30), SimpleNamespace(name="old", total_memory=4 * 2**30)]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(gpus))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", gpus.__getitem__)
+    assert found_devices()[:2] == [("cuda:0", "CUDA: NVIDIA H100, 80 GB"), ("cuda:1", "CUDA: old, 4 GB")]
+
+
+def test_every_device_that_is_found_can_be_chosen():
+    for name, _ in found_devices():
+        assert choose_device(name) == torch.device(name)
+
+
+def test_a_device_that_is_not_here_is_refused():
+    with pytest.raises(InputError, match="--device cuda:99"):
+        choose_device("cuda:99")
+
+
+def test_precisions_go_by_name():
+    assert choose_dtype("bf16", torch.device("cpu")) == torch.bfloat16
+    assert choose_dtype("auto", torch.device("cpu")) == torch.float32
+    with pytest.raises(InputError, match="fp32, bf16, fp16"):
+        choose_dtype("fp8", torch.device("cpu"))
