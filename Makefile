@@ -46,6 +46,12 @@ demo: $(READY) ## segment a small real CT with the shipped checkpoint and score 
 screenshots: $(READY) ## draw the pictures of the documentation; some minutes
 	PYTHONPATH=SlicerSAMed:Testing/Host $(BIN)/python Docs/draw_screenshots.py
 
+stalls: $(READY) ## how long Slicer is busy at a time with a CT of 1,000 slices
+	$(BIN)/python Testing/Benchmark/panel_stalls.py
+
+resolve: $(READY) ## what pip would install into Slicer on each system, and how large it is
+	$(BIN)/python Testing/Slicer/dry_run.py
+
 train-demo: $(READY) ## train the shipped checkpoint again
 	$(BIN)/python -m SAMedCore.training.demo
 

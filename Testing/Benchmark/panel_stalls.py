@@ -19,9 +19,9 @@ import slicerhost  # noqa: E402
 
 slicerhost.boot()
 
-import launchers  # noqa: E402
 import slicer  # noqa: E402
 
+import launchers  # noqa: E402
 from SAMedCore.labels import SYNAPSE_ORGANS  # noqa: E402
 from SAMedCore.volume import Volume  # noqa: E402
 from SAMedLib.locations import coreFolder  # noqa: E402
