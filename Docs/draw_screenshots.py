@@ -189,9 +189,10 @@ def underBar(letter: str, colour: str, text: str, picture: np.ndarray) -> QtWidg
 
 def panelPicture(panel) -> QtGui.QPixmap:
     """The panel at its usual width, as high as it wants to be."""
-    widget = panel.parent
+    widget, layout = panel.parent, panel.parent.layout()
     slicerhost.processEvents()
-    widget.resize(PANEL_WIDTH, widget.layout().totalHeightForWidth(PANEL_WIDTH))
+    wraps = layout.hasHeightForWidth()
+    widget.resize(PANEL_WIDTH, layout.totalHeightForWidth(PANEL_WIDTH) if wraps else layout.totalSizeHint().height())
     QtTest.QTest.qWait(LAYOUT_MSEC)
     return widget.grab()
 
