@@ -9,7 +9,7 @@ export MALLOC_MMAP_THRESHOLD_ := 1073741824
 export MALLOC_TRIM_THRESHOLD_ := 2147483647
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-all check format demo train-demo screenshots clean
+.PHONY: help setup test test-all check format demo train-demo screenshots stalls resolve clean
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
