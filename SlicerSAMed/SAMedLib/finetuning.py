@@ -8,12 +8,13 @@ from slicer.i18n import tr as _
 from SAMedCore import protocol
 from SAMedCore.checkpoint import find_folder, read_info
 from SAMedCore.errors import InputError
-from SAMedCore.labels import LabelTable
+from SAMedCore.labels import Label, LabelTable
 from SAMedCore.volume import LabelMap, Volume
 from SAMedLib.annotations import readAnnotation
 from SAMedLib.classes import matchSegments
 from SAMedLib.jobs import Job, JobListener
 from SAMedLib.provenance import drawnSlices
+from SAMedLib.segments import labelsOf
 from SAMedLib.volumes import readVolume
 from SAMedLib.voxelFiles import labelFile, voxelFile
 from SAMedLib.worker import Worker
@@ -72,10 +73,7 @@ class FinetuneJob(Job):
         self._sent: list[tuple[Volume, LabelMap, tuple[int, ...]]] = []
         for scan in self._scans:
             volume, labelmap = readVolume(scan.volumeNode), self._labelmap(scan)
-            slices = scan.slices
-            if slices is None:
-                everything = readAnnotation(scan.segmentationNode, scan.volumeNode).labelmap
-                slices = drawnSlices(scan.segmentationNode, everything)
+            slices = self._drawnSlices(scan) if scan.slices is None else scan.slices
             if not slices:
                 text = _('"{name}": no slice of it is annotated or corrected: draw or correct some, or say which slices count.')
                 raise InputError(text.format(name=scan.segmentationNode.GetName()))
@@ -83,9 +81,20 @@ class FinetuneJob(Job):
         return [grid.voxels for volume, labelmap, slices in self._sent for grid in (volume, labelmap)]
 
     def _labelmap(self, scan: Scan) -> LabelMap:
+        return readAnnotation(scan.segmentationNode, scan.volumeNode, self._chosen(scan)).labelmap
+
+    def _chosen(self, scan: Scan) -> dict[str, Label]:
+        """The class of each segment that is learnt from, by its ID."""
         classes = self._classes.ofSegments(scan.segmentationNode)
-        chosen = {ID: label for ID, label in classes.items() if label.name not in self._training.leftOut}
-        return readAnnotation(scan.segmentationNode, scan.volumeNode, chosen).labelmap
+        return {ID: label for ID, label in classes.items() if label.name not in self._training.leftOut}
+
+    def _drawnSlices(self, scan: Scan) -> tuple[int, ...]:
+        """Those on which a person drew or corrected what is learnt; the other segments may overlap it."""
+        segmentation, chosen = scan.segmentationNode.GetSegmentation(), self._chosen(scan)
+        labels = labelsOf(segmentation, segmentation.GetSegmentIDs())
+        labels = {ID: label for ID, label in labels.items() if ID in chosen}
+        labelmap = readAnnotation(scan.segmentationNode, scan.volumeNode, labels).labelmap
+        return drawnSlices(scan.segmentationNode, labelmap, labels)
 
     def message(self, paths):
         scans = tuple(
