@@ -1,0 +1,153 @@
+"""Segmentations in Slicer are those of `samed segment` on the same CT, voxel for voxel, in every geometry."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import slicer
+
+from SAMedCore.errors import SAMedError
+from SAMedCore.formats import read_labelmap, read_volume
+from SAMedCore.volume import LabelMap, Volume, orientation_of, placed_on, reorient, restore_orientation
+from SAMedLib.annotations import readAnnotation
+from SAMedLib.sampleData import addVolume
+from SAMedLib.segmentations import writeSegmentation
+from SAMedLib.volumes import readVolume
+
+MODEL = "abdomen-demo"
+LIVER = 5
+AIR_HU = -1024
+SAMED_SEGMENT = f"""
+import sys
+from SAMedCore.cli import main
+for ct, out in zip(sys.argv[1::2], sys.argv[2::2]):
+    assert main(["segment", ct, out, "--model", "{MODEL}"]) == 0, ct
+"""
+"""`samed segment` on one file after the other, so that torch is loaded once."""
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("Prüfung von CTs")
+
+
+@pytest.fixture(scope="session")
+def files(folder, thin_cts) -> dict[str, Path]:
+    """The volumes of every geometry as Slicer saves them, and a DICOM series.
+
+    `samed segment` takes none that is one voxel thick, and no NaN, which is air in Slicer.
+    """
+    paths = {}
+    for name, volume in thin_cts.items():
+        if min(volume.voxels.shape) > 1:
+            paths[name] = folder / f"{name}.nrrd"
+            saveVolume(replace(volume, voxels=np.nan_to_num(volume.voxels, nan=AIR_HU)), paths[name])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).parents[1] / "Core"))
+        from written_series import write_series
+    stored = (reorient(thin_cts["as it is"], "LPS").voxels + 1024).clip(0, 4000).astype(np.int16)
+    return paths | {"series": write_series(folder / "series", stored)}
+
+
+def saveVolume(volume: Volume, path: Path) -> None:
+    node = addVolume(volume, "CT")
+    storage = node.CreateDefaultStorageNode()
+    storage.SetFileName(str(path))
+    assert storage.WriteData(node)
+    slicer.mrmlScene.RemoveNode(node)
+
+
+@pytest.fixture(scope="session")
+def expected(files, thin_cts, lite_weights) -> dict[str, LabelMap]:
+    """What `samed segment` makes of these files; of one slice what it makes of that slice in a thicker volume."""
+    outputs = {name: path.with_name(f"{name}.seg.nrrd") for name, path in files.items()}
+    arguments = [str(path) for name in files for path in (files[name], outputs[name])]
+    subprocess.run([sys.executable, "-c", SAMED_SEGMENT, *arguments], check=True)
+    maps = {name: placed_on(read_labelmap(path), read_volume(files[name])) for name, path in outputs.items()}
+    return maps | {"one slice": placed_on(maps["as it is"], thin_cts["one slice"])}
+
+
+def assertSame(segmented: LabelMap, expected: LabelMap) -> None:
+    """The same structures in the same voxels, however the values are numbered, and at least two of them."""
+    masks, others = byName(segmented), byName(expected)
+    assert len(masks) >= 2
+    assert masks.keys() == others.keys()
+    for name, mask in masks.items():
+        np.testing.assert_array_equal(mask, others[name], err_msg=name)
+
+
+def byName(labelmap: LabelMap) -> dict[str, np.ndarray]:
+    masks = {label.name: labelmap.voxels == label.value for label in labelmap.labels}
+    return {name: mask for name, mask in masks.items() if mask.any()}
+
+
+def inNode(segmentationNode, volumeNode) -> LabelMap:
+    return readAnnotation(segmentationNode, volumeNode).labelmap
+
+
+def test_a_segmentation_is_that_of_samed_segment_in_memory_and_saved(logic, expected, a_thin_ct, save, reopen):
+    geometry, volumeNode = a_thin_ct
+    volume = readVolume(volumeNode)
+    wanted = placed_on(expected[geometry], volume)
+    segmentationNode = logic.segment(volumeNode, MODEL)
+    assert segmentationNode.GetParentTransformNode() is volumeNode.GetParentTransformNode()
+    assertSame(inNode(segmentationNode, volumeNode), wanted)
+
+    assertSame(placed_on(read_labelmap(save(segmentationNode)), volume), wanted)
+
+    name = segmentationNode.GetName()
+    reopen()
+    volumeNode, segmentationNode = slicer.util.getNode("CT"), slicer.util.getNode(name)
+    # Slicer turns a left-handed volume round when it loads it
+    turned = reorient(wanted, orientation_of(readVolume(volumeNode)))
+    assertSame(inNode(segmentationNode, volumeNode), turned)
+
+
+@pytest.mark.parametrize("geometry", ["as it is", "oblique and anisotropic, other order"])
+def test_a_slice_segmented_alone_is_that_of_the_whole_and_the_others_stay_as_drawn(
+    logic, expected, thin_cts, load, segmentation_node, geometry
+):
+    volume = thin_cts[geometry]
+    volumeNode, wanted = load(volume), placed_on(expected[geometry], volume)
+    drawn = replace(wanted, voxels=np.full_like(wanted.voxels, LIVER))
+    writeSegmentation(segmentation_node, drawn, volumeNode)
+    assert logic.segment(volumeNode, MODEL, segmentation_node, slices=(1,)) is segmentation_node
+    from_feet = (reorient(each, "LPS").voxels for each in (wanted, drawn))
+    (_, upper), (lower, _) = from_feet
+    both = replace(reorient(wanted, "LPS"), voxels=np.stack([lower, upper]))
+    assertSame(inNode(segmentation_node, volumeNode), restore_orientation(both, like=volume))
+
+
+def test_chosen_organs_of_one_slice_are_all_that_a_new_segmentation_holds(logic, expected, thin_cts, load):
+    volumeNode = load(thin_cts["as it is"])
+    segmentationNode = logic.segment(volumeNode, MODEL, organs=["liver", "spleen"], slices=(0,))
+    segmented, wanted = byName(inNode(segmentationNode, volumeNode)), byName(expected["as it is"])
+    assert segmented.keys() == {"liver", "spleen"}
+    for name, mask in segmented.items():
+        np.testing.assert_array_equal(mask[0], wanted[name][0], err_msg=name)
+        assert not mask[1].any()
+
+
+def test_a_folder_of_scans_is_segmented_but_for_the_broken_one_which_is_named(
+    logic, expected, files, tmp_path, capsys, an_empty_scene
+):
+    scans, out = tmp_path / "scans", tmp_path / "out"
+    scans.mkdir()
+    shutil.copy(files["oblique"], scans / "a scan.nrrd")
+    (scans / "broken.nii.gz").write_bytes(b"no image")
+    shutil.copytree(files["series"], scans / "series")
+    nodes = an_empty_scene.GetNumberOfNodes()
+    with pytest.raises(SAMedError, match=r"1 of 3 scans failed \(broken\.nii\.gz\)"):
+        logic.segmentFolder(scans, out, MODEL)
+    assert "broken.nii.gz: " in capsys.readouterr().out
+    assert sorted(path.name for path in out.iterdir()) == ["a scan.seg.nrrd", "series.seg.nrrd"]
+    for scan, name in (("a scan.nrrd", "oblique"), ("series", "series")):
+        written = read_labelmap(out / (Path(scan).stem + ".seg.nrrd"))
+        assertSame(placed_on(written, read_volume(scans / scan)), expected[name])
+    assert an_empty_scene.GetNumberOfNodes() == nodes
