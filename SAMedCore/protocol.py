@@ -73,7 +73,14 @@ class Describe:
 
 @dataclass(frozen=True)
 class Import:
-    """Turn an original .pth into a checkpoint folder at `out`. Result: {"checkpoint": path}."""
+    """Turn an original .pth into a checkpoint folder at `out`.
+
+    Attributes:
+        base: a name of the catalogue or a weights file.
+        orientation: three letters, or "auto"; see `Preprocessing`.
+
+    Result: {"checkpoint": path}.
+    """
 
     file: str
     base: str
@@ -139,8 +146,10 @@ class Finetune:
         epochs, minutes: of each stage; None for the preset's own.
         validation: the fraction held out.
 
+    What a killed run to the same `out` left is gone on with, if its scans and options were the same, else refused.
+
     Result: {"checkpoint": path, "validation_dice": float or None, "cancelled": bool}; a cancelled run that had finished an
-    epoch gives its best checkpoint, one that had not ends in `Error`.
+    epoch gives its best checkpoint so far, one that had not ends in `Error`.
     """
 
     scans: tuple[AnnotatedScan, ...]
@@ -209,7 +218,13 @@ class Ready:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the request is; `phase` is a word such as "loading", "encoding", "training" or "segmenting"."""
+    """How far the request is.
+
+    Attributes:
+        phase: "loading", "segmenting", "interpolating", "encoding", "estimating", "training", "completing", "ranking",
+            "importing" or "fetching"; one may come again, with another total.
+        done, total: of slices, steps or bytes; a total of 0 is not known.
+    """
 
     phase: str
     done: int
@@ -226,7 +241,10 @@ class Slices:
 
 @dataclass(frozen=True)
 class Metrics:
-    """How training goes: the mean loss since the last of these; validation Dice where an epoch has just been validated."""
+    """How training goes: the mean loss since the last of these; validation Dice where an epoch has just been validated.
+
+    Steps and epochs are counted through all stages of the recipe; the totals grow when a further stage begins.
+    """
 
     step: int
     steps: int

@@ -91,6 +91,7 @@ class NetworkCompletion:
     def _encode(self, slices: Sequence[int]) -> None:
         """Each slice as it is, and the annotated ones in `OTHER_VERSIONS` more, for training."""
         wanted = [k for k in slices if k not in self.embeddings]
+        self.report("encoding", 0, len(wanted))
         for done, k in enumerate(wanted, start=1):
             image = self.model.preprocessing.images_of(self.voxels[k : k + 1])
             draw = np.random.default_rng((self.seed, k))
