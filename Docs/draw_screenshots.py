@@ -27,13 +27,15 @@ DOCS = ROOT / "Docs"
 THUMBNAIL = ROOT / "SlicerSAMed" / "Resources" / "Icons" / "SAMedAbdomenCT.png"
 
 PANEL_WIDTH = 500
-VIEW_SIZE = (440, 372)
+VIEW_WIDTH = 430
+BAR_HEIGHT = 24
+GAP = 3
 THUMBNAIL_SIZE = (260, 280)
 SOFT_TISSUE = (400, 40)
 """Window and level in HU."""
 
-SHOWN_SLICE = 33
-"""From the feet of the cropped CT: one that the shipped checkpoint was not trained on, with all eight organs near it."""
+SHOWN_SLICE = 34
+"""From the feet of the cropped CT: a typical one of those that the shipped checkpoint was not trained on (mean Dice 0.90)."""
 
 LAYOUT_MSEC = 300
 """Qt lays out lists so long after their width has changed."""
@@ -42,7 +44,7 @@ BAR_COLOURS = {"Red": "#F34A33", "Green": "#6EB04B", "Yellow": "#EDD54C", "3D": 
 """Slicer's own."""
 
 JOB_SECONDS = 900
-GREY_STEP = 3
+GREY_STEP = 5
 
 
 def main() -> None:
@@ -58,7 +60,9 @@ def main() -> None:
     drawTab(panel, ui.segmentTab, "panel-segment.png")
     drawSlicer(panel, ct)
 
-    drawn = drawnNode(everySixth(crop(organs, first, end)), ct, "Every 6th slice")
+    drawn = drawnNode(
+        onlySlices(crop(organs, first, end), range(0, end - first, samples.ANNOTATED_EVERY)), ct, "Every 6th slice"
+    )
     complete(panel, ct, drawn)
     drawTab(panel, ui.completeTab, "panel-complete.png")
 
@@ -105,10 +109,10 @@ def runJob(panel, button) -> None:
     assert not slicerhost.dialogs.texts("error"), slicerhost.dialogs.texts("error")
 
 
-def everySixth(organs: LabelMap) -> LabelMap:
-    """What is left where only every 6th slice was drawn."""
+def onlySlices(organs: LabelMap, slices: range) -> LabelMap:
+    """What is left where only these slices were drawn."""
     voxels = np.zeros_like(organs.voxels)
-    voxels[:: samples.ANNOTATED_EVERY] = organs.voxels[:: samples.ANNOTATED_EVERY]
+    voxels[slices] = organs.voxels[slices]
     return LabelMap(voxels, organs.ijk_to_lps, organs.labels)
 
 
@@ -131,9 +135,10 @@ def drawSlicer(panel, ct) -> None:
     window = QtWidgets.QWidget()
     columns = QtWidgets.QHBoxLayout(window)
     columns.setContentsMargins(0, 0, 0, 0)
-    columns.setSpacing(3)
-    columns.addWidget(pictureLabel(panelPicture(panel)), alignment=QtCore.Qt.AlignTop)
-    columns.addLayout(fourViews(ct))
+    columns.setSpacing(GAP)
+    picture = panelPicture(panel)
+    columns.addWidget(pictureLabel(picture), alignment=QtCore.Qt.AlignTop)
+    columns.addLayout(fourViews(ct, (VIEW_WIDTH, (picture.height() - GAP) // 2 - BAR_HEIGHT)))
     window.show()
     slicerhost.processEvents()
     save(window.grab(), DOCS / "slicer.png")
@@ -143,21 +148,18 @@ def drawSlicer(panel, ct) -> None:
 def drawThumbnail(sample, organs) -> None:
     """The sample as the Sample Data module offers it: a coronal slice of the CT with the drawn slices."""
     node = softTissue(ctNode(sample))
-    first, end = samples.ORGAN_SLICES[0], samples.ORGAN_SLICES[-1] + 1
-    kept = np.zeros_like(organs.voxels)
-    kept[first : end : samples.ANNOTATED_EVERY] = organs.voxels[first : end : samples.ANNOTATED_EVERY]
-    drawn = drawnNode(LabelMap(kept, organs.ijk_to_lps, organs.labels), node)
+    drawn = drawnNode(onlySlices(organs, samples.ORGAN_SLICES[:: samples.ANNOTATED_EVERY]), node)
     drawn.GetDisplayNode().SetOpacity2DFill(1.0)
     view = views.SliceView("Green", THUMBNAIL_SIZE)
     view.show(node)
     save(asPixmap(view.picture()), THUMBNAIL)
 
 
-def fourViews(ct) -> QtWidgets.QGridLayout:
-    """Axial and 3D above, coronal and sagittal below, under Slicer's bars."""
+def fourViews(ct, size: tuple[int, int]) -> QtWidgets.QGridLayout:
+    """Axial and 3D above, coronal and sagittal below, each of this size under a bar like Slicer's."""
     grid = QtWidgets.QGridLayout()
-    grid.setSpacing(3)
-    slices = {name: views.SliceView(name, VIEW_SIZE) for name in ("Red", "Green", "Yellow")}
+    grid.setSpacing(GAP)
+    slices = {name: views.SliceView(name, size) for name in ("Red", "Green", "Yellow")}
     for name, position in {"Red": (0, 0), "Green": (1, 0), "Yellow": (1, 1)}.items():
         logic, view = slicer.app.sliceLogics[name], slices[name]
         offset = logic.GetSliceOffset()
@@ -165,7 +167,7 @@ def fourViews(ct) -> QtWidgets.QGridLayout:
         logic.SetSliceOffset(offset)
         axis = {"Axial": "S", "Sagittal": "R", "Coronal": "A"}[logic.GetSliceNode().GetOrientation()]
         grid.addLayout(underBar(name[0], BAR_COLOURS[name], f"{axis}: {offset:.1f} mm", view.picture()), *position)
-    surfaces = views.ThreeDView(VIEW_SIZE)
+    surfaces = views.ThreeDView(size)
     surfaces.fit()
     grid.addLayout(underBar("1", BAR_COLOURS["3D"], "", surfaces.picture()), 0, 1)
     return grid
@@ -174,6 +176,7 @@ def fourViews(ct) -> QtWidgets.QGridLayout:
 def underBar(letter: str, colour: str, text: str, picture: np.ndarray) -> QtWidgets.QVBoxLayout:
     """A view's picture under a bar with its letter and the place of its slice."""
     bar = QtWidgets.QWidget()
+    bar.setFixedHeight(BAR_HEIGHT)
     bar.setStyleSheet(f"background: {colour}; color: black;")
     row = QtWidgets.QHBoxLayout(bar)
     row.setContentsMargins(8, 2, 8, 2)
@@ -211,7 +214,7 @@ def asPixmap(picture: np.ndarray) -> QtGui.QPixmap:
 
 
 def save(pixmap: QtGui.QPixmap, path: Path) -> None:
-    """Write a PNG whose brightnesses are multiples of `GREY_STEP`: no eye sees it, and it takes two thirds of the space."""
+    """Write a PNG whose brightnesses are multiples of `GREY_STEP`: no eye sees it, and it saves half the space."""
     image = pixmap.toImage().convertToFormat(QtGui.QImage.Format_RGB888)
     rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())
     pixels = rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3)
