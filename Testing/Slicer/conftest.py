@@ -228,14 +228,12 @@ def two_slices(image: Grid) -> Grid:
     return some_slices(image, count * 4 // 5, min(count * 4 // 5 + 1, count - 1))
 
 
-def holed(image: Grid) -> Grid:
-    """In floats, with voxels beyond the scanner's field of view that are no numbers."""
-    voxels = image.voxels.astype(np.float32)
-    voxels[:, :, :30] = np.nan
-    return replace(image, voxels=voxels)
+def airless(image: Grid) -> Grid:
+    """In floats, its air no numbers, as outside the field of view of some scanners."""
+    return replace(image, voxels=np.where(image.voxels < -500, np.nan, image.voxels).astype(np.float32))
 
 
-THIN_GEOMETRIES = {**GEOMETRIES, "with NaN": holed}
+THIN_GEOMETRIES = {**GEOMETRIES, "NaN for air": airless}
 THIN_CASES = [
     (geometry, transform)
     for number, geometry in enumerate(THIN_GEOMETRIES)
