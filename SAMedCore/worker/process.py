@@ -30,6 +30,7 @@ def lead_group() -> None:
 
 def keep_temporary_files_in(folder: Path) -> None:
     """What libraries leave in temporary files goes with the folder."""
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder / "torch"))
     if len(os.fsencode(folder)) <= LONGEST_SOCKET_FOLDER:
         os.environ.update(TMPDIR=str(folder), TEMP=str(folder), TMP=str(folder))
 
