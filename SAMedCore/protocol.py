@@ -90,7 +90,7 @@ class Import:
 
 @dataclass(frozen=True)
 class Fetch:
-    """Get a base model of the catalogue into the cache folder. Result: {"path": path}."""
+    """Get a base model of the catalogue, or the sample CT ("sample"), into the cache folder. Result: {"path": path}."""
 
     name: str
 

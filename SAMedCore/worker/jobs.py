@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from SAMedCore import samples
 from SAMedCore.catalogue import fetch_base, find_base
 from SAMedCore.checkpoint import check_output, find_base_model, find_folder, read_info
 from SAMedCore.completion.complete import complete
@@ -43,8 +44,10 @@ def _import(request: Import, job: Job, models: Models) -> dict[str, Any]:
 
 
 def _fetch(request: Fetch, job: Job, models: Models) -> dict[str, Any]:
-    base = find_base(request.name)
     job.progress("fetching", 0, 0)
+    if request.name == samples.NAME:
+        return {"path": str(samples.fetch_sample_files(job.cancelled)[0])}
+    base = find_base(request.name)
     path = fetch_base(base, lambda event: job.progress(event["phase"], event["done"], event["total"]), job.cancelled)
     return {"path": str(path)}
 

@@ -22,11 +22,9 @@ def registerSampleData(moduleFolder: Path) -> None:
     """Offer the sample; it is fetched only when the user clicks on it."""
     import SampleData  # a module of Slicer's own, there once the application has started
 
-    SampleData.SampleDataLogic.registerCustomSampleDataCategory(category=CATEGORY, title="SAMed")
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
         category=CATEGORY,
         sampleName=SAMPLE_NAME,
-        sampleDescription=_("Abdomen CT, every 6th slice drawn"),
         thumbnailFileName=str(moduleFolder / "Resources" / "Icons" / f"{SAMPLE_NAME}.png"),
         uris="",
         checksums=f"SHA256:{samples.SAMPLE.sha256}",
