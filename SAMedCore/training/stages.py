@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,13 +18,17 @@ from SAMedCore.training.dataset import EpochSampler, SliceDataset, TrainingItems
 from SAMedCore.training.embeddings import encode_slices
 from SAMedCore.training.optimization import Optimization, in_precision
 from SAMedCore.training.presets import Recipe, Stage
-from SAMedCore.training.record import write_history, write_scalars
+from SAMedCore.training.record import draw_curve, write_history, write_scalars
 from SAMedCore.training.schedule import learning_rate
 from SAMedCore.training.state import TrainingState, restore_optimizer, write_state
 from SAMedCore.training.validation import validation_dice
 
 MOST_EMBEDDINGS = 1000
 """Encoded slices that are kept, 2 GB in float16 with LiteMedSAM: many slices need fewer versions of each anyway."""
+
+
+REDRAW_S = 10
+"""Between two drawings of the loss curve while a run is under way: cancelling does not wait for one."""
 
 
 class SaveCheckpoint(Protocol):
@@ -46,6 +50,7 @@ class Run:
     cancelled: Callable[[], bool]
     state: TrainingState
     resumed: dict[str, Any] | None
+    drawn_s: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True)
@@ -151,6 +156,9 @@ def _keep(run: Run, optimization: Optimization) -> None:
     write_state(run.folder / "state.pt", state, run.recipe.to_json(), run.model, optimization.optimizer, optimization.scaler)
     write_history(run.folder, state.history)
     write_scalars(run.folder, state.history[-1], len(state.history))
+    if time.monotonic() - run.drawn_s > REDRAW_S:
+        draw_curve(run.folder, state.history)
+        run.drawn_s = time.monotonic()
 
 
 def _training_mode(model: nn.Module) -> None:

@@ -83,6 +83,8 @@ def train(
     finally:
         if not (folder / "state.pt").exists():
             shutil.rmtree(folder)
+    if state.history:
+        draw_curve(run.folder, state.history)
     _publish(run, out)
     return state.history
 
@@ -121,10 +123,9 @@ def _open(out: Path, recipe: Recipe, resume: bool) -> dict[str, Any] | None:
 
 
 def _publish(run: Run, out: Path) -> bool:
-    """The best checkpoint so far to `out`, whole or not at all; and the loss curve. Returns whether there was one."""
+    """The best checkpoint so far to `out`, whole or not at all. Returns whether there was one."""
     if not run.state.history or not (run.folder / "best").exists():
         return False
-    draw_curve(run.folder, run.state.history)
     replace_folder(out, partial(shutil.copytree, run.folder / "best", dirs_exist_ok=True))
     return True
 

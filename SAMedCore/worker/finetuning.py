@@ -30,7 +30,7 @@ def finetuned(request: Finetune, job: Job) -> dict[str, Any]:
         Cancelled: before an epoch was finished.
         InputError, SAMedError: as `training.finetune.finetune`.
     """
-    # Drawing the loss is the last step, also of a cancelled run, and matplotlib takes long to load the first time.
+    # Between two epochs the loss is drawn, and matplotlib takes long to load the first time.
     import SAMedCore.pictures.losscurve  # noqa: F401
 
     out, recipe = Path(request.out), _recipe(request)

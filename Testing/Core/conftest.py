@@ -1,24 +1,32 @@
-"""Fixtures of the command line's tests."""
+"""Fixtures of the tests of the command line and of the worker."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from cli_files import ONE_BLOCK, SLICES, SMALL, SMALL_FEW_SHOT, Files, seeded_checkpoint
+from worker_process import LEAVE_S, WorkerProcess, written
+from worker_process import SMALL as SMALL_WORKER
 from written_series import write_series
 
 from SAMedCore.checkpoint import find_base_model
-from SAMedCore.formats import read_volume, write_labelmap, write_volume
+from SAMedCore.formats import read_labelmap, read_volume, write_labelmap, write_volume
 from SAMedCore.labels import SYNAPSE_ORGANS
 from SAMedCore.model import sam as sam_module
 from SAMedCore.model.sam import build_sam
+from SAMedCore.protocol import AnnotatedScan, Complete, Finetune, Ready, Segment, VoxelFile
 from SAMedCore.training import presets
-from SAMedCore.volume import LabelMap, reorient
+from SAMedCore.volume import LabelMap, Volume, reorient
 
 torch.set_num_threads(2)
 
 
-@pytest.fixture(scope="module")
-def small_network():
+@contextmanager
+def small_architecture() -> Iterator[None]:
     """The architecture vit_b with one block, and a few-shot recipe of seconds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sam_module.VIT_SIZES, "vit_b", ONE_BLOCK)
@@ -27,7 +35,18 @@ def small_network():
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory, sample_ct, sample_labels, small_network) -> Files:
+def small_network():
+    with small_architecture():
+        yield
+
+
+@pytest.fixture(scope="module")
+def files(files_on_disk, small_network) -> Files:
+    return files_on_disk
+
+
+@pytest.fixture(scope="session")
+def files_on_disk(tmp_path_factory, sample_ct, sample_labels) -> Files:
     folder = tmp_path_factory.mktemp("files")
     matrix = sample_ct.ijk_to_lps.copy()
     matrix[:3, 3] += SLICES.start * matrix[:3, 2]
@@ -38,8 +57,81 @@ def files(tmp_path_factory, sample_ct, sample_labels, small_network) -> Files:
     write_labelmap(LabelMap(sample_labels.voxels[SLICES], matrix, SYNAPSE_ORGANS), labels)
     slices = reorient(read_volume(ct), "LPS").voxels
     series = write_series(folder / "series", (slices + 1024).clip(0, 4000).astype(np.int16))
-    sam = build_sam("vit_b", 3, SMALL.input_size, seed=0)
+    with small_architecture():
+        sam = build_sam("vit_b", 3, SMALL.input_size, seed=0)
     torch.save(sam.state_dict(), folder / "base.pth")
     base, _ = find_base_model(folder / "base.pth")
     seeded_checkpoint(folder / "checkpoint", sam, base)
     return Files(folder, ct, labels, series, folder / "base.pth", folder / "checkpoint")
+
+
+@pytest.fixture(scope="session")
+def worker(tmp_path_factory):
+    """With the small network; shared, and left in order at the end."""
+    running = WorkerProcess(tmp_path_factory.mktemp("worker") / "privé folder", SMALL_WORKER)
+    running.wait_for(Ready)
+    yield running
+    running.process.stdin.close()
+    assert running.process.wait(timeout=LEAVE_S) == 0
+    assert not running.folder.exists()
+
+
+@pytest.fixture
+def worker_alone(tmp_path):
+    running = WorkerProcess(tmp_path / "private")
+    yield running
+    running.process.kill()
+    running.process.wait()
+
+
+@pytest.fixture
+def another_worker(tmp_path):
+    running = WorkerProcess(tmp_path / "private", SMALL_WORKER)
+    yield running
+    running.process.kill()
+    running.process.wait()
+
+
+@pytest.fixture(scope="module")
+def volume(files) -> Volume:
+    return read_volume(files.ct)
+
+
+@pytest.fixture(scope="module")
+def labelmap(files) -> LabelMap:
+    return read_labelmap(files.labels)
+
+
+@pytest.fixture
+def ask_segment(worker, files, volume):
+    def request(file: VoxelFile | None = None, **options) -> Segment:
+        file = file or written(worker.folder, "ct", volume)
+        return Segment(file, **{"model": str(files.checkpoint), "base": str(files.base), "device": "cpu", **options})
+
+    return request
+
+
+@pytest.fixture
+def long_volume(volume) -> Volume:
+    """Of as many slices as take minutes."""
+    return replace(volume, voxels=np.tile(volume.voxels, (250, 1, 1)))
+
+
+@pytest.fixture
+def ask_complete(worker, files, volume, labelmap):
+    def request(*slices: int) -> Complete:
+        ct, labels = written(worker.folder, "ct", volume), written(worker.folder, "labels", labelmap)
+        return Complete(ct, labels, slices, base=str(files.base), device="cpu")
+
+    return request
+
+
+@pytest.fixture
+def ask_finetune(worker, files, volume, labelmap):
+    ct, labels = written(worker.folder, "ct", volume), written(worker.folder, "labels", labelmap)
+
+    def request(out: Path, **options) -> Finetune:
+        scans = (AnnotatedScan(ct, labels, (0, 1, 2, 3)),)
+        return Finetune(scans, str(out), **{"base": str(files.base), "validation": 0.25, "device": "cpu", **options})
+
+    return request

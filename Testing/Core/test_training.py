@@ -170,6 +170,14 @@ def test_the_best_epoch_is_what_is_published(tmp_path):
     assert {path.name for path in folder.iterdir()} >= {"best", "last", "state.pt", "history.json", "loss.png"}
 
 
+def test_the_loss_curve_is_drawn_while_the_run_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr("SAMedCore.training.stages.REDRAW_S", 0)
+    seen: list[dict] = []
+    with pytest.raises(Cancelled):
+        train_tiny(tmp_path / "out", progress=seen.append, cancelled=lambda: any(e.get("epoch") == 3 for e in seen))
+    assert (tmp_path / "out.training" / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_a_finished_run_is_not_overwritten(tmp_path):
     train_tiny(tmp_path / "out")
     with pytest.raises(InputError, match="out is there already"):

@@ -1,10 +1,9 @@
-"""The worker as a real process: what it answers, that nothing disturbs its messages, and that cancelling leaves nothing.
+"""What the worker answers, and that nothing disturbs its messages.
 
-Most tests share one worker with a small network that prints and warns all the time; nobody reads its stderr.
+The tests share one worker with a small network that prints and warns all the time; nobody reads its stderr.
 """
 
 import os
-import signal
 import stat
 import time
 from dataclasses import replace
@@ -14,28 +13,23 @@ import numpy as np
 import pytest
 from cli_files import LABELS, Files
 from scipy.spatial.transform import Rotation
-from worker_process import SMALL, WorkerProcess, written
+from worker_process import LEAVE_S, only_inputs, segmented, written
 
 from SAMedCore import __version__
-from SAMedCore.checkpoint import read_info
 from SAMedCore.completion.complete import complete
-from SAMedCore.formats import read_labelmap, read_volume
 from SAMedCore.inference import load_model
 from SAMedCore.original import export_original
 from SAMedCore.protocol import (
     LONGEST_LINE,
     AnnotatedScan,
-    Cancel,
     Complete,
     Describe,
     Error,
     Fetch,
     Finetune,
     Import,
-    Metrics,
     Progress,
     RankSlices,
-    Ready,
     Result,
     Segment,
     Shutdown,
@@ -46,48 +40,7 @@ from SAMedCore.protocol import (
 )
 from SAMedCore.volume import LabelMap, Volume, reorient
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups and /proc")
-
-CANCEL_S = 2.0
-"""What the panel grants before it kills the worker."""
-
-LEAVE_S = 2.0
-
-
-@pytest.fixture(scope="module")
-def worker(tmp_path_factory, files):
-    running = WorkerProcess(tmp_path_factory.mktemp("worker") / "privé folder", SMALL)
-    running.wait_for(Ready)
-    yield running
-    running.process.stdin.close()
-    assert running.process.wait(timeout=LEAVE_S) == 0
-    assert not running.folder.exists()
-
-
-@pytest.fixture
-def worker_alone(tmp_path):
-    running = WorkerProcess(tmp_path / "private")
-    yield running
-    running.process.kill()
-    running.process.wait()
-
-
-@pytest.fixture
-def another_worker(tmp_path):
-    running = WorkerProcess(tmp_path / "private", SMALL)
-    yield running
-    running.process.kill()
-    running.process.wait()
-
-
-@pytest.fixture(scope="module")
-def volume(files) -> Volume:
-    return read_volume(files.ct)
-
-
-@pytest.fixture(scope="module")
-def labelmap(files) -> LabelMap:
-    return read_labelmap(files.labels)
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups")
 
 
 @pytest.fixture(scope="module")
@@ -97,38 +50,10 @@ def expected(files, volume) -> np.ndarray:
     return reorient(segmented, "LPS").voxels
 
 
-@pytest.fixture
-def ask_segment(worker, files, volume):
-    def request(file: VoxelFile | None = None, **options) -> Segment:
-        file = file or written(worker.folder, "ct", volume)
-        return Segment(file, **{"model": str(files.checkpoint), "base": str(files.base), "device": "cpu", **options})
-
-    return request
-
-
-@pytest.fixture
-def long_volume(volume) -> Volume:
-    """Of as many slices as take minutes."""
-    return replace(volume, voxels=np.tile(volume.voxels, (250, 1, 1)))
-
-
 def turned(volume: Volume, degrees: float) -> Volume:
     matrix = np.eye(4)
     matrix[:3, :3] = Rotation.from_euler("xyz", (degrees, -degrees, degrees / 2), degrees=True).as_matrix()
     return replace(volume, ijk_to_lps=matrix @ volume.ijk_to_lps)
-
-
-def segmented(events) -> np.ndarray:
-    """The voxels of a segmentation's label map, whose file is removed as the panel does."""
-    path = Path(events[-1].values["labelmap"]["path"])
-    voxels = np.load(path)
-    path.unlink()
-    return voxels
-
-
-def only_inputs(worker) -> bool:
-    kept = {"ct.npy", "labels.npy", "worker.log"}
-    return {path.name for path in worker.folder.iterdir() if path.is_file()} <= kept
 
 
 def test_the_worker_tells_its_process_and_then_its_devices(worker_alone):
@@ -221,62 +146,6 @@ def test_lines_may_come_in_pieces_and_senseless_ones_disturb_nothing(worker):
     assert worker.next()[1] == 1002
 
 
-def test_a_request_that_comes_too_early_is_refused(worker, ask_segment, long_volume):
-    first = worker.send(ask_segment(written(worker.folder, "ct", long_volume)))
-    worker.wait_for(Slices)
-    second = worker.send(Describe("abdomen-demo"))
-    worker.send(Cancel(), second)
-    refused = cancelled = None
-    while cancelled is None:
-        event, number = worker.next()
-        if number == second:
-            refused = event
-            worker.send(Cancel(), first)
-        elif isinstance(event, Error):
-            cancelled = event
-    assert "busy" in refused.message
-    assert cancelled.kind == "cancelled"
-
-
-def seconds_to_cancel(worker, request, after) -> tuple[float, Result | Error]:
-    """Cancel it as soon as `after` holds for an event; how long the answer takes, and the answer."""
-    number = worker.send(request)
-    while not after(worker.next()[0]):
-        pass
-    began = time.monotonic()
-    worker.send(Cancel(), number)
-    while not isinstance(event := worker.next()[0], Result | Error):
-        pass
-    return time.monotonic() - began, event
-
-
-def test_a_cancelled_segmentation_ends_at_once_and_leaves_no_file(worker, ask_segment, long_volume):
-    request = ask_segment(written(worker.folder, "ct", long_volume))
-    seconds, answer = seconds_to_cancel(worker, request, lambda event: isinstance(event, Slices))
-    assert seconds < CANCEL_S
-    assert answer == Error("Cancelled.", "cancelled")
-    assert only_inputs(worker)
-
-
-@pytest.fixture
-def ask_complete(worker, files, volume, labelmap):
-    def request(*slices: int) -> Complete:
-        ct, labels = written(worker.folder, "ct", volume), written(worker.folder, "labels", labelmap)
-        return Complete(ct, labels, slices, base=str(files.base), device="cpu")
-
-    return request
-
-
-def test_a_cancelled_completion_ends_at_once_and_leaves_no_file(worker, ask_complete):
-    def is_encoding(event):
-        return isinstance(event, Progress) and event.phase == "encoding"
-
-    seconds, answer = seconds_to_cancel(worker, ask_complete(0, 1, 3), is_encoding)
-    assert seconds < CANCEL_S
-    assert answer.kind == "cancelled"
-    assert only_inputs(worker)
-
-
 def test_a_completion_is_the_librarys(worker, ask_complete, volume, labelmap):
     events = worker.ask(ask_complete(0, 3))
     wanted = complete(volume, labelmap, annotated_slices=(0, 3))
@@ -285,93 +154,6 @@ def test_a_completion_is_the_librarys(worker, ask_complete, volume, labelmap):
     assert (values["annotated"], values["completed"]) == ([0, 3], [1, 2])
     assert values["summary"] == wanted.summary()
     assert np.array_equal(segmented(events), wanted.labelmap.voxels)
-
-
-@pytest.fixture
-def ask_finetune(worker, files, volume, labelmap):
-    ct, labels = written(worker.folder, "ct", volume), written(worker.folder, "labels", labelmap)
-
-    def request(out: Path, **options) -> Finetune:
-        scans = (AnnotatedScan(ct, labels, (0, 1, 2, 3)),)
-        return Finetune(scans, str(out), **{"base": str(files.base), "validation": 0.25, "device": "cpu", **options})
-
-    return request
-
-
-def test_a_fine_tuned_checkpoint_segments(worker, ask_finetune, ask_segment, tmp_path):
-    out = tmp_path / "mine"
-    *events, result = worker.ask(ask_finetune(out, classes=("liver", "aorta"), epochs=3))
-    assert isinstance(result, Result), result
-    metrics = [event for event in events if isinstance(event, Metrics)]
-    dices = [event.validation_dice for event in metrics if event.validation_dice is not None]
-    assert len(dices) == 3
-    assert result.values == {"checkpoint": str(out), "validation_dice": max(dices), "cancelled": False}
-    assert [event.step for event in metrics] == sorted(event.step for event in metrics)
-    assert (metrics[-1].step, metrics[-1].epoch) == (metrics[-1].steps, metrics[-1].epochs)
-    assert {event.phase for event in events if isinstance(event, Progress)} == {"loading", "encoding", "training"}
-    assert read_info(out).labels.names == ("liver", "aorta")
-    events = worker.ask(ask_segment(model=str(out)))
-    assert [label["name"] for label in events[-1].values["labelmap"]["labels"]] == ["liver", "aorta"]
-    assert set(np.unique(segmented(events)).tolist()) <= {0, 5, 7}
-
-
-def test_a_cancelled_training_keeps_its_best_checkpoint(worker, ask_finetune, tmp_path):
-    def has_an_epoch(event):
-        return isinstance(event, Metrics) and event.validation_dice is not None
-
-    seconds, answer = seconds_to_cancel(worker, ask_finetune(tmp_path / "mine", epochs=10_000), has_an_epoch)
-    assert seconds < CANCEL_S
-    assert answer.values["cancelled"] is True
-    assert answer.values["validation_dice"] == read_info(tmp_path / "mine").metrics["validation_dice"]
-    assert only_inputs(worker)
-
-
-def test_a_training_cancelled_before_its_first_epoch_leaves_nothing(worker, ask_finetune, tmp_path):
-    def is_encoding(event):
-        return isinstance(event, Progress) and event.phase == "encoding"
-
-    seconds, answer = seconds_to_cancel(worker, ask_finetune(tmp_path / "mine"), is_encoding)
-    assert seconds < CANCEL_S
-    assert answer.kind == "cancelled"
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_slicers_end_ends_a_training_and_the_same_request_goes_on_with_it(another_worker, worker, ask_finetune, tmp_path):
-    out = tmp_path / "mine"
-    another_worker.send(ask_finetune(out, epochs=10_000))
-    while not (isinstance(event := another_worker.next()[0], Metrics) and event.validation_dice is not None):
-        pass
-    assert "sleep 600" in another_worker.processes()
-    another_worker.process.stdin.close()
-    seconds = another_worker.seconds_until(lambda: not another_worker.processes() and not another_worker.folder.exists())
-    assert seconds < LEAVE_S
-    assert [path.name for path in tmp_path.iterdir()] == ["mine.training"]
-
-    refused = worker.ask(ask_finetune(out, epochs=3))[-1]
-    assert refused.kind == "input"
-    assert "mine.training" in refused.message
-    number = worker.send(ask_finetune(out, epochs=10_000))
-    while not isinstance(event := worker.next()[0], Metrics):
-        pass
-    assert event.epoch > 1
-    worker.send(Cancel(), number)
-    assert worker.wait_for(Result)[-1].values["cancelled"] is True
-    assert out.is_dir()
-
-
-def test_a_killed_worker_takes_its_children_along_and_leaves_its_folder_to_slicer(
-    another_worker, worker, ask_segment, long_volume
-):
-    # Nobody takes the log either.
-    another_worker.process.stderr.close()
-    another_worker.send(ask_segment(written(worker.folder, "ct", long_volume)))
-    another_worker.wait_for(Slices)
-    assert "sleep 600" in another_worker.processes()
-    os.kill(another_worker.pid, signal.SIGKILL)
-    assert another_worker.seconds_until(lambda: not another_worker.processes()) < LEAVE_S
-    kept = {path.name for path in another_worker.folder.iterdir() if path.is_file()}
-    assert kept == {"labelmap-1.npy", "worker.log"}
-    assert "a warning" in another_worker.log
 
 
 def test_the_least_certain_slices_come_first_with_their_place(worker, ask_segment, files, volume):

@@ -11,12 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
-from SAMedCore.protocol import Error, Event, LabelFile, Lines, Request, Result, VoxelFile, decode_event, encode
+from SAMedCore.protocol import Cancel, Error, Event, LabelFile, Lines, Request, Result, VoxelFile, decode_event, encode
 from SAMedCore.volume import LabelMap, Volume
 
 REAL = ("-m", "SAMedCore.worker")
 SMALL = (str(Path(__file__).with_name("small_worker.py")),)
 PATIENCE_S = 120
+CANCEL_S = 2.0
+"""What the panel grants before it kills the worker."""
+
+LEAVE_S = 2.0
 
 
 class WorkerProcess:
@@ -111,3 +115,28 @@ def written(folder: Path, name: str, image: Volume | LabelMap) -> VoxelFile | La
     if isinstance(image, LabelMap):
         return LabelFile(str(path), matrix, image.labels.to_json())
     return VoxelFile(str(path), matrix)
+
+
+def segmented(events: list[Event]) -> np.ndarray:
+    """The voxels of a segmentation's label map, whose file is removed as the panel does."""
+    path = Path(events[-1].values["labelmap"]["path"])
+    voxels = np.load(path)
+    path.unlink()
+    return voxels
+
+
+def only_inputs(worker) -> bool:
+    kept = {"ct.npy", "labels.npy", "worker.log"}
+    return {path.name for path in worker.folder.iterdir() if path.is_file()} <= kept
+
+
+def seconds_to_cancel(worker, request, after) -> tuple[float, Result | Error]:
+    """Cancel it as soon as `after` holds for an event; how long the answer takes, and the answer."""
+    number = worker.send(request)
+    while not after(worker.next()[0]):
+        pass
+    began = time.monotonic()
+    worker.send(Cancel(), number)
+    while not isinstance(event := worker.next()[0], Result | Error):
+        pass
+    return time.monotonic() - began, event

@@ -1,0 +1,67 @@
+"""The worker does one thing at a time, and what is cancelled or killed stops at once and leaves nothing."""
+
+import os
+import signal
+
+import pytest
+from worker_process import CANCEL_S, LEAVE_S, only_inputs, seconds_to_cancel, written
+
+from SAMedCore.protocol import (
+    Cancel,
+    Describe,
+    Error,
+    Progress,
+    Slices,
+)
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups")
+
+
+def test_a_request_that_comes_too_early_is_refused(worker, ask_segment, long_volume):
+    first = worker.send(ask_segment(written(worker.folder, "ct", long_volume)))
+    worker.wait_for(Slices)
+    second = worker.send(Describe("abdomen-demo"))
+    worker.send(Cancel(), second)
+    refused = cancelled = None
+    while cancelled is None:
+        event, number = worker.next()
+        if number == second:
+            refused = event
+            worker.send(Cancel(), first)
+        elif isinstance(event, Error):
+            cancelled = event
+    assert "busy" in refused.message
+    assert cancelled.kind == "cancelled"
+
+
+def test_a_cancelled_segmentation_ends_at_once_and_leaves_no_file(worker, ask_segment, long_volume):
+    request = ask_segment(written(worker.folder, "ct", long_volume))
+    seconds, answer = seconds_to_cancel(worker, request, lambda event: isinstance(event, Slices))
+    assert seconds < CANCEL_S
+    assert answer == Error("Cancelled.", "cancelled")
+    assert only_inputs(worker)
+
+
+def test_a_cancelled_completion_ends_at_once_and_leaves_no_file(worker, ask_complete):
+    def is_encoding(event):
+        return isinstance(event, Progress) and event.phase == "encoding"
+
+    seconds, answer = seconds_to_cancel(worker, ask_complete(0, 1, 3), is_encoding)
+    assert seconds < CANCEL_S
+    assert answer.kind == "cancelled"
+    assert only_inputs(worker)
+
+
+def test_a_killed_worker_takes_its_children_along_and_leaves_its_folder_to_slicer(
+    another_worker, worker, ask_segment, long_volume
+):
+    # Nobody takes the log either.
+    another_worker.process.stderr.close()
+    another_worker.send(ask_segment(written(worker.folder, "ct", long_volume)))
+    another_worker.wait_for(Slices)
+    assert "sleep 600" in another_worker.processes()
+    os.kill(another_worker.pid, signal.SIGKILL)
+    assert another_worker.seconds_until(lambda: not another_worker.processes()) < LEAVE_S
+    kept = {path.name for path in another_worker.folder.iterdir() if path.is_file()}
+    assert kept == {"labelmap-1.npy", "worker.log"}
+    assert "a warning" in another_worker.log
