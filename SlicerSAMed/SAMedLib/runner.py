@@ -14,6 +14,8 @@ PHASES = {
     "loading": _("Loading the model"),
     "reading": _("Reading"),
     "fetching": _("Fetching"),
+    "importing": _("Importing the checkpoint"),
+    "interpolating": _("Interpolating shapes"),
     "encoding": _("Encoding slices"),
     "estimating": _("Estimating how good it gets"),
     "training": _("Training"),

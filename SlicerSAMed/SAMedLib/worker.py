@@ -26,6 +26,10 @@ LEAVE_MSEC = 1000
 
 KEPT_LOG_LINES = 2000
 
+LOG_FILE = "worker.log"
+LAST_BYTES = 4096
+"""Of the log file, in which the worker's last words are looked for."""
+
 # glibc returns large temporaries to the system at every step unless told otherwise; it costs a third of the speed.
 WORKER_ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": "1073741824",
@@ -72,6 +76,7 @@ class Worker:
         self._numbers = 0
         self._lines = protocol.Lines()
         self._unfinishedLogLine = b""
+        self._complaint = ""
 
     @property
     def isRunning(self) -> bool:
@@ -93,7 +98,7 @@ class Worker:
         if self._process is not None:
             return
         self._folder = makePrivateFolder(slicer.app.temporaryPath)
-        self.ready = None
+        self.ready, self._complaint = None, ""
         self._lines, self._unfinishedLogLine = protocol.Lines(), b""
         process = qt.QProcess()
         process.setProcessChannelMode(qt.QProcess.SeparateChannels)
@@ -182,6 +187,7 @@ class Worker:
             self.ready = event
             self.onReady(event)
         elif number == 0:
+            self._complaint = getattr(event, "message", "")
             self._addToLog(str(event))
         elif isinstance(event, Result | Error):
             self._answer(number, event)
@@ -218,7 +224,9 @@ class Worker:
             self._end(text.format(program=self.program), "failed")
 
     def _obituary(self, exitCode: int) -> str:
-        lastWords = next((line for line in reversed(self.log) if line.strip()), "")
+        if self.ready is None and self._complaint:
+            return self._complaint
+        lastWords = next((line for line in reversed(self._lastLines()) if line.strip()), "")
         if self.ready is None:
             text = _("The SAMed worker could not start (exit code {code}: {words}). See the log; reinstall in Settings.")
         else:
@@ -227,6 +235,15 @@ class Worker:
                 "programs or choose another device. Try again; a new worker starts by itself."
             )
         return text.format(code=exitCode, words=lastWords or _("it left no message"))
+
+    def _lastLines(self) -> list[str]:
+        """Of the worker's own log file, which is whole where the pipe may have lost its end; else of what came through it."""
+        try:
+            with (self._folder / LOG_FILE).open("rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - LAST_BYTES))
+                return file.read().decode("utf-8", "replace").splitlines()
+        except OSError:
+            return list(self.log)
 
     def _end(self, sentence: str, kind: str) -> None:
         """Whatever state it is in: no process and no file remains, and every request is answered."""

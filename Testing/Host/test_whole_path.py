@@ -46,7 +46,7 @@ def test_a_persons_whole_path(panel, ct, tmp_path):
     assert slicer.util.getNodesByClass("vtkMRMLLabelMapVolumeNode") == []
     segmentation = parameters.outputSegmentation
     assert segmentation.GetSegmentation().GetNumberOfSegments() == 8
-    assert "liver" in ui.volumesLabel.text
+    slicerhost.waitUntil(lambda: "liver" in ui.volumesLabel.text)
     assert labelsIn(segmentation, ct).any()
 
     # correct a slice in the Segment Editor
