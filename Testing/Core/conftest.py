@@ -1,5 +1,6 @@
 """Fixtures of the tests of the command line and of the worker."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,6 +24,8 @@ from SAMedCore.training import presets
 from SAMedCore.volume import LabelMap, Volume, reorient
 
 torch.set_num_threads(2)
+# A shell ignores Ctrl-C for what it runs in the background, and so would these tests.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager
