@@ -20,7 +20,7 @@ class SAMedParameterNode:
 
     Segment: inputVolume and outputSegmentation (None: a new one); model (catalogue name, or path of a checkpoint folder or an
     original .pth); modelBase (for a .pth: the base model that it was trained on, or a weights file); leftOutOrgans (names
-    that are not wanted); region; device.
+    that are not wanted); region; keepDrawn (slices that a person drew in outputSegmentation stay); device.
 
     Complete: completeVolume, completeSegmentation; annotatedSlices ("" for those drawn by a person, else FROM:TO or
     FROM:TO:STEP); completeBase.
@@ -35,6 +35,7 @@ class SAMedParameterNode:
     modelBase: str = ""
     leftOutOrgans: list[str]
     region: str = WHOLE_VOLUME
+    keepDrawn: bool = True
     device: str = AUTO_DEVICE
 
     completeVolume: vtkMRMLScalarVolumeNode

@@ -5,7 +5,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from SAMedCore import catalogue, protocol
-from SAMedCore.errors import SAMedError
+from SAMedCore.errors import InputError, SAMedError
 from SAMedLib import models
 from SAMedLib.bindings import ChoiceBinding, EditableChoiceBinding, TicksBinding
 from SAMedLib.jobs import PlainJob
@@ -14,7 +14,7 @@ from SAMedLib.ranking import RankJob
 from SAMedLib.segmenting import ModelChoice, SegmentJob
 from SAMedLib.statistics import addVolumesTable, volumesInWords
 from SAMedLib.undo import SavedSegmentation
-from SAMedLib.volumes import jumpToSlice, shownSlice
+from SAMedLib.volumes import jumpToSlice, numberOfSlices, shownSlice
 
 SLICES_LISTED = 20
 
@@ -193,9 +193,11 @@ class SegmentTab:
     def _segment(self) -> None:
         node = self.panel.parameterNode
         ticked = self.organs.ticked()
-        slices = None
-        if node.region == CURRENT_SLICE:
-            slices = (shownSlice(node.inputVolume),)
+        try:
+            slices = self._slicesToSegment()
+        except SAMedError as error:
+            self.panel.runner.jobRefused(error)
+            return
         saved = SavedSegmentation(node.outputSegmentation) if node.outputSegmentation is not None else None
         job = SegmentJob(
             self.panel.logic.worker,
@@ -216,6 +218,22 @@ class SegmentTab:
             self._measuring.start()
 
         self.panel.runner.run(job, self.ui.applyButton, onSegmented)
+
+    def _slicesToSegment(self) -> tuple[int, ...] | None:
+        """From the feet; None for all. Raises InputError where none is left."""
+        node = self.panel.parameterNode
+        kept = ()
+        if node.keepDrawn and node.outputSegmentation is not None:
+            kept = self.panel.logic.annotatedSlices(node.inputVolume, node.outputSegmentation)
+        if node.region == WHOLE_VOLUME and not kept:
+            return None
+        isWhole = node.region == WHOLE_VOLUME
+        chosen = range(numberOfSlices(node.inputVolume)) if isWhole else (shownSlice(node.inputVolume),)
+        slices = tuple(k for k in chosen if k not in kept)
+        if not slices:
+            text = _("You drew or corrected all of these slices: choose a new segmentation, or do not keep what you drew.")
+            raise InputError(text)
+        return slices
 
     def _measure(self) -> None:
         segmentationNode, volumeNode = self._measured

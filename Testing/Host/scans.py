@@ -10,7 +10,7 @@ def crop(image, start: int, stop: int):
     """Some of the axial slices of the sample (stored in RAS, so k counts from the feet)."""
     matrix = image.ijk_to_lps.copy()
     matrix[:3, 3] += start * matrix[:3, 2]
-    changed = {"voxels": np.ascontiguousarray(image.voxels[start:stop]), "ijk_to_lps": matrix}
+    changed = {"voxels": image.voxels[start:stop].copy(), "ijk_to_lps": matrix}
     return LabelMap(**changed, labels=image.labels) if isinstance(image, LabelMap) else Volume(**changed)
 
 

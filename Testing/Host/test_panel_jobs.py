@@ -130,6 +130,7 @@ def test_closing_the_scene_stops_the_job_and_the_next_one_works(silent, ct, pane
 def test_a_node_removed_meanwhile_is_named_and_nothing_is_changed(answering, ct, sample_labels, panel, removed):
     drawn = drawnNode(crop(sample_labels, 80, 84), ct)
     panel.panel.parameterNode.outputSegmentation = drawn
+    panel.ui.keepDrawnCheckBox.checked = False
     slicerhost.click(panel.ui.applyButton)
     slicer.mrmlScene.RemoveNode(ct if removed == "volume" else drawn)
     slicerhost.waitUntil(lambda: not panel.panel.runner.isBusy, seconds=20)
@@ -147,6 +148,7 @@ def test_reloading_the_module_ends_the_job_and_leaves_nothing(silent, ct, panel)
 def test_revert_restores_what_a_person_had_drawn(answering, ct, sample_labels, panel):
     drawn = drawnNode(crop(sample_labels, 80, 84), ct)
     drawn.GetSegmentation().AddEmptySegment("tumour", "tumour")
+    panel.ui.keepDrawnCheckBox.checked = False
     before = labelsIn(drawn, ct)
     liver, stomach = segmentIn(drawn, "liver", ct), segmentIn(drawn, "stomach", ct)
     panel.panel.parameterNode.outputSegmentation = drawn
@@ -165,6 +167,7 @@ def test_only_the_slice_in_the_axial_view_is_replaced(answering, ct, sample_labe
     drawn = drawnNode(crop(sample_labels, 80, 84), ct)
     before = segmentIn(drawn, "liver", ct)
     panel.panel.parameterNode.outputSegmentation = drawn
+    panel.ui.keepDrawnCheckBox.checked = False
     panel.ui.regionComboBox.setCurrentIndex(1)
     jumpToSlice(ct, 2)
     apply(panel)
@@ -181,6 +184,29 @@ def test_a_missing_base_model_is_fetched_only_if_the_user_agrees(answering, ct, 
     (question,) = slicerhost.dialogs.texts("okcancel")
     assert "39 MB" in question
     assert (panel.panel.parameterNode.outputSegmentation is not None) == agreed
+
+
+def test_slices_that_a_person_drew_are_kept_unless_they_are_not_wanted(answering, ct, sample_labels, panel):
+    labelmap = crop(sample_labels, 80, 84)
+    labelmap.voxels[2] = 0
+    drawn = drawnNode(labelmap, ct)
+    before = segmentIn(drawn, "liver", ct)
+    panel.panel.parameterNode.outputSegmentation = drawn
+    apply(panel)
+    changed = (segmentIn(drawn, "liver", ct) != before).any(axis=(1, 2))
+    assert changed.tolist() == [False, False, True, False]
+    panel.ui.keepDrawnCheckBox.checked = False
+    apply(panel)
+    changed = (segmentIn(drawn, "liver", ct) != before).any(axis=(1, 2))
+    assert changed.tolist() == [True, True, True, True]
+
+
+def test_where_every_slice_was_drawn_nothing_is_started(answering, ct, sample_labels, panel):
+    panel.panel.parameterNode.outputSegmentation = drawnNode(crop(sample_labels, 80, 84), ct)
+    slicerhost.click(panel.ui.applyButton)
+    assert not panel.panel.runner.isBusy
+    (said,) = slicerhost.dialogs.texts("error")
+    assert "You drew or corrected all of these slices" in said
 
 
 def test_the_log_shows_what_the_worker_says(scripted, ct, panel):
