@@ -4,14 +4,13 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
-from SAMedCore import protocol
 from SAMedCore.errors import InputError
 from SAMedCore.formats import read_volume, write_labelmap
 from SAMedCore.formats.listing import scans_in
 from SAMedCore.writing import make_folder
 from SAMedLib.jobs import Job, JobListener
 from SAMedLib.segmenting import ModelChoice
-from SAMedLib.voxelFiles import readLabelFile, voxelFile
+from SAMedLib.voxelFiles import readLabelFile
 from SAMedLib.worker import Worker
 
 OUTPUT_ENDING = ".seg.nrrd"
@@ -40,13 +39,7 @@ class SegmentFileJob(Job):
         return [self._volume.voxels]
 
     def message(self, paths):
-        return protocol.Segment(
-            voxelFile(paths[0], self._volume),
-            self._choice.model,
-            base=self._choice.base,
-            device=self._choice.device,
-            labels=self._organs,
-        )
+        return self._choice.segment(paths[0], self._volume, self._organs)
 
     def conclude(self, values):
         write_labelmap(readLabelFile(values["labelmap"]), self._output, source=self._scan)

@@ -1,6 +1,7 @@
 """Segmenting a volume: from the volume node to the segmentation node."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
@@ -8,7 +9,7 @@ from slicer.i18n import tr as _
 from SAMedCore import protocol
 from SAMedCore.errors import InputError
 from SAMedCore.labels import LabelTable
-from SAMedCore.volume import LabelMap
+from SAMedCore.volume import LabelMap, Volume
 from SAMedLib.jobs import Job, JobListener
 from SAMedLib.overlay import Overlay
 from SAMedLib.provenance import recordModelSlices
@@ -31,6 +32,13 @@ class ModelChoice:
     model: str
     base: str | None = None
     device: str = "auto"
+
+    def segment(
+        self, path: Path, volume: Volume, organs: tuple[str, ...] | None, slices: tuple[int, ...] | None = None
+    ) -> protocol.Segment:
+        """The request to segment a volume whose voxels are in the file `path`; None stands for all."""
+        file = voxelFile(path, volume)
+        return protocol.Segment(file, self.model, base=self.base, device=self.device, labels=organs, slices=slices)
 
 
 class SegmentJob(Job):
@@ -72,14 +80,7 @@ class SegmentJob(Job):
         return [self._volume.voxels]
 
     def message(self, paths):
-        return protocol.Segment(
-            voxelFile(paths[0], self._volume),
-            self._choice.model,
-            base=self._choice.base,
-            device=self._choice.device,
-            labels=self._organs,
-            slices=self._slices,
-        )
+        return self._choice.segment(paths[0], self._volume, self._organs, self._slices)
 
     def slicesFinished(self, event) -> None:
         if self._shown is None or self.volumeNode.GetScene() is None:
