@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from SAMedCore.errors import InputError
@@ -38,6 +41,19 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
     if precision not in PRECISIONS:
         raise InputError(f'unknown precision "{precision}": choose from auto, {", ".join(PRECISIONS)}.')
     return PRECISIONS[precision]
+
+
+@contextmanager
+def exact_products() -> Iterator[None]:
+    """Inside the block a GPU multiplies float32 as it is, not rounded to TF32; afterwards as before."""
+    products, convolutions = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(products)
+        torch.backends.cudnn.allow_tf32 = convolutions
 
 
 def found_devices() -> list[tuple[str, str]]:

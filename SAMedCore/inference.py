@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,12 +11,12 @@ import torch
 import torch.nn.functional as F
 
 from SAMedCore.checkpoint import CheckpointInfo, find_folder, load_merged
-from SAMedCore.devices import choose_device, choose_dtype
+from SAMedCore.devices import choose_device, choose_dtype, exact_products
 from SAMedCore.errors import Cancelled, InputError, SAMedError
 from SAMedCore.labels import LabelTable
 from SAMedCore.model.sam import Sam
 from SAMedCore.stopping import stopping
-from SAMedCore.volume import Grid, LabelMap, Volume, part_of_slices, reorient, restore_orientation, turned_view
+from SAMedCore.volume import Grid, LabelMap, Volume, part_of_slices, restore_orientation, turned_view
 
 IN_PLANE_ORIENTATIONS = ("LPS", "RPS", "LAS", "RAS", "PLS", "PRS", "ALS", "ARS")
 BATCH_ON_GPU = 16
@@ -107,7 +106,7 @@ class Segmenter:
         kept = self.labels if labels is None else self.labels.subset(labels)
         with stopping(self.sam, cancelled):
             code = self.orientation_for(volume)
-        oriented = reorient(volume, code)
+        oriented = turned_view(volume, code)
         chosen = _check_slices(slices, oriented.voxels.shape[0])
         shape = oriented.voxels.shape
         class_values = np.array([0, *self.labels.values], dtype=self.label_dtype)
@@ -168,9 +167,11 @@ class Segmenter:
     def _forward(self, slices: np.ndarray) -> torch.Tensor:
         """Slices (B, H, W) in HU to low_res_logits (B, classes + 1, L, L) float32."""
         preprocessing = self.info.preprocessing
-        images = preprocessing.resize(torch.from_numpy(preprocessing.images_of(slices)).to(self.device))
-        mixed = self.dtype is not torch.float32
-        with torch.autocast(self.device.type, self.dtype) if mixed else nullcontext():
+        with exact_products():
+            images = preprocessing.resize(torch.from_numpy(preprocessing.images_of(slices)).to(self.device))
+            if self.dtype is torch.float32:
+                return self.sam(images)
+        with torch.autocast(self.device.type, self.dtype):
             return self.sam(images).float()
 
     @torch.inference_mode()
@@ -181,7 +182,7 @@ class Segmenter:
         classes = torch.zeros(best.shape, dtype=torch.uint8, device=best.device)
         for index in range(1, low_res_logits.shape[1]):
             logit = _upscale(low_res_logits[:, index : index + 1], size)
-            classes[logit > best] = index
+            classes.masked_fill_(logit > best, index)
             best = torch.maximum(best, logit)
         return classes[:, 0].cpu().numpy()
 
@@ -197,7 +198,7 @@ class Segmenter:
         """The checkpoint's orientation, or for "auto" the in-plane one in which the model is surest on a few slices."""
         if self.info.preprocessing.orientation != "auto":
             return self.info.preprocessing.orientation
-        return max(IN_PLANE_ORIENTATIONS, key=lambda code: self._confidence(reorient(volume, code).voxels))
+        return max(IN_PLANE_ORIENTATIONS, key=lambda code: self._confidence(turned_view(volume, code).voxels))
 
     def _confidence(self, voxels: np.ndarray) -> float:
         """How far the model is from guessing: the mean probability of the foreground it sees, times its extent."""

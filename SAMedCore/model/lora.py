@@ -15,6 +15,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 
+from SAMedCore.model.layers import Linear
 from SAMedCore.model.sam import Sam
 
 ENCODER_TARGETS = r"image_encoder\..*\.qkv\.(q_proj|v_proj)"
@@ -66,7 +67,7 @@ class SplitQKV(nn.Module):
         parts = [part(x).unflatten(-1, (self.groups, -1)) for part in (self.q_proj, self.k_proj, self.v_proj)]
         return torch.cat(parts, dim=-1).flatten(-2)
 
-    def fuse(self) -> nn.Linear:
+    def fuse(self) -> Linear:
         """The one projection again, LoRA having been merged into its parts."""
         parts = (self.q_proj, self.k_proj, self.v_proj)
         weight = torch.stack([part.weight.detach().unflatten(0, (self.groups, -1)) for part in parts], 1)
@@ -107,8 +108,8 @@ def _groups(attention: Any) -> int:
     return attention.num_heads if hasattr(attention, "attention_biases") else 1
 
 
-def _linear(weight: torch.Tensor, bias: torch.Tensor) -> nn.Linear:
-    linear = nn.Linear(weight.shape[1], weight.shape[0], device="meta")
+def _linear(weight: torch.Tensor, bias: torch.Tensor) -> Linear:
+    linear = Linear(weight.shape[1], weight.shape[0], device="meta")
     linear.weight = nn.Parameter(weight.clone())
     linear.bias = nn.Parameter(bias.clone())
     return linear

@@ -12,7 +12,8 @@ from torch import nn
 
 from SAMedCore.errors import InputError
 from SAMedCore.model.encoders.tiny_vit import TinyVitEncoder
-from SAMedCore.model.encoders.vit import VitSize, build_vit
+from SAMedCore.model.encoders.vit import VitEncoder, VitSize
+from SAMedCore.model.layers import Upscaling
 
 PROMPT_EMBED_DIM = 256
 VIT_SIZES = {
@@ -56,9 +57,9 @@ class Sam(nn.Module):
     def encode(self, images: torch.Tensor) -> torch.Tensor:
         """Slices (B, S, S), float in [0, 1], to image_embedding (B, 256, E, E).
 
-        SAMed's pixel mean is 0 and its std 1, so that the one channel is only repeated to three.
+        SAMed's pixel mean is 0 and its std 1, so that one channel stands for all three.
         """
-        return self.image_encoder(images.unsqueeze(1).expand(-1, 3, -1, -1))
+        return self.image_encoder(images.unsqueeze(1))
 
     def decode(self, image_embedding: torch.Tensor) -> torch.Tensor:
         """image_embedding (B, 256, E, E) to low_res_logits (B, classes + 1, L, L); class 0 is the background."""
@@ -112,7 +113,7 @@ def build_sam(architecture: str, classes: int, input_size: int | None = None, se
             image_encoder: nn.Module = TinyVitEncoder()
             embedding_size = TinyVitEncoder.EMBEDDING_SIZE
         else:
-            image_encoder = build_vit(VIT_SIZES[architecture], input_size, PROMPT_EMBED_DIM)
+            image_encoder = VitEncoder(VIT_SIZES[architecture], input_size, PROMPT_EMBED_DIM)
             embedding_size = input_size // 16
         return Sam(image_encoder, _prompt_encoder(embedding_size, input_size), _mask_decoder(classes), input_size)
 
@@ -136,10 +137,12 @@ def _prompt_encoder(embedding_size: int, input_size: int) -> PromptEncoder:
 
 
 def _mask_decoder(classes: int) -> MaskDecoder:
-    return MaskDecoder(
+    decoder = MaskDecoder(
         num_multimask_outputs=classes,
         transformer=TwoWayTransformer(depth=2, embedding_dim=PROMPT_EMBED_DIM, mlp_dim=2048, num_heads=8),
         transformer_dim=PROMPT_EMBED_DIM,
         iou_head_depth=3,
         iou_head_hidden_dim=256,
     )
+    decoder.output_upscaling = Upscaling(PROMPT_EMBED_DIM)
+    return decoder

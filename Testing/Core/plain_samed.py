@@ -31,6 +31,15 @@ class LoraOnLinear(nn.Module):
         return self.linear(x) + x @ self.a.T @ self.b.T
 
 
+def plain_encoder(input_size, depth=12, dim=768, heads=12, global_blocks=(2, 5, 8, 11)):
+    """segment_anything's own image encoder with freshly initialised weights; vit_b by default."""
+    return ImageEncoderViT(
+        img_size=input_size, patch_size=16, embed_dim=dim, depth=depth, num_heads=heads, mlp_ratio=4, out_chans=256,
+        qkv_bias=True, norm_layer=partial(nn.LayerNorm, eps=1e-6), use_rel_pos=True, window_size=14,
+        global_attn_indexes=global_blocks,
+    )  # fmt: skip
+
+
 class PlainSamed(nn.Module):
     """Args: base, a SAM state dict trained at 1024; file, the authors' tensors; input_size, pixels."""
 
@@ -38,11 +47,7 @@ class PlainSamed(nn.Module):
         super().__init__()
         tokens, self.input_size = input_size // 16, input_size
         classes = file["mask_decoder.mask_tokens.weight"].shape[0] - 1
-        norm = partial(nn.LayerNorm, eps=1e-6)
-        self.image_encoder = ImageEncoderViT(
-            img_size=input_size, patch_size=16, embed_dim=dim, depth=depth, num_heads=heads, mlp_ratio=4, out_chans=256,
-            qkv_bias=True, norm_layer=norm, use_rel_pos=True, window_size=14, global_attn_indexes=global_blocks,
-        )  # fmt: skip
+        self.image_encoder = plain_encoder(input_size, depth, dim, heads, global_blocks)
         self.prompt_encoder = PromptEncoder(256, (tokens, tokens), (input_size, input_size), 16)
         transformer = TwoWayTransformer(depth=2, embedding_dim=256, num_heads=8, mlp_dim=2048)
         self.mask_decoder = MaskDecoder(transformer_dim=256, transformer=transformer, num_multimask_outputs=classes)
@@ -103,10 +108,7 @@ class PlainSamed(nn.Module):
 def random_base(depth=12, dim=768, heads=12, global_blocks=(2, 5, 8, 11), seed=1):
     """A SAM state dict as its publisher would serve it (1024 pixels, 3 masks), every tensor random; norms near 1."""
     generator = torch.Generator().manual_seed(seed)
-    encoder = ImageEncoderViT(
-        img_size=1024, patch_size=16, embed_dim=dim, depth=depth, num_heads=heads, mlp_ratio=4, out_chans=256, qkv_bias=True,
-        norm_layer=partial(nn.LayerNorm, eps=1e-6), use_rel_pos=True, window_size=14, global_attn_indexes=global_blocks,
-    )  # fmt: skip
+    encoder = plain_encoder(1024, depth, dim, heads, global_blocks)
     prompt_encoder = PromptEncoder(256, (64, 64), (1024, 1024), 16)
     transformer = TwoWayTransformer(depth=2, embedding_dim=256, num_heads=8, mlp_dim=2048)
     decoder = MaskDecoder(transformer_dim=256, transformer=transformer, num_multimask_outputs=3)

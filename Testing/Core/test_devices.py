@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from SAMedCore.devices import choose_device, choose_dtype, found_devices
+from SAMedCore.devices import choose_device, choose_dtype, exact_products, found_devices
 from SAMedCore.errors import InputError
 
 
@@ -37,3 +37,15 @@ def test_precisions_go_by_name():
     assert choose_dtype("auto", torch.device("cpu")) == torch.float32
     with pytest.raises(InputError, match="fp32, bf16, fp16"):
         choose_dtype("fp8", torch.device("cpu"))
+
+
+def test_tf32_is_off_inside_and_as_before_afterwards(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    torch.set_float32_matmul_precision("high")
+    try:
+        with exact_products():
+            inside = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+        assert inside == ("highest", False)
+        assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32) == ("high", True)
+    finally:
+        torch.set_float32_matmul_precision("highest")

@@ -1,7 +1,10 @@
 import pytest
 import torch
+from segment_anything.modeling import MaskDecoder
+from torch import nn
 
 from SAMedCore.model.encoders.tiny_vit import TinyVitEncoder, from_lite_medsam
+from SAMedCore.model.layers import Upscaling
 from SAMedCore.model.sam import build_sam
 from SAMedCore.model.weights import load_base_weights, read_state
 
@@ -21,6 +24,18 @@ def test_lite_encoder_equals_the_original(lite_weights):
     assert difference.abs().max() <= 1e-5
 
 
+def test_upscaling_equals_the_original_mask_decoders():
+    original = MaskDecoder(transformer_dim=64, transformer=nn.Identity()).output_upscaling
+    for parameter in original.parameters():
+        parameter.data += 0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0))
+    ours = Upscaling(64)
+    ours.load_state_dict(original.state_dict())
+    x = torch.randn(2, 64, 6, 6, generator=torch.Generator().manual_seed(1))
+    assert (ours(x) - original(x)).abs().max() <= 1e-5
+    with torch.no_grad():
+        assert (ours(x) - original(x)).abs().max() <= 1e-5
+
+
 def test_every_new_class_starts_from_the_single_mask_token(lite_weights):
     state = read_state(lite_weights)
     sam = build_sam("lite", classes=8)
@@ -36,7 +51,7 @@ def test_every_new_class_starts_from_the_single_mask_token(lite_weights):
 def test_batch_norm_keeps_the_pretrained_statistics_while_training(lite_weights):
     encoder = TinyVitEncoder().train()
     before = {key: value.clone() for key, value in encoder.state_dict().items() if "running_" in key}
-    encoder.stages[0].blocks[0].conv1(torch.rand(2, 64, 8, 8))
+    encoder.stages[0].blocks[0].conv1(torch.rand(2, 8, 8, 64))
     after = encoder.state_dict()
     assert before
     assert all(torch.equal(after[key], value) for key, value in before.items())

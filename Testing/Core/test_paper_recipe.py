@@ -10,11 +10,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from plain_samed import plain_encoder
 from scipy import ndimage
 from torch import nn
 
 from SAMedCore.labels import LabelTable
-from SAMedCore.model.encoders.vit import VitSize, build_vit
+from SAMedCore.model.encoders.vit import VitEncoder, VitSize
 from SAMedCore.model.lora import LoraSettings, add_lora
 from SAMedCore.model.sam import Sam, build_sam
 from SAMedCore.preprocessing import Preprocessing
@@ -46,7 +47,7 @@ def small_sam() -> Sam:
     sam = build_sam("vit_b", CLASSES, INPUT_SIZE, seed=3)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(4)
-        sam.image_encoder = build_vit(VitSize(embed_dim=32, depth=2, num_heads=2, global_attn_indexes=(1,)), INPUT_SIZE, 256)
+        sam.image_encoder = VitEncoder(VitSize(embed_dim=32, depth=2, num_heads=2, global_attn_indexes=(1,)), INPUT_SIZE, 256)
     return sam
 
 
@@ -73,7 +74,9 @@ def plain_model(sam: Sam, peft_state: dict[str, torch.Tensor], in_decoder: bool)
     def lora_of(name: str) -> tuple[torch.Tensor, torch.Tensor]:
         return tuple(peft_state[f"base_model.model.{name}.lora_{factor}.default.weight"] for factor in "AB")
 
-    sam.image_encoder.requires_grad_(False)
+    plain = plain_encoder(INPUT_SIZE, depth=2, dim=32, heads=2, global_blocks=(1,))
+    plain.load_state_dict(sam.image_encoder.state_dict())
+    sam.image_encoder = plain.requires_grad_(False)
     for number, block in enumerate(sam.image_encoder.blocks):
         name = f"image_encoder.blocks.{number}.attn.qkv"
         block.attn.qkv = PlainLora(block.attn.qkv, {part: lora_of(f"{name}.{part}_proj") for part in "qv"})

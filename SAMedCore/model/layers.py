@@ -1,0 +1,96 @@
+"""SAM's layers with the channels last, (B, H, W, C), as a matrix product wants them; and the fastest product there is."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+# oneDNN multiplies up to a sixth faster than the BLAS that torch ships, on AMD above all. torch.compile uses the same operator.
+HAS_ONEDNN = (
+    platform.machine().lower() in ("x86_64", "amd64")
+    and torch.backends.mkldnn.is_available()
+    and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+)
+
+
+class Linear(nn.Linear):
+    """`nn.Linear` by the fastest product there is: (..., in) to (..., out)."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return linear(x, self.weight, self.bias)
+
+
+class Neck(nn.Sequential):
+    """SAM's neck: (B, H, W, C) to image_embedding (B, out, H, W)."""
+
+    def __init__(self, channels: int, out_channels: int) -> None:
+        super().__init__(
+            nn.Conv2d(channels, out_channels, kernel_size=1, bias=False),
+            nn.LayerNorm(out_channels, eps=1e-6),
+            nn.Conv2d(out_channels, out_channels, kernel_size=3, padding=1, bias=False),
+            nn.LayerNorm(out_channels, eps=1e-6),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        narrow, narrow_norm, smooth, smooth_norm = cast(Any, self)
+        x = narrow_norm(linear(x, narrow.weight.flatten(1)))
+        x = smooth(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        return smooth_norm(x).permute(0, 3, 1, 2)
+
+
+class Upscaling(nn.Sequential):
+    """How SAM's mask decoder brings (B, C, H, W) to (B, C / 8, 4 H, 4 W)."""
+
+    def __init__(self, channels: int) -> None:
+        quarter, eighth = channels // 4, channels // 8
+        super().__init__(
+            nn.ConvTranspose2d(channels, quarter, kernel_size=2, stride=2),
+            nn.LayerNorm(quarter, eps=1e-6),
+            nn.GELU(),
+            nn.ConvTranspose2d(quarter, eighth, kernel_size=2, stride=2),
+            nn.GELU(),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        first, norm, _, second, _ = cast(Any, self)
+        x = gelu(norm(_doubled(x.permute(0, 2, 3, 1), first)))
+        return gelu(_doubled(x, second)).permute(0, 3, 1, 2).contiguous()
+
+
+def _doubled(x: torch.Tensor, conv: nn.ConvTranspose2d) -> torch.Tensor:
+    """(B, H, W, in) to (B, 2 H, 2 W, out): each pixel becomes 2 x 2, which is one matrix product."""
+    weight = conv.weight.permute(2, 3, 1, 0).flatten(0, 2)
+    bias = None if conv.bias is None else conv.bias.repeat(4)
+    pixels = linear(x, weight, bias).unflatten(-1, (2, 2, -1))
+    return pixels.permute(0, 1, 3, 2, 4, 5).flatten(3, 4).flatten(1, 2)
+
+
+def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    """x (..., in) times the transposed weight (out, in), plus the bias."""
+    is_plain = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+    is_frozen = not (torch.is_grad_enabled() and (weight.requires_grad or (bias is not None and bias.requires_grad)))
+    if HAS_ONEDNN and is_plain and is_frozen:
+        return _FrozenLinear.apply(x, weight, bias)
+    return F.linear(x, weight, bias)
+
+
+class _FrozenLinear(torch.autograd.Function):
+    """`linear` with a gradient for x alone."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        ctx.save_for_backward(weight)
+        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        return torch.ops.mkldnn._linear_pointwise(grad, ctx.saved_tensors[0].T, None, "none", [], ""), None, None
+
+
+def gelu(x: torch.Tensor) -> torch.Tensor:
+    """GELU; in place where no gradient needs x."""
+    return F.gelu(x) if torch.is_grad_enabled() else torch.ops.aten.gelu_(x)
