@@ -13,6 +13,7 @@ the sum of their exponentials.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,11 +21,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from SAMedCore.model.layers import linear
+
 SCORES_AT_ONCE = 2**18
 """Of queries and keys on a CPU: one megabyte, which stays in a core's own cache."""
-
-FEW_KEYS = 256
-"""Up to so many torch's fused kernel is as fast on a CPU as working in place."""
 
 Grid = tuple[int, int]
 """Rows and columns of tokens."""
@@ -33,25 +33,37 @@ Attend = Callable[[Tensor, Tensor, Tensor, Grid], Tensor]
 """q, k, v (G, heads, h * w, d) of G windows with (h, w) tokens in the image to (G, heads, h * w, d)."""
 
 
-def in_windows(qkv: Tensor, window: int, attend: Attend) -> Tensor:
+def in_windows(
+    x: Tensor, window: int, heads: Callable[[Tensor], Tensor], attend: Attend, proj: Callable[[Tensor], Tensor]
+) -> Tensor:
     """Attention within each window; where the image ends inside a window, of the tokens in the image alone.
 
+    The tokens are brought together by windows once, before the projections, so that nothing wider is moved.
+
     Args:
-        qkv: (B, H, W, 3, heads, d).
+        x: tokens (B, H, W, C).
         window: tokens along each side; 0 for one window that is the whole image.
+        heads: q, k and v of tokens, (N, C) to (N, 3, heads, d).
         attend: called for the windows of each size.
+        proj: (N, heads * d) to (N, C).
 
     Returns:
-        (B, H, W, heads * d).
+        (B, H, W, C).
     """
-    heads = qkv.shape[-2:]
-    out = qkv.new_empty(*qkv.shape[:3], *heads)
-    for row, height in _parts(qkv.shape[1], window):
-        for column, width in _parts(qkv.shape[2], window):
-            part, target = (_by_window(of[:, row, column], height, width) for of in (qkv, out))
-            q, k, v = part.permute(5, 0, 1, 2, 6, 3, 4, 7).flatten(5, 6).flatten(1, 3)
-            target.copy_(attend(q, k, v, (height, width)).transpose(1, 2).view(target.shape))
-    return out.flatten(3)
+    parts = [
+        [(_by_window(x[:, row, column], height, width), (height, width)) for column, width in _parts(x.shape[2], window)]
+        for row, height in _parts(x.shape[1], window)
+    ]
+    tokens = [(part.reshape(-1, math.prod(grid), x.shape[-1]), grid) for row in parts for part, grid in row]
+    sizes = [len(windows) * windows.shape[1] for windows, _ in tokens]
+    qkv = heads(torch.cat([windows.flatten(0, 1) for windows, _ in tokens]))
+    attended = []
+    for some, (windows, grid) in zip(qkv.split(sizes), tokens, strict=True):
+        q, k, v = some.unflatten(0, windows.shape[:2]).permute(2, 0, 3, 1, 4)
+        attended.append(attend(q, k, v, grid).transpose(1, 2).flatten(2).flatten(0, 1))
+    out = iter(proj(torch.cat(attended)).split(sizes))
+    rows = [torch.cat([_in_image(next(out).view(part.shape)) for part, _ in row], dim=2) for row in parts]
+    return torch.cat(rows, dim=1)
 
 
 def relative_attention(
@@ -71,11 +83,10 @@ def relative_attention(
     height, width = grid
     by_row = torch.einsum("ghyxd,ynd->ghyxn", q.unflatten(2, grid), rows[:height])
     by_column = torch.einsum("ghyxd,xnd->ghyxn", q.unflatten(2, grid), columns[:width])
-    q = q * q.shape[-1] ** -0.5
     is_whole = grid == (len(rows), len(columns))
-    if is_whole and k.shape[2] > FEW_KEYS and _on_cpu(q):
-        heads = (of.flatten(0, 1) for of in (q, k, v, by_row, by_column))
-        return _AttendByRows.apply(*heads).view_as(q)
+    if is_whole and _on_cpu(q):
+        return _AttendInParts.apply(q, k, v, by_row, by_column)
+    q = q * q.shape[-1] ** -0.5
     biases = [by_row[..., :height], by_column[..., :width]]
     positions = _one_hot_positions(grid, k)
     if not is_whole:
@@ -157,62 +168,90 @@ def _by_window(tokens: Tensor, height: int, width: int) -> Tensor:
     return tokens.unflatten(2, (-1, width)).unflatten(1, (-1, height)).transpose(2, 3)
 
 
+def _in_image(windows: Tensor) -> Tensor:
+    """(B, windows down, windows across, height, width, ...) to (B, H, W, ...)."""
+    return windows.transpose(2, 3).flatten(3, 4).flatten(1, 2)
+
+
 def _on_cpu(q: Tensor) -> bool:
     return q.device.type == "cpu" and q.dtype == torch.float32
 
 
-class _AttendByRows(torch.autograd.Function):
-    """softmax(q k^T + by_row + by_column) v, a few rows of queries at a time, both ways; nothing large is kept.
+class _AttendInParts(torch.autograd.Function):
+    """softmax(q k^T / sqrt(d) + by_row + by_column) v, a few heads or rows of queries at a time; nothing large is kept.
 
     Args:
-        q, k, v: (heads, h * w, d), q scaled.
-        by_row: (heads, h, w, h) by query, and row of the key.
-        by_column: (heads, h, w, w), likewise.
+        q, k, v: (G, heads, h * w, d).
+        by_row: (G, heads, h, w, h) by query, and row of the key.
+        by_column: (G, heads, h, w, w), likewise.
     """
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, by_row: Tensor, by_column: Tensor) -> Tensor:
-        out = torch.empty_like(q)
-        for head, rows, queries in _few_rows(by_row):
-            weights = _weights(q[head, queries], k[head], by_row[head, rows], by_column[head, rows])
-            torch.mm(weights, v[head], out=out[head, queries])
+        out = _empty_like(q)
+        for heads, rows, queries in _parts_of_scores(by_row):
+            weights = _weights(q[queries], k[heads], by_row[rows], by_column[rows])
+            out[queries] = _products(weights, v[heads].mT)
         ctx.save_for_backward(q, k, v, by_row, by_column, out)
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
         q, k, v, by_row, by_column, out = ctx.saved_tensors
-        grad_q, grad_k, grad_v = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
+        grad_q, grad_k, grad_v = _empty_like(q), _empty_like(k).zero_(), _empty_like(v).zero_()
         grad_row, grad_column = torch.empty_like(by_row), torch.empty_like(by_column)
         mean = (grad * out).sum(-1, keepdim=True)
-        for head, rows, queries in _few_rows(by_row):
-            weights = _weights(q[head, queries], k[head], by_row[head, rows], by_column[head, rows])
-            grad_v[head].addmm_(weights.T, grad[head, queries])
-            scores = (grad[head, queries] @ v[head].T).sub_(mean[head, queries]).mul_(weights)
-            torch.mm(scores, k[head], out=grad_q[head, queries])
-            grad_k[head].addmm_(scores.T, q[head, queries])
-            by_place = scores.view(-1, *by_column.shape[2:3], *by_row.shape[3:], *by_column.shape[3:])
-            torch.sum(by_place, 3, out=grad_row[head, rows])
-            torch.sum(by_place, 2, out=grad_column[head, rows])
+        for heads, rows, queries in _parts_of_scores(by_row):
+            weights = _weights(q[queries], k[heads], by_row[rows], by_column[rows])
+            grad_v[heads].baddbmm_(weights.mT, grad[queries])
+            scores = _products(grad[queries], v[heads]).sub_(mean[queries]).mul_(weights)
+            by_place = scores.view(*by_row[rows].shape, by_column.shape[-1])
+            torch.sum(by_place, -1, out=grad_row[rows])
+            torch.sum(by_place, -2, out=grad_column[rows])
+            scores *= q.shape[-1] ** -0.5
+            grad_q[queries] = _products(scores, k[heads].mT)
+            grad_k[heads].baddbmm_(scores.mT, q[queries])
         return grad_q, grad_k, grad_v, grad_row, grad_column
 
 
-def _few_rows(by_row: Tensor) -> Iterator[tuple[int, slice, slice]]:
-    """(head, rows, their queries) for each head (heads, h, w, h) and as many rows as give `SCORES_AT_ONCE`."""
-    heads, height, width, _ = by_row.shape
-    step = max(1, SCORES_AT_ONCE // (width * height * width))
-    for head in range(heads):
-        for first in range(0, height, step):
-            yield head, slice(first, first + step), slice(first * width, (first + step) * width)
+Index = tuple[int | slice, ...]
+
+
+def _parts_of_scores(by_row: Tensor) -> Iterator[tuple[Index, Index, Index]]:
+    """Indices of some heads (window, heads), their rows and their queries, in parts of about `SCORES_AT_ONCE`.
+
+    Args:
+        by_row: (G, heads, h, w, h).
+    """
+    windows, heads, height, width, _ = by_row.shape
+    of_row = width * height * width
+    rows_at_once = min(height, max(1, SCORES_AT_ONCE // of_row))
+    heads_at_once = max(1, SCORES_AT_ONCE // (height * of_row))
+    for window in range(windows):
+        for head in range(0, heads, heads_at_once):
+            some = (window, slice(head, head + heads_at_once))
+            for row in range(0, height, rows_at_once):
+                end = row + rows_at_once
+                yield some, (*some, slice(row, end)), (*some, slice(row * width, end * width))
 
 
 def _weights(q: Tensor, k: Tensor, by_row: Tensor, by_column: Tensor) -> Tensor:
-    """The softmax of a few rows of queries (r * w, d) over all keys (h * w, d), biased by (r, w, h) and (r, w, w)."""
-    scores = q @ k.T
+    """The softmax of some queries (heads, r * w, d) over all keys (heads, h * w, d), biased by (heads, r, w, h) and (.., w)."""
+    scores = _products(q * q.shape[-1] ** -0.5, k)
     by_place = scores.view(*by_row.shape, by_column.shape[-1])
     by_place += by_row[..., None]
-    by_place += by_column[:, :, None]
+    by_place += by_column[..., None, :]
     return torch.softmax(scores, dim=-1, out=scores)
+
+
+def _products(a: Tensor, b: Tensor) -> Tensor:
+    """(heads, n, d) times the transposed (heads, m, d)."""
+    return linear(a[0], b[0])[None] if len(a) == 1 else torch.bmm(a, b.mT)
+
+
+def _empty_like(tokens: Tensor) -> Tensor:
+    """(G, heads, n, d), stored as (G, n, heads, d) as the projections have it."""
+    return torch.empty_like(tokens.transpose(1, 2), memory_format=torch.contiguous_format).transpose(1, 2)
 
 
 def _attend_by_positions(q: Tensor, k: Tensor, v: Tensor, biases: Tensor, positions: Tensor) -> Tensor:

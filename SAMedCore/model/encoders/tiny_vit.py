@@ -186,7 +186,7 @@ class Attention(nn.Module):
                 k, v = with_padding(k, v, (padding[0], padding[1]))
             return biased_attention(q, k, v, bias_in_image(bias, self.window, grid))
 
-        return self.proj(in_windows(self._heads(x), self.window, attend))
+        return in_windows(x, self.window, self._heads, attend, self.proj)
 
     def _heads(self, x: Tensor) -> Tensor:
         """q, k and v of tokens (..., C) as (..., 3, heads, d); the projection keeps those of a head together."""

@@ -110,7 +110,7 @@ class Attention(nn.Module):
         rows, columns = relative_positions(self.rel_pos_h), relative_positions(self.rel_pos_w)
         _, *padding = self._heads(x.new_zeros(x.shape[-1]))
         attend = partial(relative_attention, rows=rows, columns=columns, padding=(padding[0], padding[1]))
-        return self.proj(in_windows(self._heads(x), self.window, attend))
+        return in_windows(x, self.window, self._heads, attend, self.proj)
 
     def _heads(self, x: torch.Tensor) -> torch.Tensor:
         """q, k and v of tokens (..., C) as (..., 3, heads, d)."""
