@@ -28,10 +28,10 @@ def below(value: float, limit: float, unit: str = "") -> Reach:
 
 def of_ratio(result: Result) -> Reach | None:
     """Of the speed beside the plain procedure."""
-    if result.machine["gpu"]:
-        return at_least(result.ratio, 20, " x") if (result.name, result.variant) == ("segment", "vit_b") else None
     if result.name == "training_step":
         return at_least(result.ratio, 1.4, " x")
+    if result.machine["gpu"]:
+        return at_least(result.ratio, 20, " x") if result.variant == "vit_b" else None
     if result.variant == "lite":
         return at_least(result.ratio, 2, " x")
     return at_least(result.ratio, 1.5 if result.machine["allocator"] == "default" else 1.25, " x")
@@ -42,6 +42,11 @@ def of_seconds(result: Result) -> Reach | None:
     on_gpu = {("segment", "vit_b"): 1.5, ("segment_vit_h", ""): 5, ("warm_worker", ""): 1} if result.machine["gpu"] else {}
     limit = {("import", ""): 0.2, ("help", ""): 0.5, **on_gpu}.get((result.name, result.variant))
     return None if limit is None else below(result.median_s, limit, " s")
+
+
+def of_dice(result: Result) -> Reach | None:
+    """Of a GPU's agreement with the plain procedure, which computes in float32."""
+    return at_least(result.facts["dice_of_plain"], 0.999) if result.variant == "vit_b" else None
 
 
 def of_encoder_share(result: Result) -> Reach | None:

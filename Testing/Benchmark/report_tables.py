@@ -12,7 +12,6 @@ from results import Result, Results
 TITLES = {
     "segment": "CT to label map",
     "training_step": "training step",
-    "segment_vit_h": "CT to label map",
     "import": "`import SAMedCore`",
     "help": "`samed --help`",
     "segment_one_slice": "`samed segment`, one slice, vit_b: process start to finished file",
@@ -100,14 +99,10 @@ def gpu(results: Results) -> str:
     """What is wanted of a GPU alone."""
     rows = []
     for result in [*results.named("segment"), *results.named("segment_vit_h")]:
-        dice = result.facts.get("dice_of_plain")
-        agreement = "" if dice is None else f"{dice:.5f}"
-        name = result.variant or "vit_h"
-        reach = _reach(reaches.of_seconds(result))
-        rows.append(
-            [name, result.machine["allocator"], seconds_text(result.median_s), reach, seconds_text(result.floor_s), agreement]
-        )
-    return table(["network", "malloc", "150 slices", "reach", "floor", "Dice against plain float32"], rows)
+        times = [seconds_text(result.median_s), _reach(reaches.of_seconds(result)), seconds_text(result.floor_s)]
+        agreement = [f"{result.facts['dice_of_plain']:.5f}", _reach(reaches.of_dice(result))] if result.plain_s else ["", ""]
+        rows.append([result.variant or "vit_h", result.machine["allocator"], *times, *agreement])
+    return table(["network", "malloc", "time", "reach", "floor", "Dice against plain", "reach"], rows)
 
 
 def stages(results: Results) -> str:

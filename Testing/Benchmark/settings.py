@@ -28,4 +28,4 @@ TRAINING_BATCH = 12 if ON_GPU and not IS_TINY else 1
 SLICE_COUNTS = (1, 10) if IS_TINY else (1, 10, 100, 1000)
 SLICE_SIZES = (64, 512) if IS_TINY else (64, 128, 256, 512, 1024)
 CLASS_COUNTS = (2, 8) if IS_TINY else (2, 4, 8, 16, 32, 64)
-BATCH_SIZES = (1, 2) if IS_TINY else (1, 2, 4, 8)
+BATCH_SIZES = (1, 2) if IS_TINY else (1, 4, 16, 64) if ON_GPU else (1, 2, 4, 8)

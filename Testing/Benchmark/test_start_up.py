@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from settings import DEVICE, IS_TINY, ROUNDS, STARTS
+from settings import DEVICE, IS_TINY, ROUNDS, SLICES, STARTS
 from worker_process import REAL, WorkerProcess, written
 
 from SAMedCore.formats import write_volume
@@ -29,8 +29,8 @@ def samed():
 
 @pytest.fixture
 def workers(tmp_path, vit_b_files, make_ct):
-    """Workers that are started, asked to segment one slice, and ended."""
-    running = Workers(tmp_path, vit_b_files, make_ct(1))
+    """Workers that are started, asked to segment, and ended."""
+    running = Workers(tmp_path, vit_b_files, make_ct(SLICES))
     yield running
     running.end()
 
