@@ -9,7 +9,7 @@ export MALLOC_MMAP_THRESHOLD_ := 1073741824
 export MALLOC_TRIM_THRESHOLD_ := 2147483647
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-all check format demo train-demo screenshots stalls resolve clean
+.PHONY: help setup test test-all check format demo train-demo screenshots benchmark stalls resolve clean
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -45,6 +45,20 @@ demo: $(READY) ## segment a small real CT with the shipped checkpoint and score 
 
 screenshots: $(READY) ## draw the pictures of the documentation; some minutes
 	PYTHONPATH=SlicerSAMed:Testing/Host $(BIN)/python Docs/draw_screenshots.py
+
+# Times with one thread, without and with the two MALLOC_ variables, which only a new process heeds; then with all of the cores
+# what a person waits for. The JSON stays in build/benchmark.
+STORED := build/benchmark
+TIMED := $(addprefix Testing/Benchmark/test_,whole_volume.py stages.py training_step.py)
+WAITED := $(addprefix Testing/Benchmark/test_,start_up.py growth.py)
+benchmark: $(READY) ## speed and memory, beside the paper's procedure, to Docs/benchmark.md; 20 minutes on two idle cores
+	mkdir -p $(STORED)
+	rm -f $(STORED)/*.json
+	env -u MALLOC_MMAP_THRESHOLD_ -u MALLOC_TRIM_THRESHOLD_ OMP_NUM_THREADS=1 \
+	  $(BIN)/python -m pytest $(TIMED) --benchmark-json $(STORED)/default.json
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TIMED) --benchmark-json $(STORED)/tuned.json
+	OMP_NUM_THREADS=$$(nproc) $(BIN)/python -m pytest $(WAITED) --benchmark-json $(STORED)/waited.json
+	$(BIN)/python Testing/Benchmark/report.py $(STORED) Docs
 
 stalls: $(READY) ## how long Slicer is busy at a time with a CT of 1,000 slices
 	$(BIN)/python Testing/Benchmark/panel_stalls.py

@@ -94,13 +94,14 @@ class PlainSamed(nn.Module):
 
     def forward(self, images):
         """(B, S, S) in [0, 1] to low_res_logits (B, classes + 1, S / 4, S / 4), one image at a time."""
-        return torch.cat([self._one(image) for image in images])
+        return torch.cat([self.at_once(image[None]) for image in images])
 
-    def _one(self, image):
-        image_embedding = self.image_encoder(image.expand(1, 3, -1, -1))
-        dense = self.prompt_encoder.no_mask_embed.weight.reshape(1, -1, 1, 1).expand_as(image_embedding)
+    def at_once(self, images):
+        """The same for all images at once, as in training."""
+        image_embedding = self.image_encoder(images[:, None].expand(-1, 3, -1, -1))
+        dense = self.prompt_encoder.no_mask_embed.weight.reshape(1, -1, 1, 1).expand(1, -1, *image_embedding.shape[2:])
         low_res_logits, _ = self.mask_decoder.predict_masks(
-            image_embedding, self.prompt_encoder.get_dense_pe(), torch.empty(1, 0, 256), dense
+            image_embedding, self.prompt_encoder.get_dense_pe(), torch.empty(1, 0, 256, device=images.device), dense
         )
         return low_res_logits
 

@@ -35,7 +35,7 @@ class WorkerProcess:
     def __init__(self, folder: Path, program: Sequence[str] = REAL, path: str = "") -> None:
         self.folder = folder
         self.folder.mkdir(parents=True, exist_ok=True)
-        environment = {**os.environ, "OMP_NUM_THREADS": "2", "PYTHONPATH": path}
+        environment = {"OMP_NUM_THREADS": "2", **os.environ, "PYTHONPATH": path}
         command = [sys.executable, *program, "--folder", str(folder)]
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         self.process = subprocess.Popen(command, env=environment, cwd=folder, **pipes)
