@@ -148,5 +148,6 @@ def _mask_decoder(classes: int) -> MaskDecoder:
     decoder.output_upscaling = Upscaling(PROMPT_EMBED_DIM)
     attentions = [(name, module) for name, module in decoder.named_modules() if isinstance(module, Attention)]
     for name, attention in attentions:
-        decoder.set_submodule(name, DecoderAttention(attention))
+        parent, _, child = name.rpartition(".")
+        setattr(decoder.get_submodule(parent), child, DecoderAttention(attention))
     return decoder
