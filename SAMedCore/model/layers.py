@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
+from segment_anything.modeling.transformer import Attention
 from torch import nn
 
 # oneDNN multiplies up to a sixth faster than the BLAS that torch ships, on AMD above all. torch.compile uses the same operator.
@@ -58,7 +59,33 @@ class Upscaling(nn.Sequential):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         first, norm, _, second, _ = cast(Any, self)
         x = gelu(norm(_doubled(x.permute(0, 2, 3, 1), first)))
-        return gelu(_doubled(x, second)).permute(0, 3, 1, 2).contiguous()
+        return gelu(_doubled(x, second)).permute(0, 3, 1, 2)
+
+
+class DecoderAttention(Attention):
+    """The attention of SAM's mask decoder between a few tokens and the many of the image, as (B, n, C).
+
+    Args:
+        plain: whose size and parameters it takes over.
+    """
+
+    def __init__(self, plain: Attention) -> None:
+        super().__init__(plain.embedding_dim, plain.num_heads, plain.embedding_dim // plain.internal_dim)
+        for name, projection in plain.named_children():
+            ours = Linear(projection.in_features, projection.out_features, device="meta")
+            ours.load_state_dict(projection.state_dict(keep_vars=True), assign=True)
+            setattr(self, name, ours)
+
+    def forward(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        projected = (self.q_proj(q), self.k_proj(k), self.v_proj(v))
+        q, k, v = (tokens.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for tokens in projected)
+        if q.shape[2] > k.shape[2]:
+            # the few keys in front: a softmax over so short a last axis takes ten times as long on a CPU
+            weights = torch.softmax((k * k.shape[-1] ** -0.5) @ q.mT, dim=-2)
+            attended = weights.mT @ v
+        else:
+            attended = F.scaled_dot_product_attention(q, k, v)
+        return self.out_proj(attended.transpose(1, 2).flatten(2))
 
 
 def _doubled(x: torch.Tensor, conv: nn.ConvTranspose2d) -> torch.Tensor:

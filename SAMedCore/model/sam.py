@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import torch
 from segment_anything.modeling import MaskDecoder, PromptEncoder, TwoWayTransformer
+from segment_anything.modeling.transformer import Attention
 from torch import nn
 
 from SAMedCore.errors import InputError
 from SAMedCore.model.encoders.tiny_vit import TinyVitEncoder
 from SAMedCore.model.encoders.vit import VitEncoder, VitSize
-from SAMedCore.model.layers import Upscaling
+from SAMedCore.model.layers import DecoderAttention, Upscaling
 
 PROMPT_EMBED_DIM = 256
 VIT_SIZES = {
@@ -145,4 +146,8 @@ def _mask_decoder(classes: int) -> MaskDecoder:
         iou_head_hidden_dim=256,
     )
     decoder.output_upscaling = Upscaling(PROMPT_EMBED_DIM)
+    attentions = [(name, module) for name, module in decoder.named_modules() if isinstance(module, Attention)]
+    for name, attention in attentions:
+        parent, _, child = name.rpartition(".")
+        setattr(decoder.get_submodule(parent), child, DecoderAttention(attention))
     return decoder

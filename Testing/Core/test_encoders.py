@@ -1,10 +1,11 @@
 import pytest
 import torch
 from segment_anything.modeling import MaskDecoder
+from segment_anything.modeling.transformer import Attention
 from torch import nn
 
 from SAMedCore.model.encoders.tiny_vit import TinyVitEncoder, from_lite_medsam
-from SAMedCore.model.layers import Upscaling
+from SAMedCore.model.layers import DecoderAttention, Upscaling
 from SAMedCore.model.sam import build_sam
 from SAMedCore.model.weights import load_base_weights, read_state
 
@@ -34,6 +35,21 @@ def test_upscaling_equals_the_original_mask_decoders():
     assert (ours(x) - original(x)).abs().max() <= 1e-5
     with torch.no_grad():
         assert (ours(x) - original(x)).abs().max() <= 1e-5
+
+
+@pytest.mark.parametrize(("queries", "keys"), [(7, 64), (64, 7), (7, 7)])
+def test_the_decoders_attention_equals_the_original(queries, keys):
+    torch.manual_seed(0)
+    original = Attention(32, num_heads=4, downsample_rate=2)
+    ours = DecoderAttention(original)
+    assert ours.state_dict().keys() == original.state_dict().keys()
+    # one prompt for several images: q, k and v are then broadcast
+    for batch in (1, 3):
+        tokens = [torch.randn(size, n, 32) for size, n in ((batch, queries), (1, keys), (1, keys))]
+        expected = original(*tokens)
+        assert (ours(*tokens) - expected).abs().max() <= 1e-6
+        with torch.no_grad():
+            assert (ours(*tokens) - expected).abs().max() <= 1e-6
 
 
 def test_every_new_class_starts_from_the_single_mask_token(lite_weights):
