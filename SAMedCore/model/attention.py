@@ -23,8 +23,8 @@ from torch import Tensor
 
 from SAMedCore.model.layers import linear
 
-SCORES_AT_ONCE = 2**18
-"""Of queries and keys on a CPU: one megabyte, which stays in a core's own cache."""
+SCORES_AT_ONCE = 2**19
+"""Of queries and keys on a CPU: two megabytes, which stay in the cache."""
 
 Grid = tuple[int, int]
 """Rows and columns of tokens."""
