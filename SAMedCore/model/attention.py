@@ -56,14 +56,14 @@ def in_windows(
     ]
     tokens = [(part.reshape(-1, math.prod(grid), x.shape[-1]), grid) for row in parts for part, grid in row]
     sizes = [len(windows) * windows.shape[1] for windows, _ in tokens]
-    qkv = heads(torch.cat([windows.flatten(0, 1) for windows, _ in tokens]))
+    qkv = heads(_joined([windows.flatten(0, 1) for windows, _ in tokens], dim=0))
     attended = []
     for some, (windows, grid) in zip(qkv.split(sizes), tokens, strict=True):
         q, k, v = some.unflatten(0, windows.shape[:2]).permute(2, 0, 3, 1, 4)
         attended.append(attend(q, k, v, grid).transpose(1, 2).flatten(2).flatten(0, 1))
-    out = iter(proj(torch.cat(attended)).split(sizes))
-    rows = [torch.cat([_in_image(next(out).view(part.shape)) for part, _ in row], dim=2) for row in parts]
-    return torch.cat(rows, dim=1)
+    out = iter(proj(_joined(attended, dim=0)).split(sizes))
+    rows = [_joined([_in_image(next(out).view(part.shape)) for part, _ in row], dim=2) for row in parts]
+    return _joined(rows, dim=1)
 
 
 def relative_attention(
@@ -171,6 +171,11 @@ def _by_window(tokens: Tensor, height: int, width: int) -> Tensor:
 def _in_image(windows: Tensor) -> Tensor:
     """(B, windows down, windows across, height, width, ...) to (B, H, W, ...)."""
     return windows.transpose(2, 3).flatten(3, 4).flatten(1, 2)
+
+
+def _joined(parts: list[Tensor], dim: int) -> Tensor:
+    """`torch.cat` without the copy that it makes of a single part."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim)
 
 
 def _on_cpu(q: Tensor) -> bool:

@@ -144,7 +144,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.local_conv(x + self.attn(x))
-        return x + in_strips(self.mlp, x)
+        return x + in_strips(self.mlp, x, reach=0)
 
 
 class Mlp(nn.Module):
@@ -200,19 +200,20 @@ class Attention(nn.Module):
         return self.attention_biases[:, (rows * self.window + columns).flatten(2).flatten(0, 1)]
 
 
-def in_strips(layers: Callable[[Tensor], Tensor], x: Tensor, stride: int = 1) -> Tensor:
-    """`layers(x)` for layers that look one pixel around; on a CPU some rows at a time, so that what they need stays small.
+def in_strips(layers: Callable[[Tensor], Tensor], x: Tensor, stride: int = 1, reach: int = 1) -> Tensor:
+    """`layers(x)` on a CPU some rows at a time, so that what they need stays small.
 
     Args:
         layers: (B, H, W, C) to (B, H / stride, W / stride, out).
+        reach: how many of its own output's rows around a row they look at.
     """
     if x.device.type != "cpu" or torch.is_grad_enabled():
         return layers(x)
     parts = []
     for first in range(0, x.shape[1], STRIP):
         last = min(first + STRIP, x.shape[1])
-        start = max(first - stride, 0)
-        part = layers(x[:, start : last + stride])
+        start = max(first - stride * reach, 0)
+        part = layers(x[:, start : last + stride * reach])
         parts.append(part[:, (first - start) // stride : (last - start) // stride])
     return torch.cat(parts, dim=1)
 
