@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ AUTO_SLICES = 5
 
 Progress = Callable[[dict], None]
 Finished = Callable[[tuple[slice, slice, slice]], None]
+Answer = tuple[list[int], torch.Tensor, Callable[[], np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,9 @@ class Segmenter:
         voxels = turned_view(Grid(stored, volume.ijk_to_lps), code).voxels
         soft = np.zeros((len(self.labels) + 1, *shape), dtype=np.float16) if probabilities else None
         done = 0
-        for indices, low_res_logits in self.low_res_logits(oriented.voxels, chosen, batch_size, cancelled):
-            voxels[indices] = class_values[self.info.preprocessing.restore_labels(self._classes(low_res_logits), shape[1:])]
+        answers = self._answers(self.low_res_logits(oriented.voxels, chosen, batch_size, cancelled))
+        for indices, low_res_logits, classes in one_ahead(answers) if self.device.type == "cuda" else answers:
+            voxels[indices] = class_values[self.info.preprocessing.restore_labels(classes(), shape[1:])]
             if soft is not None:
                 soft[:, indices] = self._softmax(low_res_logits, shape[1:])
             done += len(indices)
@@ -168,14 +171,33 @@ class Segmenter:
         """Slices (B, H, W) in HU to low_res_logits (B, classes + 1, L, L) float32."""
         preprocessing = self.info.preprocessing
         with exact_products():
-            images = preprocessing.resize(torch.from_numpy(preprocessing.images_of(slices)).to(self.device))
+            images = preprocessing.resize(self._on_device(preprocessing.images_of(slices)))
             if self.dtype is torch.float32:
                 return self.sam(images)
         with torch.autocast(self.device.type, self.dtype):
             return self.sam(images).float()
 
+    def _on_device(self, images: np.ndarray) -> torch.Tensor:
+        """From pinned memory a GPU takes them while it still computes and this process goes on."""
+        tensor = torch.from_numpy(images)
+        return tensor.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else tensor.to(self.device)
+
+    def _answers(self, batches: Iterable[tuple[list[int], torch.Tensor]]) -> Iterator[Answer]:
+        """What `low_res_logits` yields, and a function that waits for the classes of the input pixels, (B, S, S) uint8."""
+        for indices, low_res_logits in batches:
+            classes = self._classes(low_res_logits)
+            if classes.device.type == "cuda":
+                # the copy is in line behind this batch, ahead of the next one
+                pinned = torch.empty(classes.shape, dtype=classes.dtype, pin_memory=True)
+                pinned.copy_(classes, non_blocking=True)
+                copied = torch.cuda.Event()
+                copied.record(torch.cuda.current_stream(classes.device))
+                yield indices, low_res_logits, partial(_wait_for, copied, pinned)
+            else:
+                yield indices, low_res_logits, classes.cpu().numpy
+
     @torch.inference_mode()
-    def _classes(self, low_res_logits: torch.Tensor) -> np.ndarray:
+    def _classes(self, low_res_logits: torch.Tensor) -> torch.Tensor:
         """The winning class of each input pixel, (B, S, S) uint8: argmax needs no softmax, and takes one class at a time."""
         size = (self.sam.input_size, self.sam.input_size)
         best = _upscale(low_res_logits[:, :1], size)
@@ -184,7 +206,7 @@ class Segmenter:
             logit = _upscale(low_res_logits[:, index : index + 1], size)
             classes.masked_fill_(logit > best, index)
             best = torch.maximum(best, logit)
-        return classes[:, 0].cpu().numpy()
+        return classes[:, 0]
 
     @torch.inference_mode()
     def _softmax(self, low_res_logits: torch.Tensor, shape: tuple[int, int]) -> np.ndarray:
@@ -224,6 +246,15 @@ def load_model(
     return Segmenter(*load_merged(find_folder(checkpoint), base_weights), device, precision)
 
 
+def one_ahead(answers: Iterator[Answer]) -> Iterator[Answer]:
+    """Each answer after the next has been asked for: a GPU works on that one meanwhile."""
+    waiting = next(answers, None)
+    while waiting is not None:
+        following = next(answers, None)
+        yield waiting
+        waiting = following
+
+
 def keep_largest_components(voxels: np.ndarray) -> np.ndarray:
     """Each label's largest 26-connected component (k, j, i); the smaller ones become background."""
     from scipy.ndimage import find_objects, label
@@ -235,6 +266,11 @@ def keep_largest_components(voxels: np.ndarray) -> np.ndarray:
             largest = np.bincount(components.ravel())[1:].argmax() + 1
             kept[box][components == largest] = value
     return kept
+
+
+def _wait_for(copied: torch.cuda.Event, pinned: torch.Tensor) -> np.ndarray:
+    copied.synchronize()
+    return pinned.numpy()
 
 
 def _upscale(logits: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

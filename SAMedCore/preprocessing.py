@@ -137,12 +137,17 @@ def nearest_index(size_in: int, size_out: int) -> np.ndarray:
 
 def resize_images(images: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
     """Slices (B, H, W) float32 to (B, S, S) on the same device, by cubic splines through each size in turn."""
-    import torch
-
     for size in sizes:
-        rows, columns = (torch.from_numpy(spline_matrix(images.shape[axis], size)).to(images.device) for axis in (-2, -1))
+        rows, columns = (_matrix_on(images.device, images.shape[axis], size) for axis in (-2, -1))
         images = rows @ (images @ columns.T)
     return images
+
+
+@lru_cache(maxsize=64)
+def _matrix_on(device: torch.device, size_in: int, size_out: int) -> torch.Tensor:
+    import torch
+
+    return torch.from_numpy(spline_matrix(size_in, size_out)).to(device)
 
 
 def resize_labels(labels: np.ndarray, sizes: Sequence[int]) -> np.ndarray:

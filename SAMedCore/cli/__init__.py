@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
+from SAMedCore.allocator import keep_freed_memory
 from SAMedCore.cli import complete, demo, evaluate, finetune, models, segment
 from SAMedCore.cli.console import Console
 from SAMedCore.errors import Cancelled, InputError, SAMedError
@@ -20,6 +21,7 @@ COMMANDS = (segment, finetune, complete, evaluate, models, demo)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    keep_freed_memory()
     options = argparse.Namespace(debug=False)
     try:
         _parser().parse_args(arguments, options)

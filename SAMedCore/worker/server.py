@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from SAMedCore import __version__
+from SAMedCore.allocator import keep_freed_memory
 from SAMedCore.errors import Cancelled, InputError, SAMedError
 from SAMedCore.protocol import (
     Cancel,
@@ -62,6 +63,7 @@ def start(arguments: list[str], requests: int, events: int) -> int:
     lead_group()
     start_guard(requests, events, folder)
     keep_temporary_files_in(folder)
+    keep_freed_memory()
     log = Log(folder)
     # PEFT asks the Hub about models unless told otherwise; what is not here is fetched when the user asks for it.
     os.environ["HF_HUB_OFFLINE"] = "1"

@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 
 RESOURCES = Path(__file__).parents[1] / "Resources"
 
-TORCH_REQUIREMENTS = ("torch>=2.2", "torchvision>=0.17")
+TORCH_REQUIREMENTS = ("torch>=2.4", "torchvision>=0.19")
 """Installed apart from the others, for which build suits a computer depends on its graphics card."""
 
 

@@ -17,7 +17,7 @@ from SAMedCore.volume import Volume
 SLICES = [70, 80]
 TWO_STAGES = (
     Stage(trains="decoder", batch_size=2, base_rate=1e-3, warmup_steps=2, planned_epochs=3, epochs=3),
-    Stage(batch_size=2, base_rate=1e-3, warmup_steps=1, planned_epochs=1, epochs=1),
+    Stage(batch_size=2, base_rate=1e-5, warmup_steps=1, planned_epochs=1, epochs=1),
 )
 
 

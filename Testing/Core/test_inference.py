@@ -10,7 +10,7 @@ import torch
 
 from SAMedCore.checkpoint import Base, CheckpointInfo
 from SAMedCore.errors import Cancelled, InputError
-from SAMedCore.inference import Segmenter, keep_largest_components
+from SAMedCore.inference import Segmenter, keep_largest_components, one_ahead
 from SAMedCore.labels import LabelTable
 from SAMedCore.model.sam import build_sam
 from SAMedCore.preprocessing import Preprocessing
@@ -145,6 +145,19 @@ def test_cancelling_stops_in_the_middle_of_a_slice(segmenter, volume):
         segmenter.segment(volume, cancelled=lambda: asked.append(1) or len(asked) > 20)
     assert len(asked) == 21
     assert not any(layer._forward_pre_hooks for layer in segmenter.sam.modules())
+
+
+def test_a_gpu_is_asked_for_the_next_batch_before_the_last_one_is_waited_for():
+    asked = []
+
+    def answers():
+        for number in range(3):
+            asked.append(number)
+            yield [number], torch.zeros(0), lambda: np.zeros(0)
+
+    found = [(indices, list(asked)) for indices, _, _ in one_ahead(answers())]
+    assert found == [([0], [0, 1]), ([1], [0, 1, 2]), ([2], [0, 1, 2])]
+    assert list(one_ahead(iter(()))) == []
 
 
 def test_a_scan_in_another_orientation_is_not_copied(segmenter):

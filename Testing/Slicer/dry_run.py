@@ -20,7 +20,7 @@ from urllib.request import Request, url2pathname, urlopen
 ROOT = Path(__file__).parents[2]
 RESOURCES = ROOT / "SlicerSAMed" / "Resources"
 SHIPPED = Path(__file__).parent / "data" / "slicer-5.12-packages.txt"
-TORCH_REQUIREMENTS = ("torch>=2.2", "torchvision>=0.17")
+TORCH_REQUIREMENTS = ("torch>=2.4", "torchvision>=0.19")
 
 PIP_UNDER_OTHER_MARKERS = """
 import json, sys
