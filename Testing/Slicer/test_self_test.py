@@ -33,7 +33,7 @@ def missing(request, monkeypatch) -> str:
         return 'the base model "lite" has not been fetched'
     installed = packages.installedVersion
     monkeypatch.setattr(packages, "installedVersion", lambda name: None if name == "torch" else installed(name))
-    return "not installed: torch>=2.2"
+    return "not installed: torch>=2.4"
 
 
 def test_the_self_test_passes(logic):

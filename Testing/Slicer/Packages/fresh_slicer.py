@@ -16,7 +16,7 @@ import pytest
 import slicerhost
 from SAMedLib.install import InstallPlan
 
-NEEDED = {"torch", "torchvision", "matplotlib", "peft", "platformdirs", "safetensors", "segment-anything", "timm", "tqdm"}
+NEEDED = {"torch", "torchvision", "matplotlib", "peft", "platformdirs", "safetensors", "segment-anything", "tqdm"}
 """Every package that is installed for SAMed, without what these need themselves."""
 
 
@@ -62,10 +62,10 @@ def wheels(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("wheels")
     makeWheel(folder, "numpy", "2.4.6")
     makeWheel(folder, "numpy", "3.0")
-    for name in NEEDED - {"timm"}:
+    for name in NEEDED - {"tqdm"}:
         makeWheel(folder, name, "9.0", requires="numpy")
-    makeWheel(folder, "timm", "9.0", requires="numpy")
-    makeWheel(folder, "timm", "9.1", requires="numpy>=3")
+    makeWheel(folder, "tqdm", "9.0", requires="numpy")
+    makeWheel(folder, "tqdm", "9.1", requires="numpy>=3")
     return folder
 
 

@@ -22,7 +22,7 @@ def test_after_a_yes_everything_is_there_and_slicers_own_packages_are_as_they_we
     assert packages.missingPackages() == []
     assert set(versions) == NEEDED
     assert importlib.metadata.version("numpy") == "2.4.6"
-    assert versions["timm"] == "9.0", "the newer one would have changed numpy"
+    assert versions["tqdm"] == "9.0", "the newer one would have changed numpy"
     assert len(a_fresh_slicer.answered) == 1
     assert [call["requester"] for call in slicerhost.packaging.installed] == ["SAMed"]
 
@@ -54,26 +54,26 @@ def test_where_everything_is_installed_nothing_is_asked_of_user_or_network(a_fre
 
 
 def test_only_what_is_missing_is_installed(a_fresh_slicer):
-    subprocess.run(["PythonSlicer", "-m", "pip", "install", "-q", *NEEDED - {"peft", "timm"}], check=True)
+    subprocess.run(["PythonSlicer", "-m", "pip", "install", "-q", *NEEDED - {"peft", "tqdm"}], check=True)
     assert install.install(confirm=a_fresh_slicer.sayYes, run=mustNotRun)
     assert a_fresh_slicer.answered[0].torch == []
-    assert a_fresh_slicer.answered[0].others == ["peft>=0.15", "timm>=1.0.9"]
+    assert a_fresh_slicer.answered[0].others == ["peft>=0.15", "tqdm>=4.66"]
     assert "torch" not in a_fresh_slicer.answered[0].text.lower()
 
 
 def test_reinstalling_puts_in_anew_what_is_broken(a_fresh_slicer):
     install.install(confirm=a_fresh_slicer.sayYes)
     site = Path(importlib.metadata.distribution("torch").locate_file(""))
-    broken = [next(site.glob(f"{name}-*.dist-info/INSTALLER")) for name in ("torch", "timm")]
+    broken = [next(site.glob(f"{name}-*.dist-info/INSTALLER")) for name in ("torch", "tqdm")]
     for path in broken:
         path.write_text("somebody")
     assert install.install(confirm=a_fresh_slicer.sayYes, reinstall=True)
     assert [path.read_text().strip() for path in broken] == ["pip", "pip"]
-    assert importlib.metadata.version("timm") == "9.0", "the newer one needs another numpy"
+    assert importlib.metadata.version("tqdm") == "9.0", "the newer one needs another numpy"
     assert importlib.metadata.version("numpy") == "2.4.6"
 
 
-@pytest.mark.parametrize(("lost", "named"), [("torch", "torch>=2.2"), ("peft", "peft>=0.15")])
+@pytest.mark.parametrize(("lost", "named"), [("torch", "torch>=2.4"), ("peft", "peft>=0.15")])
 def test_a_failure_is_one_sentence_with_pips_reason_and_nothing_is_claimed(a_fresh_slicer, monkeypatch, tmp_path, lost, named):
     fewer = tmp_path / "fewer wheels"
     fewer.mkdir()
@@ -169,7 +169,7 @@ def test_nothing_is_installed_while_slicer_tests_itself(a_fresh_slicer, monkeypa
 def test_the_size_is_that_of_the_build_that_is_chosen(monkeypatch, platform, hasNvidia, throughLightTheTorch, expected):
     monkeypatch.setattr("shutil.which", lambda program: "nvidia-smi" if hasNvidia else None)
     monkeypatch.setattr(sys, "platform", platform)
-    assert f"PyTorch (torch): about {expected}" in install._question(["torch>=2.2"], [], throughLightTheTorch)
+    assert f"PyTorch (torch): about {expected}" in install._question(["torch>=2.4"], [], throughLightTheTorch)
 
 
 def test_none_of_this_imported_torch():
