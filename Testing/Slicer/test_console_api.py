@@ -271,5 +271,5 @@ def test_a_checkpoint_that_is_not_there_is_named(logic, scan):
 def test_missing_packages_are_named_before_anything_is_copied(logic, scan, monkeypatch):
     volumeNode, _drawn, _labels = scan(2, (0,))
     monkeypatch.setattr("SAMedLib.install.missingPackages", lambda: ["torch>=2.4"])
-    with pytest.raises(SAMedError, match=r"These Python packages are missing: torch>=2\.2"):
+    with pytest.raises(SAMedError, match=r"These Python packages are missing: torch>=2\.4"):
         logic.segment(volumeNode, MODEL)

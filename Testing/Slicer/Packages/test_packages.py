@@ -35,7 +35,7 @@ def test_a_fresh_slicer_lacks_everything(a_fresh_slicer):
 
 
 @pytest.mark.parametrize(
-    ("version", "isMissing"), [("2.1.2", True), ("2.2", False), ("2.9.1+cu128", False), ("2.12.0a0", False)]
+    ("version", "isMissing"), [("2.3.1", True), ("2.4", False), ("2.9.1+cu128", False), ("2.12.0a0", False)]
 )
 def test_a_package_is_missing_where_it_is_too_old(tmp_path, monkeypatch, version, isMissing):
     info = tmp_path / f"torch-{version}.dist-info"
