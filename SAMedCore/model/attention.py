@@ -34,7 +34,7 @@ Attend = Callable[[Tensor, Tensor, Tensor, Grid], Tensor]
 
 
 def in_windows(
-    x: Tensor, window: int, heads: Callable[[Tensor], Tensor], attend: Attend, proj: Callable[[Tensor], Tensor]
+    x: Tensor, window: int, qkv: Callable[[Tensor], tuple[Tensor, ...]], attend: Attend, proj: Callable[[Tensor], Tensor]
 ) -> Tensor:
     """Attention within each window; where the image ends inside a window, of the tokens in the image alone.
 
@@ -43,7 +43,7 @@ def in_windows(
     Args:
         x: tokens (B, H, W, C).
         window: tokens along each side; 0 for one window that is the whole image.
-        heads: q, k and v of tokens, (N, C) to (N, 3, heads, d).
+        qkv: tokens (N, C) to q, k and v (N, heads, d).
         attend: called for the windows of each size.
         proj: (N, heads * d) to (N, C).
 
@@ -56,10 +56,10 @@ def in_windows(
     ]
     tokens = [(part.reshape(-1, math.prod(grid), x.shape[-1]), grid) for row in parts for part, grid in row]
     sizes = [len(windows) * windows.shape[1] for windows, _ in tokens]
-    qkv = heads(_joined([windows.flatten(0, 1) for windows, _ in tokens], dim=0))
+    q_k_v = qkv(_joined([windows.flatten(0, 1) for windows, _ in tokens], dim=0))
     attended = []
-    for some, (windows, grid) in zip(qkv.split(sizes), tokens, strict=True):
-        q, k, v = some.unflatten(0, windows.shape[:2]).permute(2, 0, 3, 1, 4)
+    for *some, (windows, grid) in zip(*(part.split(sizes) for part in q_k_v), tokens, strict=True):
+        q, k, v = (part.unflatten(0, windows.shape[:2]).transpose(1, 2) for part in some)
         attended.append(attend(q, k, v, grid).transpose(1, 2).flatten(2).flatten(0, 1))
     out = iter(proj(_joined(attended, dim=0)).split(sizes))
     rows = [_joined([_in_image(next(out).view(part.shape)) for part, _ in row], dim=2) for row in parts]
@@ -84,7 +84,7 @@ def relative_attention(
     by_row = torch.einsum("ghyxd,ynd->ghyxn", q.unflatten(2, grid), rows[:height])
     by_column = torch.einsum("ghyxd,xnd->ghyxn", q.unflatten(2, grid), columns[:width])
     is_whole = grid == (len(rows), len(columns))
-    if is_whole and _on_cpu(q):
+    if is_whole and _in_float32_on_cpu(q):
         return _AttendInParts.apply(q, k, v, by_row, by_column)
     q = q * q.shape[-1] ** -0.5
     biases = [by_row[..., :height], by_column[..., :width]]
@@ -115,7 +115,7 @@ def biased_attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
     Returns:
         (G, heads, queries, d).
     """
-    if not _on_cpu(q) or torch.is_grad_enabled():
+    if not _in_float32_on_cpu(q) or torch.is_grad_enabled():
         return F.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype))
     windows_at_once = max(1, SCORES_AT_ONCE // bias.numel())
     biases = bias.repeat(min(windows_at_once, len(q)), 1, 1)
@@ -178,12 +178,12 @@ def _joined(parts: list[Tensor], dim: int) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim)
 
 
-def _on_cpu(q: Tensor) -> bool:
+def _in_float32_on_cpu(q: Tensor) -> bool:
     return q.device.type == "cpu" and q.dtype == torch.float32
 
 
 class _AttendInParts(torch.autograd.Function):
-    """softmax(q k^T / sqrt(d) + by_row + by_column) v, a few heads or rows of queries at a time; nothing large is kept.
+    """softmax(q k^T / sqrt(d) + by_row + by_column) v, a few heads or rows of queries at a time.
 
     Args:
         q, k, v: (G, heads, h * w, d).
@@ -194,29 +194,31 @@ class _AttendInParts(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, by_row: Tensor, by_column: Tensor) -> Tensor:
         out = _empty_like(q)
+        kept = []
         for heads, rows, queries in _parts_of_scores(by_row):
             weights = _weights(q[queries], k[heads], by_row[rows], by_column[rows])
             out[queries] = _products(weights, v[heads].mT)
-        ctx.save_for_backward(q, k, v, by_row, by_column, out)
+            if any(ctx.needs_input_grad):
+                kept.append(weights)
+        ctx.save_for_backward(q, k, v, by_row, by_column, out, *kept)
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
-        q, k, v, by_row, by_column, out = ctx.saved_tensors
-        grad_q, grad_k, grad_v = _empty_like(q), _empty_like(k).zero_(), _empty_like(v).zero_()
+        q, k, v, by_row, by_column, out, *kept = ctx.saved_tensors
+        grad_q, grad_k, grad_v = _empty_like(q), k.new_zeros(k.mT.shape), v.new_zeros(v.mT.shape)
         grad_row, grad_column = torch.empty_like(by_row), torch.empty_like(by_column)
         mean = (grad * out).sum(-1, keepdim=True)
-        for heads, rows, queries in _parts_of_scores(by_row):
-            weights = _weights(q[queries], k[heads], by_row[rows], by_column[rows])
-            grad_v[heads].baddbmm_(weights.mT, grad[queries])
+        for (heads, rows, queries), weights in zip(_parts_of_scores(by_row), kept, strict=True):
+            grad_v[heads] += _products(grad[queries].mT, weights.mT)
             scores = _products(grad[queries], v[heads]).sub_(mean[queries]).mul_(weights)
             by_place = scores.view(*by_row[rows].shape, by_column.shape[-1])
             torch.sum(by_place, -1, out=grad_row[rows])
             torch.sum(by_place, -2, out=grad_column[rows])
             scores *= q.shape[-1] ** -0.5
             grad_q[queries] = _products(scores, k[heads].mT)
-            grad_k[heads].baddbmm_(scores.mT, q[queries])
-        return grad_q, grad_k, grad_v, grad_row, grad_column
+            grad_k[heads] += _products(q[queries].mT, scores.mT)
+        return grad_q, grad_k.mT, grad_v.mT, grad_row, grad_column
 
 
 Index = tuple[int | slice, ...]

@@ -25,6 +25,24 @@ class Linear(nn.Linear):
         return linear(x, self.weight, self.bias)
 
 
+class FusedQKV(Linear):
+    """q, k and v of tokens by one product: (..., C) to three of (..., heads, d).
+
+    Args:
+        groups: 1 where the weight's rows are all q, then all k, then all v (SAM); `num_heads` where each head has its q, k
+            and v together (TinyViT).
+    """
+
+    def __init__(self, dim: int, num_heads: int, groups: int = 1) -> None:
+        super().__init__(dim, 3 * dim)
+        self.num_heads = num_heads
+        self.groups = groups
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:  # type: ignore[override]
+        qkv = super().forward(x).unflatten(-1, (self.groups, 3, self.num_heads // self.groups, -1))
+        return tuple(part.flatten(-3, -2) for part in qkv.unbind(-3))
+
+
 class Neck(nn.Sequential):
     """SAM's neck: (B, H, W, C) to image_embedding (B, out, H, W)."""
 
@@ -115,12 +133,13 @@ class _FrozenLinear(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        return _onednn_product(grad, ctx.saved_tensors[0].T), None, None
+        return _onednn_product(grad, ctx.saved_tensors[0].T.contiguous()), None, None
 
 
 def _onednn_product(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
-    # copied where strided: with a transposed weight it is a fifth slower, with some other strides a thousand times
-    return torch.ops.mkldnn._linear_pointwise(x.contiguous(), weight.contiguous(), bias, "none", [], "")
+    # rows of any other stride take a thousand times as long
+    weight = weight if weight.T.is_contiguous() else weight.contiguous()
+    return torch.ops.mkldnn._linear_pointwise(x.contiguous(), weight, bias, "none", [], "")
 
 
 def gelu(x: torch.Tensor) -> torch.Tensor:

@@ -9,17 +9,18 @@ merging.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 
-from SAMedCore.model.layers import Linear
+from SAMedCore.model.layers import FusedQKV, Linear
 from SAMedCore.model.sam import Sam
 
 ENCODER_TARGETS = r"image_encoder\..*\.qkv\.(q_proj|v_proj)"
 DECODER_TARGETS = r"mask_decoder\.transformer\..*\.(q_proj|v_proj)"
+AnyLinear = TypeVar("AnyLinear", bound=Linear)
 DECODER_HEADS = ("iou_token", "mask_tokens", "output_upscaling", "iou_prediction_head")
 
 
@@ -47,32 +48,27 @@ class LoraSettings:
 
 
 class SplitQKV(nn.Module):
-    """A fused qkv projection as three, with the fused output: (..., C) to (..., 3 C).
+    """`qkv` as three projections: (..., C) to q, k and v (..., heads, d)."""
 
-    Args:
-        qkv: the fused projection.
-        groups: 1 where its rows are all q, then all k, then all v (SAM); the number of heads where each head has its q, k
-            and v together (TinyViT).
-    """
-
-    def __init__(self, qkv: nn.Linear, groups: int) -> None:
+    def __init__(self, qkv: FusedQKV) -> None:
         super().__init__()
-        self.groups = groups
-        weights = qkv.weight.detach().unflatten(0, (groups, 3, -1))
-        biases = qkv.bias.detach().unflatten(0, (groups, 3, -1))
+        self.num_heads, self.groups = qkv.num_heads, qkv.groups
+        weights = qkv.weight.detach().unflatten(0, (self.groups, 3, -1))
+        biases = qkv.bias.detach().unflatten(0, (self.groups, 3, -1))
         projections = [_linear(weights[:, part].flatten(0, 1), biases[:, part].flatten(0, 1)) for part in range(3)]
         self.q_proj, self.k_proj, self.v_proj = projections
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        parts = [part(x).unflatten(-1, (self.groups, -1)) for part in (self.q_proj, self.k_proj, self.v_proj)]
-        return torch.cat(parts, dim=-1).flatten(-2)
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return tuple(part(x).unflatten(-1, (self.num_heads, -1)) for part in (self.q_proj, self.k_proj, self.v_proj))
 
-    def fuse(self) -> Linear:
+    def fuse(self) -> FusedQKV:
         """The one projection again, LoRA having been merged into its parts."""
         parts = (self.q_proj, self.k_proj, self.v_proj)
         weight = torch.stack([part.weight.detach().unflatten(0, (self.groups, -1)) for part in parts], 1)
         bias = torch.stack([part.bias.detach().unflatten(0, (self.groups, -1)) for part in parts], 1)
-        return _linear(weight.flatten(0, 2), bias.flatten(0, 2))
+        with torch.device("meta"):
+            qkv = FusedQKV(weight.shape[-1], self.num_heads, self.groups)
+        return _with_parameters(qkv, weight.flatten(0, 2), bias.flatten(0, 2))
 
 
 def add_lora(sam: Sam, settings: LoraSettings) -> PeftModel:
@@ -86,7 +82,7 @@ def add_lora(sam: Sam, settings: LoraSettings) -> PeftModel:
 def split_qkv(sam: Sam) -> Sam:
     """`sam` with the encoder's fused qkv projections split, so that PEFT finds q and v; in place."""
     for attention in _encoder_attentions(sam):
-        attention.qkv = SplitQKV(attention.qkv, groups=_groups(attention))
+        attention.qkv = SplitQKV(attention.qkv)
     return sam
 
 
@@ -103,13 +99,10 @@ def _encoder_attentions(sam: Sam) -> list[Any]:
     return [module for module in sam.image_encoder.modules() if hasattr(module, "qkv")]
 
 
-def _groups(attention: Any) -> int:
-    # TinyViT's attention keeps q, k, v of a head together, SAM's keeps the heads of q, of k and of v together
-    return attention.num_heads if hasattr(attention, "attention_biases") else 1
-
-
 def _linear(weight: torch.Tensor, bias: torch.Tensor) -> Linear:
-    linear = Linear(weight.shape[1], weight.shape[0], device="meta")
-    linear.weight = nn.Parameter(weight.clone())
-    linear.bias = nn.Parameter(bias.clone())
+    return _with_parameters(Linear(weight.shape[1], weight.shape[0], device="meta"), weight, bias)
+
+
+def _with_parameters(linear: AnyLinear, weight: torch.Tensor, bias: torch.Tensor) -> AnyLinear:
+    linear.weight, linear.bias = nn.Parameter(weight.clone()), nn.Parameter(bias.clone())
     return linear

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from SAMedCore.model.attention import Grid, bias_in_image, biased_attention, in_windows, with_padding
-from SAMedCore.model.layers import Linear, Neck, gelu, linear
+from SAMedCore.model.layers import FusedQKV, Linear, Neck, gelu, linear
 
 STRIP = 32
 """Rows at a time: larger temporaries (32 MB) go back to the system after each use with glibc's malloc, which costs a third."""
@@ -174,10 +174,9 @@ class Attention(nn.Module):
 
     def __init__(self, dim: int, num_heads: int, window: int) -> None:
         super().__init__()
-        self.num_heads = num_heads
         self.window = window
         self.norm = nn.LayerNorm(dim)
-        self.qkv = Linear(dim, 3 * dim)
+        self.qkv = FusedQKV(dim, num_heads, groups=num_heads)
         self.proj = Linear(dim, dim)
         self.attention_biases = nn.Parameter(torch.zeros(num_heads, window**2))
         """(heads, n * n), by the rows and the columns that query and key lie apart."""
@@ -193,9 +192,9 @@ class Attention(nn.Module):
 
         return in_windows(x, self.window, self._heads, attend, self.proj)
 
-    def _heads(self, x: Tensor) -> Tensor:
-        """q, k and v of tokens (..., C) as (..., 3, heads, d); the projection keeps those of a head together."""
-        return self.qkv(self.norm(x)).unflatten(-1, (self.num_heads, 3, -1)).transpose(-3, -2)
+    def _heads(self, x: Tensor) -> tuple[Tensor, ...]:
+        """q, k and v (..., heads, d) of tokens (..., C)."""
+        return self.qkv(self.norm(x))
 
     def _bias(self) -> Tensor:
         """(heads, n * n, n * n) by query and key."""

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from SAMedCore.model.attention import in_windows, relative_attention, relative_positions
-from SAMedCore.model.layers import Linear, Neck, gelu, linear
+from SAMedCore.model.layers import FusedQKV, Linear, Neck, gelu, linear
 
 PATCH_SIZE = 16
 WINDOW_SIZE = 14
@@ -98,9 +98,8 @@ class Attention(nn.Module):
 
     def __init__(self, dim: int, num_heads: int, window: int, tokens: int) -> None:
         super().__init__()
-        self.num_heads = num_heads
         self.window = window
-        self.qkv = Linear(dim, 3 * dim)
+        self.qkv = FusedQKV(dim, num_heads)
         self.proj = Linear(dim, dim)
         distances = 2 * (window or tokens) - 1
         self.rel_pos_h = nn.Parameter(torch.zeros(distances, dim // num_heads))
@@ -108,13 +107,9 @@ class Attention(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         rows, columns = relative_positions(self.rel_pos_h), relative_positions(self.rel_pos_w)
-        _, *padding = self._heads(x.new_zeros(x.shape[-1]))
+        _, *padding = self.qkv(x.new_zeros(x.shape[-1]))
         attend = partial(relative_attention, rows=rows, columns=columns, padding=(padding[0], padding[1]))
-        return in_windows(x, self.window, self._heads, attend, self.proj)
-
-    def _heads(self, x: torch.Tensor) -> torch.Tensor:
-        """q, k and v of tokens (..., C) as (..., 3, heads, d)."""
-        return self.qkv(x).unflatten(-1, (3, self.num_heads, -1))
+        return in_windows(x, self.window, self.qkv, attend, self.proj)
 
 
 def interpolate_positions(state: dict[str, torch.Tensor], tokens: int) -> dict[str, torch.Tensor]:
