@@ -239,13 +239,11 @@ def load_peft(folder: Path, weights: Path | None = None, trainable: bool = False
     from peft import PeftModel
 
     from SAMedCore.model.lora import split_qkv
-    from SAMedCore.model.sam import build_sam
-    from SAMedCore.model.weights import load_base_weights
+    from SAMedCore.model.weights import build_pretrained
 
     info = read_info(folder)
     state = read_base(info.base, weights)
-    sam = build_sam(info.base.architecture, len(info.labels), info.preprocessing.input_size)
-    load_base_weights(sam, state, info.base.name)
+    sam = build_pretrained(info.base.architecture, len(info.labels), info.preprocessing.input_size, state, info.base.name)
     try:
         model = PeftModel.from_pretrained(split_qkv(sam), str(folder), is_trainable=trainable)
     except Exception as error:  # PEFT and safetensors raise many kinds for damaged files

@@ -22,8 +22,8 @@ from SAMedCore.checkpoint import Base, CheckpointInfo, load_peft, read_base, wri
 from SAMedCore.errors import Cancelled, InputError
 from SAMedCore.labels import SYNAPSE_ORGANS, LabelTable
 from SAMedCore.model.lora import LoraSettings, add_lora
-from SAMedCore.model.sam import Sam, build_sam
-from SAMedCore.model.weights import load_base_weights, read_state
+from SAMedCore.model.sam import Sam
+from SAMedCore.model.weights import build_pretrained, read_state
 from SAMedCore.preprocessing import Preprocessing
 
 PUBLISHED_ORIENTATION = "RPS"
@@ -77,9 +77,7 @@ def import_original(
     classes = _class_count(state)
     base_state = read_base(base, weights)
     _stop_if(cancelled)
-    sam = build_sam(base.architecture, classes, input_size)
-    _stop_if(cancelled)
-    load_base_weights(sam, base_state, base.name)
+    sam = build_pretrained(base.architecture, classes, input_size, base_state, base.name)
     model = add_lora(sam, settings)
     _load(model, state, file)
     _stop_if(cancelled)

@@ -12,8 +12,8 @@ from torch import Tensor
 from SAMedCore.catalogue import BASE_MODELS
 from SAMedCore.checkpoint import find_base_model, read_base
 from SAMedCore.devices import choose_device
-from SAMedCore.model.sam import Sam, build_sam
-from SAMedCore.model.weights import load_base_weights
+from SAMedCore.model.sam import Sam
+from SAMedCore.model.weights import build_pretrained
 from SAMedCore.preprocessing import LITE_MEDSAM_INPUT, Preprocessing
 
 SAM_CLASSES = 3
@@ -56,8 +56,7 @@ def load_promptable(base: str | Path, device: str) -> Promptable:
         InputError: the base is unknown or its weights are not here, or there is no such device.
     """
     described, weights = find_base_model(base)
-    sam = build_sam(described.architecture, SAM_CLASSES)
-    load_base_weights(sam, read_base(described, weights), str(base))
+    sam = build_pretrained(described.architecture, SAM_CLASSES, None, read_base(described, weights), str(base))
     sam = sam.eval().to(choose_device(device))
     if described.architecture == "lite":
         return Promptable(sam, LITE_MEDSAM_INPUT)

@@ -94,7 +94,7 @@ class Sam(nn.Module):
 
 
 def build_sam(architecture: str, classes: int, input_size: int | None = None, seed: int | None = None) -> Sam:
-    """SAM with freshly initialised weights; `SAMedCore.model.weights.load_weights` puts a base model's into it.
+    """SAM with freshly initialised weights; `SAMedCore.model.weights.build_pretrained` with a base model's.
 
     Args:
         architecture: "vit_b", "vit_l", "vit_h" or "lite" (LiteMedSAM's TinyViT).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from pathlib import Path
 
 import torch
@@ -10,7 +11,7 @@ import torch
 from SAMedCore.errors import InputError
 from SAMedCore.model.encoders.tiny_vit import from_lite_medsam
 from SAMedCore.model.encoders.vit import interpolate_positions
-from SAMedCore.model.sam import Sam
+from SAMedCore.model.sam import Sam, build_sam
 
 ENCODER = "image_encoder."
 SINGLE_MASK_TOKEN = 0
@@ -30,7 +31,8 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
             from safetensors.torch import load_file
 
             return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        # mapped, a file of 375 MB is there at once instead of after two seconds
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except Exception as error:  # torch and safetensors raise many kinds for a damaged or foreign file
         raise InputError(f"{path}: not a weights file that can be read safely ({type(error).__name__}).") from error
     if isinstance(state, dict) and isinstance(state.get("model"), dict):
@@ -45,6 +47,16 @@ def detect_architecture(state: dict[str, torch.Tensor]) -> str | None:
     if "image_encoder.pos_embed" in state:
         return {768: "vit_b", 1024: "vit_l", 1280: "vit_h"}.get(state["image_encoder.pos_embed"].shape[-1])
     return "lite" if "image_encoder.patch_embed.seq.0.c.weight" in state else None
+
+
+def build_pretrained(
+    architecture: str, classes: int, input_size: int | None, state: dict[str, torch.Tensor], source: str
+) -> Sam:
+    """`build_sam` with a base model's weights, without the time that random ones would take; raises as both do."""
+    with torch.device("meta"):
+        sam = build_sam(architecture, classes, input_size)
+    load_base_weights(sam.to_empty(device="cpu"), state, source)
+    return sam
 
 
 def load_base_weights(sam: Sam, state: dict[str, torch.Tensor], source: str) -> None:

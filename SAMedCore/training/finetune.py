@@ -25,8 +25,8 @@ from SAMedCore.checkpoint import (
 )
 from SAMedCore.errors import InputError
 from SAMedCore.model.lora import LoraSettings, add_lora
-from SAMedCore.model.sam import DEFAULT_INPUT_SIZE, build_sam
-from SAMedCore.model.weights import load_base_weights
+from SAMedCore.model.sam import DEFAULT_INPUT_SIZE
+from SAMedCore.model.weights import build_pretrained
 from SAMedCore.preprocessing import LITE_MEDSAM_INPUT, Preprocessing
 from SAMedCore.training.dataset import SliceDataset, slice_dataset, split
 from SAMedCore.training.pairs import Pair, training_labels
@@ -144,8 +144,7 @@ def _new_model(base: str | Path | None, data: TrainingData, recipe: Recipe) -> t
     sizes = recipe.sizes or (DEFAULT_INPUT_SIZE[described.architecture],)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        sam = build_sam(described.architecture, len(labels), sizes[-1])
-        load_base_weights(sam, read_base(described, weights), str(weights))
+        sam = build_pretrained(described.architecture, len(labels), sizes[-1], read_base(described, weights), str(weights))
         model = add_lora(sam, LoraSettings(recipe.lora_rank, recipe.lora_rank, recipe.lora_in_decoder))
     preprocessing = LITE_MEDSAM_INPUT if described.architecture == "lite" else Preprocessing(sizes=sizes)
     return model, CheckpointInfo(described, labels, replace(preprocessing, orientation=data.orientation))
