@@ -119,12 +119,12 @@ def biased_attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype))
     windows_at_once = max(1, SCORES_AT_ONCE // bias.numel())
     biases = bias.repeat(min(windows_at_once, len(q)), 1, 1)
-    parts = []
-    for some in zip(*(tokens.split(windows_at_once) for tokens in (q, k, v)), strict=True):
-        queries, keys, values = (tokens.flatten(0, 1) for tokens in some)
+    out = _empty_like(q)
+    for some in zip(*(tokens.split(windows_at_once) for tokens in (q, k, v, out)), strict=True):
+        queries, keys, values = (tokens.flatten(0, 1) for tokens in some[:3])
         scores = torch.baddbmm(biases[: len(queries)], queries, keys.mT, alpha=q.shape[-1] ** -0.5)
-        parts.append(torch.softmax(scores, dim=-1, out=scores) @ values)
-    return torch.cat(parts).view_as(q)
+        some[3].copy_(torch.bmm(torch.softmax(scores, dim=-1, out=scores), values).view(some[0].shape))
+    return out
 
 
 def bias_in_image(bias: Tensor, window: int, grid: Grid) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
-from segment_anything.modeling.transformer import Attention
+from segment_anything.modeling.transformer import Attention, TwoWayTransformer
 from torch import nn
 
 # oneDNN multiplies up to a sixth faster than the BLAS that torch ships, on AMD above all. torch.compile uses the same operator.
@@ -78,6 +78,16 @@ class Upscaling(nn.Sequential):
         first, norm, _, second, _ = cast(Any, self)
         x = gelu(norm(_doubled(x.permute(0, 2, 3, 1), first)))
         return gelu(_doubled(x, second)).permute(0, 3, 1, 2)
+
+
+class DecoderTransformer(TwoWayTransformer):
+    """SAM's two-way transformer; image_embedding and image_pe (B, C, H, W) are turned into tokens once, not at each use."""
+
+    def forward(
+        self, image_embedding: torch.Tensor, image_pe: torch.Tensor, point_embedding: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        image, positions = (x.contiguous(memory_format=torch.channels_last) for x in (image_embedding, image_pe))
+        return super().forward(image, positions, point_embedding)
 
 
 class DecoderAttention(Attention):

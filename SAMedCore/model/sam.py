@@ -7,14 +7,14 @@ used, and the mask decoder has one mask token per class, background included.
 from __future__ import annotations
 
 import torch
-from segment_anything.modeling import MaskDecoder, PromptEncoder, TwoWayTransformer
+from segment_anything.modeling import MaskDecoder, PromptEncoder
 from segment_anything.modeling.transformer import Attention
 from torch import nn
 
 from SAMedCore.errors import InputError
 from SAMedCore.model.encoders.tiny_vit import TinyVitEncoder
 from SAMedCore.model.encoders.vit import VitEncoder, VitSize
-from SAMedCore.model.layers import DecoderAttention, Upscaling
+from SAMedCore.model.layers import DecoderAttention, DecoderTransformer, Upscaling
 
 PROMPT_EMBED_DIM = 256
 VIT_SIZES = {
@@ -140,7 +140,7 @@ def _prompt_encoder(embedding_size: int, input_size: int) -> PromptEncoder:
 def _mask_decoder(classes: int) -> MaskDecoder:
     decoder = MaskDecoder(
         num_multimask_outputs=classes,
-        transformer=TwoWayTransformer(depth=2, embedding_dim=PROMPT_EMBED_DIM, mlp_dim=2048, num_heads=8),
+        transformer=DecoderTransformer(depth=2, embedding_dim=PROMPT_EMBED_DIM, mlp_dim=2048, num_heads=8),
         transformer_dim=PROMPT_EMBED_DIM,
         iou_head_depth=3,
         iou_head_hidden_dim=256,

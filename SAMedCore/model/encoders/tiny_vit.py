@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from SAMedCore.model.attention import Grid, bias_in_image, biased_attention, in_windows, with_padding
 from SAMedCore.model.layers import FusedQKV, Linear, Neck, gelu, linear
 
-STRIP = 32
+STRIP = 64
 """Rows at a time: larger temporaries (32 MB) go back to the system after each use with glibc's malloc, which costs a third."""
 
 
@@ -149,7 +149,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.local_conv(x + self.attn(x))
-        return x + in_strips(self.mlp, x, reach=0)
+        return in_strips(lambda strip: strip + self.mlp(strip), x, reach=0)
 
 
 class Mlp(nn.Module):
@@ -213,13 +213,15 @@ def in_strips(layers: Callable[[Tensor], Tensor], x: Tensor, stride: int = 1, re
     """
     if x.device.type != "cpu" or torch.is_grad_enabled():
         return layers(x)
-    parts = []
+    out = x.new_empty(0)
     for first in range(0, x.shape[1], STRIP):
         last = min(first + STRIP, x.shape[1])
         start = max(first - stride * reach, 0)
         part = layers(x[:, start : last + stride * reach])
-        parts.append(part[:, (first - start) // stride : (last - start) // stride])
-    return torch.cat(parts, dim=1)
+        if first == 0:
+            out = part.new_empty(len(x), x.shape[1] // stride, *part.shape[2:])
+        out[:, first // stride : last // stride] = part[:, (first - start) // stride : (last - start) // stride]
+    return out
 
 
 RENAMED = (
