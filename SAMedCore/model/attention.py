@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -50,20 +51,14 @@ def in_windows(
     Returns:
         (B, H, W, C).
     """
-    parts = [
-        [(_by_window(x[:, row, column], height, width), (height, width)) for column, width in _parts(x.shape[2], window)]
-        for row, height in _parts(x.shape[1], window)
-    ]
-    tokens = [(part.reshape(-1, math.prod(grid), x.shape[-1]), grid) for row in parts for part, grid in row]
-    sizes = [len(windows) * windows.shape[1] for windows, _ in tokens]
-    q_k_v = qkv(_joined([windows.flatten(0, 1) for windows, _ in tokens], dim=0))
+    order, back, sizes = _windows(x.shape[0], x.shape[1], x.shape[2], window, x.device)
+    q_k_v = qkv(_Reordered.apply(x.flatten(0, 2), order, back))
+    counts = [count * math.prod(grid) for count, grid in sizes]
     attended = []
-    for *some, (windows, grid) in zip(*(part.split(sizes) for part in q_k_v), tokens, strict=True):
-        q, k, v = (part.unflatten(0, windows.shape[:2]).transpose(1, 2) for part in some)
+    for *some, (count, grid) in zip(*(part.split(counts) for part in q_k_v), sizes, strict=True):
+        q, k, v = (part.unflatten(0, (count, -1)).transpose(1, 2) for part in some)
         attended.append(attend(q, k, v, grid).transpose(1, 2).flatten(2).flatten(0, 1))
-    out = iter(proj(_joined(attended, dim=0)).split(sizes))
-    rows = [_joined([_in_image(next(out).view(part.shape)) for part, _ in row], dim=2) for row in parts]
-    return _joined(rows, dim=1)
+    return _Reordered.apply(proj(_joined(attended)), back, order).view(x.shape)
 
 
 def relative_attention(
@@ -117,33 +112,36 @@ def biased_attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
     """
     if not _in_float32_on_cpu(q) or torch.is_grad_enabled():
         return F.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype))
-    windows_at_once = max(1, SCORES_AT_ONCE // bias.numel())
-    biases = bias.repeat(min(windows_at_once, len(q)), 1, 1)
+    windows_at_once = max(1, SCORES_AT_ONCE // bias[0].numel())
+    room = q.new_empty(min(windows_at_once, len(q)), *bias.shape[1:])
     out = _empty_like(q)
-    for some in zip(*(tokens.split(windows_at_once) for tokens in (q, k, v, out)), strict=True):
-        queries, keys, values = (tokens.flatten(0, 1) for tokens in some[:3])
-        scores = torch.baddbmm(biases[: len(queries)], queries, keys.mT, alpha=q.shape[-1] ** -0.5)
-        some[3].copy_(torch.bmm(torch.softmax(scores, dim=-1, out=scores), values).view(some[0].shape))
+    for head, bias_of_head in enumerate(bias):
+        # by heads, since windows of one head are what bmm takes as they lie, without a copy of q, k and v
+        some = (tokens[:, head].split(windows_at_once) for tokens in (q, k, v, out))
+        for queries, keys, values, attended in zip(*some, strict=True):
+            scores = room[: len(queries)].copy_(bias_of_head)
+            scores.baddbmm_(queries, keys.mT, alpha=q.shape[-1] ** -0.5)
+            torch.bmm(torch.softmax(scores, dim=-1, out=scores), values, out=attended)
     return out
 
 
-def bias_in_image(bias: Tensor, window: int, grid: Grid) -> Tensor:
+def bias_in_image(bias: Tensor, grid: Grid) -> Tensor:
     """The bias of a window's tokens that lie in the image, and last of the one key that stands for the others.
 
     Args:
-        bias: (heads, n * n, n * n) of a whole window with n = `window`.
+        bias: (heads, n, n, n, n) of a whole window, by row and column of the query, then of the key.
         grid: (h, w) tokens in the image.
 
     Returns:
-        (heads, h * w, h * w + 1), or `bias` where the whole window lies in the image.
+        (heads, h * w, h * w + 1), without the one key where the whole window lies in the image.
     """
-    if grid == (window, window):
-        return bias
-    inside = torch.zeros(window, window, dtype=torch.bool, device=bias.device)
-    inside[: grid[0], : grid[1]] = True
-    from_inside = bias[:, inside.flatten()]
-    within, outside = from_inside[..., inside.flatten()], from_inside[..., ~inside.flatten()]
-    return torch.cat([within, outside.logsumexp(-1, keepdim=True)], dim=-1)
+    height, width = grid
+    from_inside = bias[:, :height, :width]
+    within = from_inside[..., :height, :width].flatten(3).flatten(1, 2)
+    if grid == bias.shape[1:3]:
+        return within
+    outside = [from_inside[..., height:, :].flatten(3), from_inside[..., :height, width:].flatten(3)]
+    return torch.cat([within, torch.cat(outside, dim=-1).flatten(1, 2).logsumexp(-1, keepdim=True)], dim=-1)
 
 
 def with_padding(k: Tensor, v: Tensor, padding: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
@@ -152,6 +150,30 @@ def with_padding(k: Tensor, v: Tensor, padding: tuple[Tensor, Tensor]) -> tuple[
         torch.cat([all_, one[:, None].expand(len(all_), -1, -1, -1)], 2) for all_, one in zip((k, v), padding, strict=True)
     ]
     return longer[0], longer[1]
+
+
+@lru_cache
+def _windows(
+    count: int, height: int, width: int, window: int, device: torch.device
+) -> tuple[Tensor, Tensor, tuple[tuple[int, Grid], ...]]:
+    """The windows of so many images of height x width tokens.
+
+    Returns:
+        order: (N,), which token of all comes at each place when they lie by windows, those of equal size together.
+        back: (N,), its inverse.
+        sizes: how many windows of each size, and the size.
+    """
+    with torch.inference_mode(False):  # training uses them too
+        places = torch.arange(count * height * width, device=device).view(count, height, width)
+        parts = []
+        sizes: list[tuple[int, Grid]] = []
+        for rows, high in _parts(height, window):
+            for columns, wide in _parts(width, window):
+                part = places[:, rows, columns].unflatten(2, (-1, wide)).unflatten(1, (-1, high)).transpose(2, 3)
+                parts.append(part.flatten())
+                sizes.append((math.prod(part.shape[:3]), (high, wide)))
+        order = torch.cat(parts)
+        return order, order.argsort(), tuple(sizes)
 
 
 def _parts(size: int, window: int) -> Iterator[tuple[slice, int]]:
@@ -163,19 +185,22 @@ def _parts(size: int, window: int) -> Iterator[tuple[slice, int]]:
         yield slice(whole, size), size - whole
 
 
-def _by_window(tokens: Tensor, height: int, width: int) -> Tensor:
-    """(B, H, W, ...) to (B, windows down, windows across, height, width, ...), a view."""
-    return tokens.unflatten(2, (-1, width)).unflatten(1, (-1, height)).transpose(2, 3)
+class _Reordered(torch.autograd.Function):
+    """Rows (N, C) in another order, whose inverse gives the gradient: index_add would take them one by one."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, order: Tensor, back: Tensor) -> Tensor:
+        ctx.save_for_backward(back)
+        return x.index_select(0, order)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        return grad.index_select(0, ctx.saved_tensors[0]), None, None
 
 
-def _in_image(windows: Tensor) -> Tensor:
-    """(B, windows down, windows across, height, width, ...) to (B, H, W, ...)."""
-    return windows.transpose(2, 3).flatten(3, 4).flatten(1, 2)
-
-
-def _joined(parts: list[Tensor], dim: int) -> Tensor:
+def _joined(parts: list[Tensor]) -> Tensor:
     """`torch.cat` without the copy that it makes of a single part."""
-    return parts[0] if len(parts) == 1 else torch.cat(parts, dim)
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _in_float32_on_cpu(q: Tensor) -> bool:

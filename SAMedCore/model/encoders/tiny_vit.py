@@ -188,7 +188,7 @@ class Attention(nn.Module):
         def attend(q: Tensor, k: Tensor, v: Tensor, grid: Grid) -> Tensor:
             if grid != (self.window, self.window):
                 k, v = with_padding(k, v, (padding[0], padding[1]))
-            return biased_attention(q, k, v, bias_in_image(bias, self.window, grid))
+            return biased_attention(q, k, v, bias_in_image(bias, grid))
 
         return in_windows(x, self.window, self._heads, attend, self.proj)
 
@@ -197,11 +197,11 @@ class Attention(nn.Module):
         return self.qkv(self.norm(x))
 
     def _bias(self) -> Tensor:
-        """(heads, n * n, n * n) by query and key."""
+        """(heads, n, n, n, n) by row and column of the query, then of the key."""
         place = torch.arange(self.window, device=self.attention_biases.device)
         apart = (place[:, None] - place).abs()
-        rows, columns = apart[:, None, :, None], apart[None, :, None, :]
-        return self.attention_biases[:, (rows * self.window + columns).flatten(2).flatten(0, 1)]
+        by_row = self.attention_biases.unflatten(1, (self.window, -1))[:, apart]
+        return by_row[..., apart].permute(0, 1, 3, 2, 4).contiguous()
 
 
 def in_strips(layers: Callable[[Tensor], Tensor], x: Tensor, stride: int = 1, reach: int = 1) -> Tensor:
