@@ -52,22 +52,22 @@ def detect_architecture(state: dict[str, torch.Tensor]) -> str | None:
 def build_pretrained(
     architecture: str, classes: int, input_size: int | None, state: dict[str, torch.Tensor], source: str
 ) -> Sam:
-    """`build_sam` with a base model's weights, without the time that random ones would take; raises as both do."""
-    with torch.device("meta"):
-        sam = build_sam(architecture, classes, input_size)
-    load_base_weights(sam.to_empty(device="cpu"), state, source)
-    return sam
-
-
-def load_base_weights(sam: Sam, state: dict[str, torch.Tensor], source: str) -> None:
-    """Put SAM's, MedSAM's or LiteMedSAM's published weights into `sam`, in place.
+    """SAM with SAM's, MedSAM's or LiteMedSAM's published weights, without the time that `build_sam`'s random ones take.
 
     Position embeddings are interpolated to the input size. Where the number of classes differs from SAM's own, the mask
     tokens and their hypernetworks all start from the pretrained single-mask token.
 
+    Args:
+        architecture, classes, input_size: as of `build_sam`.
+        state: the weights, by their published names.
+        source: what an error calls them.
+
     Raises:
-        InputError: the weights do not fit the architecture; `source` names them.
+        InputError: the architecture is unknown, the size does not suit it, or the weights do not fit it.
     """
+    with torch.device("meta"):
+        sam = build_sam(architecture, classes, input_size)
+    sam.to_empty(device="cpu")
     encoder = {key.removeprefix(ENCODER): value for key, value in state.items() if key.startswith(ENCODER)}
     is_vit = "pos_embed" in encoder
     encoder = interpolate_positions(encoder, sam.embedding_size) if is_vit else from_lite_medsam(encoder)
@@ -78,6 +78,7 @@ def load_base_weights(sam: Sam, state: dict[str, torch.Tensor], source: str) -> 
         sam.load_state_dict({**{ENCODER + key: value for key, value in encoder.items()}, **rest})
     except RuntimeError as error:
         raise InputError(f"{source}: these weights do not fit the base model: {_first_problem(error)}") from error
+    return sam
 
 
 def _class_tokens(state: dict[str, torch.Tensor], tokens: int) -> dict[str, torch.Tensor]:

@@ -150,7 +150,7 @@ def test_tiny_vits_attention_equals_timms(window, tokens):
 
 @torch.no_grad()
 @pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("rows", [16, 64, 80])
+@pytest.mark.parametrize("rows", [16, 64, 80, 200])
 def test_strips_of_rows_give_what_the_whole_image_gives(stride, rows):
     torch.manual_seed(0)
     layers = tiny_vit.Downsample(4, 8, stride)

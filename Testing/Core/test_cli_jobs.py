@@ -18,8 +18,7 @@ from SAMedCore.cli import main
 from SAMedCore.cli.console import Console
 from SAMedCore.formats import read_labelmap, read_volume, write_labelmap
 from SAMedCore.labels import SYNAPSE_ORGANS
-from SAMedCore.model.sam import build_sam
-from SAMedCore.model.weights import load_base_weights, read_state
+from SAMedCore.model.weights import build_pretrained, read_state
 from SAMedCore.training import presets
 from SAMedCore.training.presets import PRESETS
 from SAMedCore.volume import same_grid
@@ -85,8 +84,7 @@ def test_a_dicom_series_becomes_a_dicom_segmentation(files, tmp_path, capsys):
 
 def test_lite_segments_in_a_process_of_its_own_with_a_clean_stdout(files, tmp_path, lite_weights):
     base, _ = find_base_model("lite")
-    sam = build_sam("lite", len(LABELS))
-    load_base_weights(sam, read_state(lite_weights), "lite")
+    sam = build_pretrained("lite", len(LABELS), None, read_state(lite_weights), "lite")
     seeded_checkpoint(tmp_path / "lite", sam, base)
     command = [sys.executable, "-m", "SAMedCore", "segment", files.ct, tmp_path / "out.seg.nrrd", "--slices", "1:2"]
     done = subprocess.run(

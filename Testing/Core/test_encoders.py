@@ -6,8 +6,7 @@ from torch import nn
 
 from SAMedCore.model.encoders.tiny_vit import TinyVitEncoder, from_lite_medsam
 from SAMedCore.model.layers import DecoderAttention, Upscaling
-from SAMedCore.model.sam import build_sam
-from SAMedCore.model.weights import load_base_weights, read_state
+from SAMedCore.model.weights import build_pretrained, read_state
 
 
 def test_lite_encoder_equals_the_original(lite_weights):
@@ -54,8 +53,7 @@ def test_the_decoders_attention_equals_the_original(queries, keys):
 
 def test_every_new_class_starts_from_the_single_mask_token(lite_weights):
     state = read_state(lite_weights)
-    sam = build_sam("lite", classes=8)
-    load_base_weights(sam, state, "lite")
+    sam = build_pretrained("lite", 8, None, state, "lite")
     tokens = sam.mask_decoder.mask_tokens.weight
     assert tokens.shape == (9, 256)
     assert torch.equal(tokens, state["mask_decoder.mask_tokens.weight"][:1].expand(9, -1))

@@ -213,15 +213,13 @@ def in_strips(layers: Callable[[Tensor], Tensor], x: Tensor, stride: int = 1, re
     """
     if x.device.type != "cpu" or torch.is_grad_enabled():
         return layers(x)
-    out = x.new_empty(0)
+    parts = []
     for first in range(0, x.shape[1], STRIP):
         last = min(first + STRIP, x.shape[1])
         start = max(first - stride * reach, 0)
         part = layers(x[:, start : last + stride * reach])
-        if first == 0:
-            out = part.new_empty(len(x), x.shape[1] // stride, *part.shape[2:])
-        out[:, first // stride : last // stride] = part[:, (first - start) // stride : (last - start) // stride]
-    return out
+        parts.append(part[:, (first - start) // stride : (last - start) // stride])
+    return torch.cat(parts, dim=1)
 
 
 RENAMED = (
