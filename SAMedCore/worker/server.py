@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import errno
 import gc
-import importlib
 import os
 import queue
 import shutil
@@ -35,6 +34,7 @@ from SAMedCore.protocol import (
     decode_request,
     encode,
 )
+from SAMedCore.threads import wait_without_holding_cores
 from SAMedCore.worker.job import Job
 from SAMedCore.worker.process import Log, keep_temporary_files_in, lead_group, start_guard, vanish
 
@@ -45,9 +45,6 @@ IDLE_S = 600
 """After so long without a request the networks are let go."""
 
 LAST_CHANCE_S = 0.5
-
-PACKAGES = ("numpy", "scipy", "SimpleITK", "torch", "torchvision", "timm", "segment_anything", "safetensors", "peft")
-"""Loaded one by one at the start, so that a damaged one can be named."""
 
 
 def start(arguments: list[str], requests: int, events: int) -> int:
@@ -64,6 +61,7 @@ def start(arguments: list[str], requests: int, events: int) -> int:
     start_guard(requests, events, folder)
     keep_temporary_files_in(folder)
     keep_freed_memory()
+    wait_without_holding_cores()
     log = Log(folder)
     # PEFT asks the Hub about models unless told otherwise; what is not here is fetched when the user asks for it.
     os.environ["HF_HUB_OFFLINE"] = "1"
@@ -199,18 +197,25 @@ class _CannotLoad(SAMedError):
 
 
 def _load() -> Models:
-    for package in PACKAGES:
-        try:
-            importlib.import_module(package)
-        except Exception as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise _CannotLoad(
-                f'The package "{package}" cannot be loaded ({reason}): reinstall the packages in SAMed\'s settings.'
-            ) from error
-    from SAMedCore.worker import jobs  # noqa: F401 - loaded now, so that the first job starts at once
-    from SAMedCore.worker.models import Models
-
+    """Import what the jobs import, and nothing that they do not, so that the first one starts at once."""
+    try:
+        from SAMedCore.worker import jobs  # noqa: F401
+        from SAMedCore.worker.models import Models
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise _CannotLoad(
+            f'The package "{_broken_package(error)}" cannot be loaded ({reason}): reinstall the packages in SAMed\'s settings.'
+        ) from error
     return Models()
+
+
+def _broken_package(error: Exception) -> str:
+    """Which package an import failed in: the missing one, or the last one outside Python's own that was being imported."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return error.name.partition(".")[0]
+    modules = (frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__))
+    packages = [module.partition(".")[0] for module in modules]
+    return [package for package in packages if package not in sys.stdlib_module_names][-1]
 
 
 def _ready() -> Ready:

@@ -65,6 +65,12 @@ def test_a_damaged_package_is_named(running, tmp_path, damage):
     assert "Traceback" in worker.log
 
 
+def test_a_package_that_is_missing_is_named_whoever_needs_it(running, tmp_path):
+    worker = running(path=package(tmp_path, "torch", "import json\nimport what_torch_needs.inside"))
+    error = worker.wait_for(Error)[-1]
+    assert '"what_torch_needs"' in error.message
+
+
 def test_a_request_that_waits_for_the_start_is_cancelled_at_once(running, tmp_path):
     worker = running(path=package(tmp_path, "torch", WAITS["in Python"]))
     number = worker.send(Describe("abdomen-demo"))

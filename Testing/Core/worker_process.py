@@ -30,13 +30,16 @@ class WorkerProcess:
         folder: its private folder.
         program: what Python runs.
         path: folders to put before all others on which Python looks for packages.
+        python: the interpreter.
     """
 
-    def __init__(self, folder: Path, program: Sequence[str] = REAL, path: str = "") -> None:
+    def __init__(
+        self, folder: Path, program: Sequence[str] = REAL, path: str = "", python: str | Path = sys.executable
+    ) -> None:
         self.folder = folder
         self.folder.mkdir(parents=True, exist_ok=True)
         environment = {"OMP_NUM_THREADS": "2", **os.environ, "PYTHONPATH": path}
-        command = [sys.executable, *program, "--folder", str(folder)]
+        command = [str(python), *program, "--folder", str(folder)]
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         self.process = subprocess.Popen(command, env=environment, cwd=folder, **pipes)
         self.numbers = 0

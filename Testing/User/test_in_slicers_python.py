@@ -1,0 +1,89 @@
+"""What the module asks of the worker, with Slicer's own packages, our requirements, and SAMedCore on the path alone."""
+
+import numpy as np
+import pytest
+from environments import ROOT, pinned
+from every_module import import_every_module
+from worker_process import WorkerProcess, segmented, written
+from written_series import write_series
+
+from SAMedCore.protocol import AnnotatedScan, Finetune, RankSlices, Ready, Result, Segment
+from SAMedCore.volume import reorient
+
+INSTALLED = """
+import importlib.metadata, json
+print(json.dumps({each.name: each.version for each in importlib.metadata.distributions()}))
+"""
+DEVELOPERS_ONLY = ("timm", "pytest", "hypothesis", "medpy", "nrrd", "PySide6", "slicer", "surface_distance")
+
+DICOM_SEG = """
+import sys
+from SAMedCore.formats import read_labelmap, read_volume, write_labelmap
+from SAMedCore.volume import LabelMap
+from SAMedCore.labels import SYNAPSE_ORGANS
+import numpy as np
+series, out = sys.argv[1:]
+volume = read_volume(series)
+voxels = np.zeros(volume.voxels.shape, np.uint8)
+voxels[1:3, 20:40, 30:50] = SYNAPSE_ORGANS.subset(["liver"]).values[0]
+write_labelmap(LabelMap(voxels, volume.ijk_to_lps, SYNAPSE_ORGANS), out, source=series)
+back = read_labelmap(out)
+print(np.array_equal(back.voxels, voxels), back.labels.names)
+"""
+
+
+@pytest.fixture(scope="module")
+def worker(a_slicer_user):
+    running = WorkerProcess(
+        a_slicer_user.desk / "private", path=a_slicer_user.variables["PYTHONPATH"], python=a_slicer_user.program
+    )
+    running.wait_for(Ready)
+    yield running
+    running.process.stdin.close()
+    assert running.process.wait(timeout=10) == 0
+
+
+@pytest.mark.parametrize("package", DEVELOPERS_ONLY)
+def test_no_package_of_the_developers_leaks_in(a_slicer_user, package):
+    done = a_slicer_user.start(a_slicer_user.program, "-c", f"import {package}")
+    assert done.returncode == 1
+    assert f"No module named '{package}'" in done.stderr
+
+
+def test_samedcore_is_not_installed(a_slicer_user):
+    done = a_slicer_user.start(a_slicer_user.program, "-c", "import importlib.metadata as m; m.version('samedcore')")
+    assert "PackageNotFoundError" in done.stderr
+
+
+def test_slicers_own_packages_are_as_slicer_pins_them(a_slicer_user, outcome_of):
+    installed = {name.lower(): version for name, version in outcome_of(a_slicer_user.python(INSTALLED)).items()}
+    pins = [line.split("==") for line in pinned(ROOT / "Testing/Slicer/data/slicer-5.12-packages.txt")]
+    changed = {name for name, version in pins if installed.get(name.lower()) != version}
+    assert changed == set()
+
+
+def test_no_module_needs_more_than_slicer_has(a_slicer_user):
+    assert import_every_module(a_slicer_user) == {}
+
+
+def test_the_worker_segments_ranks_and_learns(worker, scan, a_slicer_user):
+    volume, labelmap = scan
+    ct, labels = written(worker.folder, "ct", volume), written(worker.folder, "labels", labelmap)
+    segmenting = worker.ask(Segment(ct, "abdomen-demo", device="cpu", slices=(0, 1)))
+    assert isinstance(segmenting[-1], Result), segmenting[-1]
+    assert segmented(segmenting)[:2].any()
+    ranking = worker.ask(RankSlices(ct, "abdomen-demo", device="cpu"))
+    assert [row["slice"] for row in ranking[-1].values["slices"]] != []
+    out = a_slicer_user.desk / "learnt"
+    scans = (AnnotatedScan(ct, labels, (0, 1)),)
+    learning = worker.ask(Finetune(scans, str(out), base="lite", epochs=1, validation=0.0, device="cpu"))
+    assert isinstance(learning[-1], Result), learning[-1]
+    again = worker.ask(Segment(ct, str(out), device="cpu", slices=(0,)))
+    assert isinstance(again[-1], Result), again[-1]
+
+
+def test_dicom_seg_is_written_and_read_back(a_slicer_user, scan):
+    slices = reorient(scan[0], "LPS").voxels
+    series = write_series(a_slicer_user.desk / "series", (slices + 1024).clip(0, 4000).astype(np.int16))
+    said = a_slicer_user.python(DICOM_SEG, series, "organs.dcm")
+    assert said.strip() == "True ('liver',)"
