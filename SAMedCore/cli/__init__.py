@@ -15,6 +15,7 @@ from SAMedCore.allocator import keep_freed_memory
 from SAMedCore.cli import complete, demo, evaluate, finetune, models, segment
 from SAMedCore.cli.console import Console
 from SAMedCore.errors import Cancelled, InputError, SAMedError
+from SAMedCore.threads import wait_without_holding_cores
 
 COMMANDS = (segment, finetune, complete, evaluate, models, demo)
 
@@ -22,6 +23,7 @@ COMMANDS = (segment, finetune, complete, evaluate, models, demo)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     keep_freed_memory()
+    wait_without_holding_cores()
     options = argparse.Namespace(debug=False)
     try:
         _parser().parse_args(arguments, options)

@@ -1,0 +1,41 @@
+"""In processes of their own: GNU's OpenMP reads its settings when torch is loaded, and says what they are if it is asked."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from worker_process import WorkerProcess
+
+from SAMedCore.protocol import Ready
+from SAMedCore.threads import SPINS
+
+COMMAND_THEN_TORCH = "from SAMedCore.cli import main; main(['models', 'list']); import torch"
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="torch has GNU's OpenMP on Linux alone")
+
+
+def spins_in(said: str) -> list[str]:
+    return re.findall(r"GOMP_SPINCOUNT = '(\d+)'", said)
+
+
+@pytest.mark.parametrize(("given", "used"), [({}, SPINS), ({"GOMP_SPINCOUNT": "7"}, "7")])
+def test_a_commands_threads_give_up_their_core_soon_unless_the_user_says_otherwise(given, used):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("GOMP_", "OMP_"))}
+    environment |= {"OMP_DISPLAY_ENV": "VERBOSE", **given}
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND_THEN_TORCH], env=environment, capture_output=True, text=True, check=True
+    )
+    assert spins_in(done.stderr) == [used]
+
+
+def test_the_workers_threads_do_too(tmp_path, monkeypatch):
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    monkeypatch.setenv("OMP_DISPLAY_ENV", "VERBOSE")
+    worker = WorkerProcess(tmp_path / "private")
+    worker.wait_for(Ready)
+    said = worker.log
+    worker.process.stdin.close()
+    worker.process.wait()
+    assert spins_in(said) == [SPINS]
