@@ -9,7 +9,7 @@ import networks
 import numpy as np
 import pytest
 import torch
-from settings import IS_TINY, ROUNDS, SLICE_SIZE
+from settings import IS_TINY, ONE_BLOCK, ROUNDS, SLICE_SIZE
 
 from SAMedCore.samples import ORGAN_SLICES
 from SAMedCore.volume import Volume, reorient
@@ -79,6 +79,12 @@ def lite() -> networks.Pair:
 @pytest.fixture(params=["vit_b", "lite"])
 def pair(request) -> networks.Pair:
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def samed() -> tuple[str, ...]:
+    """How Python runs `samed`, here with the network of this benchmark."""
+    return (ONE_BLOCK, "SAMedCore") if IS_TINY else ("-m", "SAMedCore")
 
 
 @pytest.fixture

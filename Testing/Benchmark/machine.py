@@ -22,6 +22,7 @@ def describe(processor: str) -> dict[str, Any]:
     """What the times depend on; nothing that names this very machine."""
     return {
         "processor": processor,
+        "capability": torch.backends.cpu.get_cpu_capability(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": torch.get_num_threads(),
         "allocator": "tuned" if all(name in os.environ for name in MALLOC) else "default",

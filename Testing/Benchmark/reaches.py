@@ -22,6 +22,10 @@ def at_least(value: float, limit: float, unit: str = "") -> Reach:
     return Reach(f"≥ {limit:g}{unit}", value >= limit)
 
 
+def at_most(value: float, limit: float, unit: str = "") -> Reach:
+    return Reach(f"≤ {limit:g}{unit}", value <= limit)
+
+
 def below(value: float, limit: float, unit: str = "") -> Reach:
     return Reach(f"< {limit:g}{unit}", value < limit)
 
@@ -34,7 +38,9 @@ def of_ratio(result: Result) -> Reach | None:
         return at_least(result.ratio, 20, " x") if result.variant == "vit_b" else None
     if result.variant == "lite":
         return at_least(result.ratio, 2, " x")
-    return at_least(result.ratio, 1.5 if result.machine["allocator"] == "default" else 1.25, " x")
+    if result.machine["allocator"] == "default":
+        return at_least(result.ratio, 1.5, " x")
+    return at_least(result.ratio, 1.25 if result.machine["capability"] == "AVX512" else 1.2, " x")
 
 
 def of_seconds(result: Result) -> Reach | None:

@@ -39,7 +39,7 @@ def draw(results: Results, path: Path) -> None:
 def _draw_speed(axes: Axes, results: Results) -> None:
     """Bars of the plain procedure and of SAMedCore, both as parts of the plain procedure's time; a line at the floor."""
     rows = [
-        (f"{title}\n{result.machine['allocator']} malloc", result)
+        (f"{title}\n{result.setting} malloc", result)
         for name, variant, title in MEASURES
         for result in results.named(name, variant)
     ]
@@ -74,7 +74,7 @@ def _draw_stages(axes: Axes, results: Results) -> None:
             if share >= 4:
                 axes.text(left + share / 2, place, f"{share:.0f} %", ha="center", va="center", fontsize=9, color="white")
             left += share
-    axes.set_yticks(range(len(rows)), [f"{result.variant}\n{result.machine['allocator']} malloc" for result in rows])
+    axes.set_yticks(range(len(rows)), [f"{result.variant}\n{result.setting} malloc" for result in rows])
     axes.invert_yaxis()
     axes.set_xlim(0, 100)
     axes.set_xlabel("% of a slice's time", fontsize=10, color=INK)

@@ -38,7 +38,8 @@ def machine_text(machine: Mapping[str, Any]) -> str:
     gpu = f"{machine['gpu']}; host: " if machine["gpu"] else ""
     cores = f"{machine['cores']} core{'s' if machine['cores'] > 1 else ''} to run on"
     threads = f"{machine['threads']} thread{'s' if machine['threads'] > 1 else ''}"
-    return f"{gpu}{machine['processor']}, {cores}, {threads}, {malloc}, torch {machine['torch']}"
+    processor = f"{machine['processor']} ({machine['capability']})"
+    return f"{gpu}{processor}, {cores}, {threads}, {malloc}, torch {machine['torch']}"
 
 
 def comparison(results: Results) -> str:
@@ -48,7 +49,7 @@ def comparison(results: Results) -> str:
         rows.append(
             [
                 f"{TITLES[result.name]}, {result.variant or 'vit_b'}, {_amount(result)}",
-                result.machine["allocator"],
+                result.setting,
                 seconds_text(result.median_s),
                 seconds_text(result.plain_median_s),
                 f"{result.ratio:.2f}",
@@ -56,7 +57,7 @@ def comparison(results: Results) -> str:
                 seconds_text(result.floor_s),
             ]
         )
-    return table(["measure", "malloc", "SAMedCore", "plain", "ratio", "reach", "floor"], rows)
+    return table(["measure", "CPU, malloc", "SAMedCore", "plain", "ratio", "reach", "floor"], rows)
 
 
 def encoders(results: Results) -> str:
@@ -67,7 +68,7 @@ def encoders(results: Results) -> str:
         rows.append(
             [
                 f"{result.variant}, {_amount(result)}",
-                result.machine["allocator"],
+                result.setting,
                 f"{result.facts['gflop'] / result.facts['batch']:.1f}",
                 seconds_text(result.median_s),
                 seconds_text(result.floor_s),
@@ -77,7 +78,7 @@ def encoders(results: Results) -> str:
                 _reach(reaches.of_encoder_share(result)),
             ]
         )
-    head = ["encoder", "malloc", "GFLOP a slice", "time", "floor", "GFLOP/s", "product's GFLOP/s", "share", "reach"]
+    head = ["encoder", "CPU, malloc", "GFLOP a slice", "time", "floor", "GFLOP/s", "product's GFLOP/s", "share", "reach"]
     return table(head, rows)
 
 
@@ -86,13 +87,13 @@ def slice_rates(results: Results) -> str:
     rows = []
     for result in results.named("segment"):
         rate = result.facts["slices"] / result.median_s
-        cells = [result.variant, result.machine["allocator"], f"{rate:.2f}", "", ""]
-        for vit_b in results.named("segment", "vit_b", result.machine["allocator"]) if result.variant == "lite" else ():
+        cells = [result.variant, result.setting, f"{rate:.2f}", "", ""]
+        for vit_b in results.named("segment", "vit_b", result.setting) if result.variant == "lite" else ():
             times = rate / (vit_b.facts["slices"] / vit_b.median_s)
             reach = None if result.machine["gpu"] else reaches.at_least(times, 2.5, " x")
             cells[3:] = [f"{times:.2f}", _reach(reach)]
         rows.append(cells)
-    return table(["network", "malloc", "slices a second", "times vit_b's", "reach"], rows)
+    return table(["network", "CPU, malloc", "slices a second", "times vit_b's", "reach"], rows)
 
 
 def gpu(results: Results) -> str:
@@ -101,8 +102,8 @@ def gpu(results: Results) -> str:
     for result in [*results.named("segment"), *results.named("segment_vit_h")]:
         times = [seconds_text(result.median_s), _reach(reaches.of_seconds(result)), seconds_text(result.floor_s)]
         agreement = [f"{result.facts['dice_of_plain']:.5f}", _reach(reaches.of_dice(result))] if result.plain_s else ["", ""]
-        rows.append([result.variant or "vit_h", result.machine["allocator"], *times, *agreement])
-    return table(["network", "malloc", "time", "reach", "floor", "Dice against plain", "reach"], rows)
+        rows.append([result.variant or "vit_h", result.setting, *times, *agreement])
+    return table(["network", "CPU, malloc", "time", "reach", "floor", "Dice against plain", "reach"], rows)
 
 
 def stages(results: Results) -> str:
@@ -113,8 +114,8 @@ def stages(results: Results) -> str:
         medians = stage_medians(result)
         whole = sum(medians.values())
         cells = [f"{1000 * medians.get(name, 0):.1f} ({100 * medians.get(name, 0) / whole:.1f} %)" for name in names]
-        rows.append([result.variant, result.machine["allocator"], *cells])
-    return table(["ms", "malloc", *names], rows)
+        rows.append([result.variant, result.setting, *cells])
+    return table(["ms", "CPU, malloc", *names], rows)
 
 
 def start_up(results: Results) -> str:
@@ -122,6 +123,16 @@ def start_up(results: Results) -> str:
     found = [result for name in names for result in results.named(name)]
     rows = [[TITLES[result.name], seconds_text(result.median_s), _reach(reaches.of_seconds(result))] for result in found]
     return table(["", "median", "reach"], rows)
+
+
+def at_once(results: Results) -> str:
+    """How much longer a process takes that has the machine not for itself."""
+    found = results.named("at_once")
+    rows = [[found[0].variant, seconds_text(found[0].median_s), "", ""]] if found else []
+    for result in found[1:]:
+        times = result.median_s / found[0].median_s
+        rows.append([result.variant, seconds_text(result.median_s), f"{times:.2f}", _reach(reaches.at_most(times, 2.5, " x"))])
+    return table(["`samed segment`", "until the last is done", "times alone", "reach"], rows)
 
 
 def growth_by_slices(results: Results) -> str:

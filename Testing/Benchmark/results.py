@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Result:
-    """One measure under one allocator.
+    """One measure under one allocator, with one kind of the processor's instructions.
 
     Attributes:
         name: of the test, without "test_".
@@ -29,6 +29,11 @@ class Result:
     plain_s: list[float] = field(default_factory=list)
     facts: Mapping[str, Any] = field(default_factory=dict)
     machine: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def setting(self) -> str:
+        """What may differ between two measures of the same: the processor's capability and the allocator."""
+        return f"{self.machine['capability']}, {self.machine['allocator']}"
 
     @property
     def median_s(self) -> float:
@@ -62,7 +67,7 @@ class Results:
 
     @classmethod
     def read(cls, folder: Path) -> Results:
-        """From the JSON files in `folder`; what differs in the allocator alone stands together."""
+        """From the JSON files in `folder`; what differs in the setting alone stands together."""
         found = [result for path in sorted(folder.glob("*.json")) for result in _results_in(path)]
         first_seen = list(dict.fromkeys((result.name, result.variant) for result in found))
         return cls(sorted(found, key=lambda result: first_seen.index((result.name, result.variant))))
@@ -75,14 +80,12 @@ class Results:
                 described.append(result.machine)
         return described
 
-    def named(self, name: str, variant: str | None = None, allocator: str | None = None) -> list[Result]:
+    def named(self, name: str, variant: str | None = None, setting: str | None = None) -> list[Result]:
         """Those of that name; None stands for any."""
         return [
             result
             for result in self._results
-            if result.name == name
-            and variant in (None, result.variant)
-            and allocator in (None, result.machine.get("allocator"))
+            if result.name == name and variant in (None, result.variant) and setting in (None, result.setting)
         ]
 
 

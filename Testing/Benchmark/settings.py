@@ -1,11 +1,15 @@
 """How much the benchmark measures, and on what."""
 
 import os
+from pathlib import Path
 
 import torch
 
 IS_TINY = "SAMED_BENCHMARK_TINY" in os.environ
 """A benchmark of two minutes that shows that everything runs; its numbers mean nothing."""
+
+ONE_BLOCK = str(Path(__file__).with_name("one_block.py"))
+"""The program that runs a module of ours with the network of the tiny benchmark."""
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 ON_GPU = DEVICE.type == "cuda"
@@ -29,3 +33,6 @@ SLICE_COUNTS = (1, 10) if IS_TINY else (1, 10, 100, 1000)
 SLICE_SIZES = (64, 512) if IS_TINY else (64, 128, 256, 512, 1024)
 CLASS_COUNTS = (2, 8) if IS_TINY else (2, 4, 8, 16, 32, 64)
 BATCH_SIZES = (1, 2) if IS_TINY else (1, 4, 16, 64) if ON_GPU else (1, 2, 4, 8)
+
+SLICES_AT_ONCE = 2 if IS_TINY else 8
+"""Of each CT when two are segmented at the same time."""

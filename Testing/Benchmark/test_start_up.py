@@ -5,26 +5,19 @@ import sys
 from pathlib import Path
 
 import pytest
-from settings import DEVICE, IS_TINY, ROUNDS, SLICES, STARTS
+from settings import DEVICE, IS_TINY, ONE_BLOCK, ROUNDS, SLICES, STARTS
 from worker_process import REAL, WorkerProcess, written
 
 from SAMedCore.formats import write_volume
 from SAMedCore.protocol import Result, Segment, Slices
 
 ROOT = Path(__file__).parents[2]
-ONE_BLOCK = str(Path(__file__).with_name("one_block.py"))
 IMPORT = "import time; began = time.perf_counter(); import SAMedCore; print(time.perf_counter() - began)"
 
 
 def python(*arguments) -> str:
     """What a new interpreter prints."""
     return subprocess.run([sys.executable, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-
-
-@pytest.fixture
-def samed():
-    """How Python runs `samed`, here with the network of this benchmark."""
-    return (ONE_BLOCK, "SAMedCore") if IS_TINY else ("-m", "SAMedCore")
 
 
 @pytest.fixture
