@@ -99,7 +99,7 @@ class Panel:
 
     def close(self) -> None:
         """The panel goes away; the worker may outlive it."""
-        self.sceneClosed()
+        self.runner.cancel()
         self.logic.worker.onReady = lambda ready: None
         self.logic.worker.onLog = lambda line: None
 
