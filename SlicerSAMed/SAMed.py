@@ -14,7 +14,7 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
-from SAMedLib.locations import makeCoreImportable
+from SAMedLib.locations import forgetLibrary, makeCoreImportable
 
 makeCoreImportable()
 
@@ -23,6 +23,7 @@ from SAMedLib.panel import Panel  # noqa: E402
 from SAMedLib.parameters import SAMedParameterNode  # noqa: E402
 from SAMedLib.sampleData import registerSampleData  # noqa: E402
 from SAMedLib.selfTest import SelfTest  # noqa: E402
+from SAMedLib.volumes import firstVolume  # noqa: E402
 from SAMedLib.worker import sharedWorker, stopSharedWorker  # noqa: E402
 
 
@@ -44,20 +45,31 @@ class SAMed(ScriptedLoadableModule):
             "SAMed: K. Zhang and D. Liu, Customized Segment Anything Model for Medical Image Segmentation, arXiv 2304.13785. "
             "Segment Anything: Meta AI. LiteMedSAM: J. Ma and others."
         )
-        slicer.app.connect("startupCompleted()", lambda: registerSampleData(Path(__file__).parent))
+        # A module that is dragged onto Slicer's window comes long after the start.
+        if hasattr(slicer.modules, "sampledata"):
+            self.offerSample()
+        else:
+            slicer.app.connect("startupCompleted()", self.offerSample)
         slicer.app.connect("aboutToQuit()", stopSharedWorker)
+
+    def offerSample(self) -> None:
+        """In the Sample Data module."""
+        registerSampleData(Path(self.parent.path).parent)
 
 
 class SAMedWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The panel's life in Slicer: set up, entered, left, the scene closed, parameters bound. What it does is in `Panel`."""
+    """The panel's life in Slicer: set up, entered, left, the scene closed or loaded, parameters bound.
+
+    What it does is in `Panel`, which has a parameter node as long as it lives: a job may end while another module is shown.
+    """
 
     def __init__(self, parent=None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
         self.logic: SAMedLogic | None = None
         self.panel: Panel | None = None
-        self._parameterNode = None
-        self._parameterNodeGuiTag = None
+        self._shownParameters: SAMedParameterNode | None = None
+        self._guiTag = None
 
     def setup(self) -> None:
         ScriptedLoadableModuleWidget.setup(self)
@@ -67,51 +79,74 @@ class SAMedWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = SAMedLogic()
         self.panel = Panel(uiWidget, self.ui, self.logic)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneChanged)
+        self.addObserver(scene, scene.StartImportEvent, self.onSceneStartImport)
+        self.addObserver(scene, scene.EndImportEvent, self.onSceneChanged)
         self.initializeParameterNode()
 
     def cleanup(self) -> None:
-        """The application closes, or the module is reloaded."""
-        self.setParameterNode(None)
+        """The application closes, or the module is reloaded; also after a setup() that failed."""
+        self.hideParameters()
         self.removeObservers()
         if self.panel is not None:
             self.panel.close()
         stopSharedWorker()
 
+    def onReload(self) -> None:
+        """The developer's Reload: reads SAMedLib and SAMedCore again too, of which Slicer knows nothing."""
+        forgetLibrary()
+        ScriptedLoadableModuleWidget.onReload(self)
+
     def enter(self) -> None:
+        if self.panel is None:
+            return  # setup() has said why
         self.initializeParameterNode()
         self.panel.entered()
 
     def exit(self) -> None:
-        self.setParameterNode(None)
+        self.hideParameters()
 
     def onSceneStartClose(self, caller, event) -> None:
         self.panel.sceneClosed()
-        self.setParameterNode(None)
+        self.hideParameters()
 
-    def onSceneEndClose(self, caller, event) -> None:
+    def onSceneStartImport(self, caller, event) -> None:
+        """The parameter node gets its references before the nodes are there that they refer to."""
+        self.hideParameters()
+
+    def onSceneChanged(self, caller, event) -> None:
+        """The scene was closed, or another one loaded into it: a wrapper made before keeps nodes that are gone."""
         if self.parent.isEntered:
             self.initializeParameterNode()
+        else:
+            self.panel.parameterNode = self.logic.getParameterNode()
+            self.panel.refresh()
 
     def initializeParameterNode(self) -> None:
-        """Make sure that there is a parameter node, and select the scene's first volume where none is selected."""
-        self.setParameterNode(self.logic.getParameterNode())
-        if self._parameterNode.inputVolume is None:
-            self._parameterNode.inputVolume = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+        """Show the scene's parameter node, and select the first volume where none is selected."""
+        self.showParameters(self.logic.getParameterNode())
+        if self.panel.parameterNode.inputVolume is None:
+            self.panel.parameterNode.inputVolume = firstVolume()
 
-    def setParameterNode(self, parameterNode: SAMedParameterNode | None) -> None:
-        """Show this parameter node and follow it; None lets go of the present one."""
-        if self._parameterNode is not None:
-            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
-            self.removeObserver(self._parameterNode.parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParameterNodeModified)
-        self._parameterNode = parameterNode
+    def showParameters(self, parameterNode: SAMedParameterNode) -> None:
+        """Show this parameter node and follow it."""
+        self.hideParameters()
         self.panel.parameterNode = parameterNode
-        if parameterNode is not None:
-            self._parameterNodeGuiTag = parameterNode.connectGui(self.ui)
-            # The node itself: the mixin would keep a wrapper for ever.
-            self.addObserver(parameterNode.parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParameterNodeModified)
-            self.panel.refresh()
+        self._guiTag = parameterNode.connectGui(self.ui)
+        # The node itself: the mixin would keep a wrapper for ever.
+        self.addObserver(parameterNode.parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParameterNodeModified)
+        self._shownParameters = parameterNode
+        self.panel.refresh()
+
+    def hideParameters(self) -> None:
+        """Let widgets and parameter node go their own ways; the panel keeps it for what still runs."""
+        if self._shownParameters is None:
+            return
+        shown, self._shownParameters = self._shownParameters, None
+        shown.disconnectGui(self._guiTag)
+        self.removeObserver(shown.parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParameterNodeModified)
 
     def onParameterNodeModified(self, caller=None, event=None) -> None:
         self.panel.refresh()

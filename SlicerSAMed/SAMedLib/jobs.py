@@ -38,6 +38,7 @@ class Job(ABC):
 
     Attributes:
         finished: whether it has ended.
+        wasCancelled: whether it was told to stop; it may have been done by then, and end with an outcome all the same.
         outcome: what `conclude` gave, or None.
         error: why it failed, or None.
     """
@@ -45,7 +46,7 @@ class Job(ABC):
     def __init__(self, worker: Worker, listener: JobListener | None = None) -> None:
         self.worker = worker
         self.listener = listener or JobListener()
-        self.finished = False
+        self.finished = self.wasCancelled = False
         self.outcome = None
         self.error: SAMedError | None = None
         self._writer: VoxelWriter | None = None
@@ -81,6 +82,7 @@ class Job(ABC):
         """Stop; the listener hears of it within two seconds."""
         if self.finished:
             return
+        self.wasCancelled = True
         if self._number is None:
             self._writer.stop()
             self._fail(Cancelled())

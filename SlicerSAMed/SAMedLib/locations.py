@@ -28,6 +28,12 @@ def makeCoreImportable() -> None:
         sys.path.insert(0, folder)
 
 
+def forgetLibrary() -> None:
+    """Have SAMedLib and SAMedCore read from their files by the next import; what runs keeps what it has."""
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("SAMedLib", "SAMedCore")]:
+        del sys.modules[name]
+
+
 def pythonSlicerExecutable() -> str:
     """Slicer's own Python, as the program to start.
 

@@ -27,7 +27,7 @@ class Panel:
         logic: `SAMedLogic`.
 
     Attributes:
-        parameterNode: the `SAMedParameterNode` that is shown, or None.
+        parameterNode: the scene's `SAMedParameterNode`, also while the panel is not shown; None at the very first.
         runner: the running job.
     """
 
@@ -89,7 +89,7 @@ class Panel:
         text = _("This needs the base model {description}, which is not on this computer. Download it now?")
         if slicer.util.confirmOkCancelDisplay(text.format(description=known.description), windowTitle=_("SAMed")):
             fetch = PlainJob(self.logic.worker, protocol.Fetch(known.name))
-            self.runner.run(fetch, button, lambda values: proceed())
+            self.runner.run(fetch, button, lambda values: fetch.wasCancelled or proceed())
 
     def sceneClosed(self) -> None:
         """The scene is about to be closed: stop what works on it."""

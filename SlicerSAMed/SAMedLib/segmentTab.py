@@ -76,6 +76,7 @@ class SegmentTab:
 
     def sceneClosed(self) -> None:
         """Forget what belonged to the scene's nodes."""
+        self._measuring.stop()
         self._saved = None
         self.ui.volumesLabel.text = ""
         self.ui.rankedList.clear()
@@ -184,11 +185,15 @@ class SegmentTab:
         folder = models.importedFolder(node.model)
         message = protocol.Import(file=node.model, base=node.modelBase, out=folder, orientation=PUBLISHED_ORIENTATION)
 
+        job = PlainJob(self.panel.logic.worker, message)
+
         def onImported(values):
             self._choose(values["checkpoint"])
-            self._segment()
+            self.panel.refresh()  # where another module is shown nothing else does, and the ticks are those of the .pth
+            if not job.wasCancelled:
+                self._segment()
 
-        self.panel.runner.run(PlainJob(self.panel.logic.worker, message), self.ui.applyButton, onImported)
+        self.panel.runner.run(job, self.ui.applyButton, onImported)
 
     def _segment(self) -> None:
         node = self.panel.parameterNode

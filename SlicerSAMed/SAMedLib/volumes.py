@@ -16,8 +16,17 @@ from SAMedCore.volume import Volume, axes_of, orientation_of
 
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
+VOLUME_CLASS = "vtkMRMLScalarVolumeNode"
+"""Label maps and colour images are of classes derived from it."""
+
 PARALLEL = 0.9999
 """Cosine of the angle between a view and a slice, above which a 500 mm wide slice lies within 4 mm of the view's plane."""
+
+
+def firstVolume() -> slicer.vtkMRMLScalarVolumeNode | None:
+    """The scene's first volume that the panel's selectors offer: shown to the user, and neither label map nor colour image."""
+    nodes = slicer.util.getNodesByClass(VOLUME_CLASS)
+    return next((node for node in nodes if node.GetClassName() == VOLUME_CLASS and not node.GetHideFromEditors()), None)
 
 
 def readVolume(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> Volume:

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import slicer
 
 import slicerhost
+from scans import crop, ctNode, drawnNode
 from slicerhost.checks import noTorchInSlicersProcess  # noqa: F401
 
 slicerhost.boot()  # before any test file imports the module
@@ -30,14 +32,27 @@ def theRightModule(request) -> None:
 
 @pytest.fixture(autouse=True)
 def cleanScene() -> Iterator[None]:
-    """An empty scene and nothing noted before the test; no error inside a slot during it."""
+    """An empty scene, no settings of the module and nothing noted before the test; no error inside a slot during it."""
     slicerhost.closeScene()
+    slicer.app.userSettings().remove("SAMed")
     slicerhost.dialogs.clear()
     slicerhost.packaging.clear()
     slicerhost.signals.slotErrors.clear()
     yield
     slicerhost.closeScene()
     assert slicerhost.signals.slotErrors == []
+
+
+@pytest.fixture
+def ct(sample_ct):
+    """Four slices of the sample."""
+    return ctNode(crop(sample_ct, 80, 84), "CT")
+
+
+@pytest.fixture
+def drawn(sample_labels, ct):
+    """Their organs, all of them drawn by a person."""
+    return drawnNode(crop(sample_labels, 80, 84), ct)
 
 
 @pytest.fixture
@@ -51,7 +66,15 @@ def counter(monkeypatch):
 
 
 @pytest.fixture
-def panel() -> Iterator[object]:
+def sameModules() -> Iterator[None]:
+    """Reloading puts new modules in the place of those that the test files have imported; afterwards the old ones are back."""
+    before = {name: module for name, module in sys.modules.items() if name.startswith("SAMed")}
+    yield
+    sys.modules.update(before)
+
+
+@pytest.fixture
+def panel(sameModules) -> Iterator[object]:
     """The module's panel, entered; its worker is gone afterwards."""
     widget = slicerhost.loadModule("SAMed")
     from SAMedLib.worker import stopSharedWorker

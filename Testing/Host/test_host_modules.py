@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from pathlib import Path
 
 import pytest
 import qt
@@ -113,12 +114,14 @@ def test_packages_are_looked_up_and_noted_but_not_installed():
         slicer.packaging.pip_ensure("no-such-package-xyz")
 
 
-def test_a_sample_is_registered_fetched_and_checked(tmp_path):
+@pytest.fixture
+def notes(tmp_path, monkeypatch):
+    """A registered sample that is a text file, and the path of that file."""
     import SampleData
 
+    monkeypatch.setattr(slicer.modules, "sampleDataSources", {})
     path = tmp_path / "notes.txt"
     path.write_text("a file")
-    digest = hashlib.sha256(b"a file").hexdigest()
     logic = SampleData.SampleDataLogic
     logic.registerCustomSampleDataCategory("Examples", title="Examples")
     for _twice in range(2):
@@ -126,13 +129,63 @@ def test_a_sample_is_registered_fetched_and_checked(tmp_path):
             category="Examples",
             sampleName="Notes",
             uris=path.as_uri(),
-            fileNames="notes.txt",
+            fileNames=f"{tmp_path.name}.txt",
             loadFiles=False,
-            checksums=f"SHA256:{digest}",
+            checksums=f"SHA256:{hashlib.sha256(b'a file').hexdigest()}",
+            customDownloader=print,
         )
+    return path
+
+
+def test_a_sample_is_registered_once_and_fetched_into_the_cache(notes):
+    import SampleData
+
     assert len(slicer.modules.sampleDataSources["Examples"]) == 1
-    fetched = SampleData.downloadSample("Notes")
-    assert fetched != str(path)
-    path.write_text("another file")
-    with pytest.raises(ValueError, match="checksum"):
-        SampleData.downloadSample("Notes")
+    fetched = Path(SampleData.downloadSample("Notes"))
+    assert fetched != notes
+    assert fetched.read_text() == "a file"
+    notes.write_text("another file")
+    assert Path(SampleData.downloadSample("Notes")).read_text() == "a file"
+
+
+def test_a_sample_that_is_not_what_its_checksum_says_does_not_stay(notes):
+    import SampleData
+
+    notes.write_text("another file")
+    assert not Path(SampleData.downloadSample("Notes")).exists()
+
+
+def test_only_a_tile_asks_a_sample_s_own_downloader(notes):
+    import SampleData
+
+    source = SampleData.SampleDataLogic().sourceForSampleName("Notes")
+    asked = []
+    source.customDownloader = asked.append
+    SampleData.downloadSample("Notes")
+    assert asked == []
+    click(SampleData.tile("Notes"))
+    assert asked == [source]
+
+
+def test_an_address_that_leads_nowhere_is_tried_three_times_and_gives_nothing(notes, monkeypatch):
+    import SampleData
+
+    seen = []
+    monkeypatch.setattr(
+        slicer.modules, "sampleDataUrlRewriteRules", {"seen": lambda url: seen.append(url) or url}, raising=False
+    )
+    notes.unlink()
+    assert SampleData.downloadSamples("Notes") == []
+    assert seen == 3 * [notes.as_uri()]
+
+
+def test_what_a_panel_raises_is_printed_and_the_application_goes_on(counter, monkeypatch):
+    def fail(self) -> None:
+        raise RuntimeError("not today")
+
+    monkeypatch.setattr(type(counter), "enter", fail)
+    selectModule("SegmentEditor")
+    selectModule("Counter")
+    assert counter.parent.isEntered
+    assert [str(error) for error in slicerhost.signals.slotErrors] == ["not today"]
+    slicerhost.signals.slotErrors.clear()

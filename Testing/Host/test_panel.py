@@ -12,24 +12,23 @@ from SAMedLib import models
 from scans import crop, ctNode, drawnNode
 
 
-@pytest.fixture
-def ct(sample_ct):
-    return ctNode(crop(sample_ct, 80, 84), "CT")
-
-
-@pytest.fixture
-def drawn(sample_labels, ct):
-    return drawnNode(crop(sample_labels, 80, 84), ct)
-
-
-@pytest.fixture(autouse=True)
-def noOwnCheckpoints():
-    slicer.app.userSettings().remove(models.OWN_CHECKPOINTS)
-
-
 def test_the_first_volume_of_the_scene_is_selected(ct, panel):
     assert panel.panel.parameterNode.inputVolume is ct
     assert panel.ui.inputVolumeSelector.currentNode() is ct
+
+
+def test_no_label_map_colour_image_or_hidden_volume_is_taken_for_the_ct(sample_ct):
+    for className in ("vtkMRMLLabelMapVolumeNode", "vtkMRMLVectorVolumeNode", "vtkMRMLScalarVolumeNode"):
+        slicer.mrmlScene.AddNewNodeByClass(className, "no CT")
+    slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")[-1].SetHideFromEditors(True)
+    ct = ctNode(crop(sample_ct, 80, 84), "CT")
+    widget = slicerhost.loadModule("SAMed")
+    try:
+        assert widget.panel.parameterNode.inputVolume is ct
+        for selector in (widget.ui.inputVolumeSelector, widget.ui.completeVolumeSelector, widget.ui.scanVolumeSelector):
+            assert [selector.nodeFromIndex(index) for index in range(selector.nodeCount())] == [ct]
+    finally:
+        slicerhost.unloadModule("SAMed")
 
 
 def test_what_keeps_apply_from_working_stands_in_its_tool_tip(panel, ct):
@@ -74,7 +73,8 @@ def test_an_original_file_asks_for_its_base_model(ct, panel, tmp_path):
     assert panel.ui.applyButton.enabled
 
 
-def test_a_saved_scene_comes_back_as_it_was(panel, ct, drawn, tmp_path):
+@pytest.mark.parametrize("isLeft", [True, False], ids=["panel left", "panel open"])
+def test_a_saved_scene_comes_back_as_it_was(panel, ct, drawn, tmp_path, isLeft):
     chosen = panel.panel.parameterNode
     chosen.inputVolume, chosen.outputSegmentation = ct, drawn
     panel.ui.organsList.item(3).setCheckState(qt.Qt.Unchecked)
@@ -89,15 +89,19 @@ def test_a_saved_scene_comes_back_as_it_was(panel, ct, drawn, tmp_path):
     assert slicer.mrmlScene.WriteToMRB(str(scene))
     slicerhost.closeScene()
     assert panel.panel.parameterNode.scanSlices == []
+    if isLeft:
+        slicer.util.selectModule("SegmentEditor")
     assert slicer.mrmlScene.ReadFromMRB(str(scene))
-    panel.parent.exit()
-    panel.parent.enter()
+    if isLeft:
+        slicer.util.selectModule("SAMed")
     back = panel.panel.parameterNode
     assert (back.inputVolume.GetName(), back.outputSegmentation.GetName()) == ("CT", "drawn")
     assert (back.leftOutOrgans, back.region, back.device) == (["gallbladder"], "current slice", "cpu")
     assert (back.annotatedSlices, back.epochs, back.startFrom) == ("0:4:2", 7, "checkpoint")
     assert [node.GetName() for node in (*back.scanVolumes, *back.scanSegmentations)] == ["CT", "drawn"]
     assert back.scanSlices == ["1:3"]
+    assert panel.ui.inputVolumeSelector.currentNode() is back.inputVolume
+    assert panel.ui.outputSelector.currentNode() is back.outputSegmentation
     assert panel.ui.scansTable.item(0, 2).text() == "1:3"
     assert panel.ui.organsList.item(3).checkState() == qt.Qt.Unchecked
     assert panel.ui.epochsSpinBox.value == 7
@@ -161,6 +165,26 @@ def test_own_checkpoints_are_offered_again(panel, tmp_path):
     panel.panel.listModels()
     assert panel.ui.modelComboBox.findText("liver") >= 0
     assert json.loads(slicer.app.userSettings().value(models.OWN_CHECKPOINTS)) == [str(tmp_path / "liver")]
+
+
+def test_a_scene_that_is_added_to_another_brings_its_own_choices(panel, ct, drawn, tmp_path, sample_ct):
+    panel.panel.parameterNode.inputVolume, panel.panel.parameterNode.outputSegmentation = ct, drawn
+    scene = tmp_path / "scene.mrb"
+    assert slicer.mrmlScene.WriteToMRB(str(scene))
+    slicerhost.closeScene()
+    present = ctNode(crop(sample_ct, 80, 84), "present")  # takes the ID that the saved volume had
+    panel.panel.parameterNode.inputVolume = present
+    assert slicer.mrmlScene.ReadFromMRB(str(scene))
+    chosen = panel.panel.parameterNode
+    assert (chosen.inputVolume.GetName(), chosen.outputSegmentation.GetName()) == ("CT", "drawn")
+    assert panel.ui.inputVolumeSelector.currentNode() is chosen.inputVolume
+    assert panel.ui.outputSelector.currentNode() is chosen.outputSegmentation
+
+
+def test_the_palette_alone_colours_the_panel_so_that_it_is_readable_on_a_dark_one(panel):
+    sheets = {widget.objectName: widget.styleSheet for widget in panel.parent.findChildren(qt.QWidget)}
+    assert len(sheets) > 50
+    assert {name: sheet for name, sheet in sheets.items() if "color" in sheet} == {}
 
 
 def test_every_widget_has_a_tool_tip(panel):

@@ -64,11 +64,6 @@ def silent(scripted):
     scripted("pass")
 
 
-@pytest.fixture
-def ct(sample_ct):
-    return ctNode(crop(sample_ct, 80, 84), "CT")
-
-
 def apply(panel) -> None:
     slicerhost.click(panel.ui.applyButton)
     slicerhost.waitUntil(lambda: not panel.panel.runner.isBusy, seconds=20)

@@ -89,9 +89,13 @@ def test_the_index_entry_has_what_the_schema_asks_for():
     assert b"\r" not in raw
     assert entry["$schema"].endswith("/Slicer/main/Schemas/slicer-extension-catalog-entry-schema-v1.0.1.json#")
     assert {"$schema", "category", "scm_url"} <= set(entry) <= known
-    assert entry["category"] == variable("CATEGORY") == "Segmentation"
+    assert entry["category"] == "Segmentation"
     assert entry["build_dependencies"] == variable("DEPENDS").split() == ["PyTorch"]
     assert entry["tier"] in range(1, 6)
+
+
+def test_the_category_stands_in_the_index_entry_alone_as_in_slicers_template():
+    assert "EXTENSION_CATEGORY" not in CMAKE
 
 
 def test_the_names_are_those_that_the_index_accepts():

@@ -129,6 +129,7 @@ def boot(shareFolder: Path | str | None = None) -> HostApplication:
         setattr(slicer, name, module)
     slicer.util.selectModule, slicer.util.selectedModule = modules.selectModule, modules.selectedModule
     modules.addSegmentEditor()
+    sampledata.addSampleData()
     atexit.register(modules.quitApplication)
     return application
 

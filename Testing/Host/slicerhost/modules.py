@@ -14,6 +14,7 @@ from PySide6 import QtCore, QtGui, QtWidgets
 from slicerhost.events import processEvents
 from slicerhost.mrmlwidgets import MRMLWidget
 from slicerhost.segmentationwidgets import qMRMLSegmentEditorWidget
+from slicerhost.signals import guarded
 from slicerhost.standins import stored
 
 
@@ -95,11 +96,11 @@ class qSlicerScriptedLoadableModuleWidget(MRMLWidget, QtWidgets.QWidget):
         return self._self
 
     def reload(self) -> None:
-        """Make the widget class's object anew and let it set up its panel."""
+        """Make the widget class's object anew and let it set up its panel, which stays as it is where that fails."""
         className = f"{self.moduleName}Widget"
         self._self = getattr(sys.modules[self.moduleName], className)(self)
         setattr(slicer.modules, className, self._self)
-        self._self.setup()
+        self._call("setup")
 
     def enter(self) -> None:
         self._entered = True
@@ -110,8 +111,9 @@ class qSlicerScriptedLoadableModuleWidget(MRMLWidget, QtWidgets.QWidget):
         self._call("exit")
 
     def _call(self, name: str) -> None:
+        """Of the Python object; what it raises is printed, as PythonQt prints it, and the application goes on."""
         if hasattr(self._self, name):
-            getattr(self._self, name)()
+            guarded(getattr(self._self, name))()
 
 
 class SegmentEditorWidget:

@@ -17,6 +17,7 @@ import slicer.util
 import vtk
 
 from slicerhost import segmentstatistics
+from slicerhost.iomanager import CoreIOManager
 from slicerhost.subjecthierarchy import SubjectHierarchyItems
 
 MODULE_LOGICS = {
@@ -73,6 +74,9 @@ class Application:
 
     def mrmlScene(self) -> slicer.vtkMRMLScene:
         return self._scene
+
+    def coreIOManager(self) -> CoreIOManager:
+        return CoreIOManager()
 
     def layoutManager(self) -> None:
         """None, as in Slicer without a main window."""

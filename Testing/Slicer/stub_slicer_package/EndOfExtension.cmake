@@ -1,5 +1,5 @@
 # Slicer writes the extension's own package and description here, from these variables.
-foreach(name HOMEPAGE CATEGORY CONTRIBUTORS DESCRIPTION ICONURL SCREENSHOTURLS DEPENDS)
+foreach(name HOMEPAGE CONTRIBUTORS DESCRIPTION ICONURL SCREENSHOTURLS DEPENDS)
   if("${EXTENSION_${name}}" STREQUAL "")
     message(FATAL_ERROR "EXTENSION_${name} is not set")
   endif()
