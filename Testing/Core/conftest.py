@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from cli_files import ONE_BLOCK, SLICES, SMALL, SMALL_FEW_SHOT, Files, seeded_checkpoint
-from worker_process import LEAVE_S, WorkerProcess, written
+from worker_process import PATIENCE_S, WorkerProcess, written
 from worker_process import SMALL as SMALL_WORKER
 from written_series import write_series
 
@@ -75,7 +75,7 @@ def worker(tmp_path_factory):
     running.wait_for(Ready)
     yield running
     running.process.stdin.close()
-    assert running.process.wait(timeout=LEAVE_S) == 0
+    assert running.process.wait(timeout=PATIENCE_S) == 0
     assert not running.folder.exists()
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from cli_files import LABELS, Files
 from scipy.spatial.transform import Rotation
-from worker_process import LEAVE_S, only_inputs, segmented, written
+from worker_process import PATIENCE_S, only_inputs, segmented, written
 
 from SAMedCore import __version__
 from SAMedCore.completion.complete import complete
@@ -64,8 +64,8 @@ def test_the_worker_tells_its_process_and_then_its_devices(worker_alone):
     assert (ready.pid, ready.version, ready.devices[-1].name) == (worker_alone.pid, __version__, "cpu")
     assert ready.devices[-1].description == "CPU, 2 threads"
     worker_alone.send(Shutdown())
-    assert worker_alone.process.wait(timeout=LEAVE_S) == 0
-    assert worker_alone.seconds_until(lambda: not worker_alone.processes()) < LEAVE_S
+    assert worker_alone.process.wait(timeout=PATIENCE_S) == 0
+    worker_alone.wait_until_gone()
     assert not worker_alone.folder.exists()
 
 

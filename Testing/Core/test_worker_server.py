@@ -6,6 +6,7 @@ import time
 
 import pytest
 import torch
+from worker_process import PATIENCE_S
 
 from SAMedCore.errors import Cancelled, InputError, SAMedError
 from SAMedCore.protocol import Error, Result, decode_event
@@ -33,10 +34,10 @@ def test_networks_are_let_go_when_nothing_was_asked_for_a_while(tmp_path, monkey
     began = time.monotonic()
     thread = threading.Thread(target=Server(requests, events, tmp_path / "private").run)
     thread.start()
-    while not networks.released_at and time.monotonic() < began + 10:
+    while not networks.released_at and time.monotonic() < began + PATIENCE_S:
         time.sleep(0.01)
     os.close(stop)
-    thread.join(10)
+    thread.join(PATIENCE_S)
     assert not thread.is_alive()
     assert networks.released_at[0] - began >= 0.2
     for descriptor in (requests, said, events):

@@ -5,13 +5,11 @@ import time
 from pathlib import Path
 
 import pytest
-from worker_process import WorkerProcess
+from worker_process import PATIENCE_S, WorkerProcess
 
 from SAMedCore.protocol import Cancel, Describe, Error, Started
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups")
-
-LEAVE_S = 2.0
 
 
 @pytest.fixture
@@ -37,8 +35,8 @@ def package(folder: Path, name: str, source: str) -> str:
 
 
 WAITS = {
-    "in Python": "import time\ntime.sleep(60)",
-    "in C, keeping the interpreter": "import ctypes\nctypes.PyDLL(None).sleep(60)",
+    "in Python": "import time\ntime.sleep(600)",
+    "in C, keeping the interpreter": "import ctypes\nctypes.PyDLL(None).sleep(600)",
 }
 
 
@@ -48,9 +46,7 @@ def test_slicers_end_ends_a_worker_that_is_still_loading_torch(running, tmp_path
     worker.wait_for(Started)
     time.sleep(0.5)
     worker.process.stdin.close()
-    seconds = worker.seconds_until(lambda: not worker.processes() and not worker.folder.exists())
-    assert seconds < LEAVE_S
-    assert worker.processes() == []
+    worker.wait_until(lambda: not worker.processes() and not worker.folder.exists())
 
 
 @pytest.mark.parametrize("damage", ["raise ImportError('libc10.so: no such file')", "raise OSError('[WinError 126] c10.dll')"])
@@ -61,7 +57,7 @@ def test_a_damaged_package_is_named(running, tmp_path, damage):
     assert error.kind == "failed"
     assert '"torch"' in error.message
     assert "reinstall" in error.message
-    assert worker.process.wait(timeout=10) == 1
+    assert worker.process.wait(timeout=PATIENCE_S) == 1
     assert "Traceback" in worker.log
 
 
@@ -71,10 +67,8 @@ def test_a_package_that_is_missing_is_named_whoever_needs_it(running, tmp_path):
     assert '"what_torch_needs"' in error.message
 
 
-def test_a_request_that_waits_for_the_start_is_cancelled_at_once(running, tmp_path):
+def test_a_request_that_waits_for_the_start_is_cancelled_before_that(running, tmp_path):
     worker = running(path=package(tmp_path, "torch", WAITS["in Python"]))
     number = worker.send(Describe("abdomen-demo"))
     worker.send(Cancel(), number)
-    began = time.monotonic()
     assert worker.wait_for(Error)[-1].kind == "cancelled"
-    assert time.monotonic() - began < LEAVE_S

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 import pytest
-from worker_process import CANCEL_S, LEAVE_S, only_inputs, seconds_to_cancel, segmented
+from worker_process import cancelled, only_inputs, segmented
 
 from SAMedCore.checkpoint import read_info
 from SAMedCore.protocol import (
@@ -38,8 +38,7 @@ def test_a_cancelled_training_keeps_its_best_checkpoint(worker, ask_finetune, tm
     def has_an_epoch(event):
         return isinstance(event, Metrics) and event.validation_dice is not None
 
-    seconds, answer = seconds_to_cancel(worker, ask_finetune(tmp_path / "mine", epochs=10_000), has_an_epoch)
-    assert seconds < CANCEL_S
+    answer = cancelled(worker, ask_finetune(tmp_path / "mine", epochs=10_000), has_an_epoch)
     assert answer.values["cancelled"] is True
     assert answer.values["validation_dice"] == read_info(tmp_path / "mine").metrics["validation_dice"]
     assert only_inputs(worker)
@@ -49,8 +48,7 @@ def test_a_training_cancelled_before_its_first_epoch_leaves_nothing(worker, ask_
     def is_encoding(event):
         return isinstance(event, Progress) and event.phase == "encoding"
 
-    seconds, answer = seconds_to_cancel(worker, ask_finetune(tmp_path / "mine"), is_encoding)
-    assert seconds < CANCEL_S
+    answer = cancelled(worker, ask_finetune(tmp_path / "mine"), is_encoding)
     assert answer.kind == "cancelled"
     assert list(tmp_path.iterdir()) == []
 
@@ -62,8 +60,7 @@ def test_slicers_end_ends_a_training_and_the_same_request_goes_on_with_it(anothe
         pass
     assert "sleep 600" in another_worker.processes()
     another_worker.process.stdin.close()
-    seconds = another_worker.seconds_until(lambda: not another_worker.processes() and not another_worker.folder.exists())
-    assert seconds < LEAVE_S
+    another_worker.wait_until(lambda: not another_worker.processes() and not another_worker.folder.exists())
     assert [path.name for path in tmp_path.iterdir()] == ["mine.training"]
 
     refused = worker.ask(ask_finetune(out, epochs=3))[-1]
