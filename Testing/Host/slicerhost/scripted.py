@@ -79,11 +79,13 @@ class ScriptedLoadableModuleWidget:
         slicer.util.reloadScriptedModule(self.moduleName)
 
     def onTest(self, **options: Any) -> None:
-        slicer.selfTests[self.moduleName](**options)
+        with slicer.util.tryWithErrorDisplay("Test failed."):
+            slicer.selfTests[self.moduleName](**options)
 
     def onReloadAndTest(self, **options: Any) -> None:
-        self.onReload()
-        self.onTest(**options)
+        with slicer.util.tryWithErrorDisplay("Reload and Test failed."):
+            self.onReload()
+            slicer.selfTests[self.moduleName](**options)
 
     def _onModuleAboutToBeUnloaded(self, moduleName: str) -> None:
         if moduleName == self.moduleName:
