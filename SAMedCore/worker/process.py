@@ -98,9 +98,13 @@ def start_guard(requests: int, events: int, folder: Path) -> None:
 def vanish(folder: Path) -> None:
     """End this process and its children at once and leave no file."""
     shutil.rmtree(folder, ignore_errors=True)
-    if hasattr(os, "killpg"):
+    if sys.platform == "win32":
+        # Without the flag a console window flashes up over Slicer.
+        command = ["taskkill", "/T", "/F", "/PID", str(os.getpid())]
+        nowhere = subprocess.DEVNULL
+        subprocess.Popen(command, stdout=nowhere, stderr=nowhere, creationflags=subprocess.CREATE_NO_WINDOW)
+    else:
         os.killpg(os.getpgrp(), signal.SIGKILL)
-    subprocess.Popen(["taskkill", "/T", "/F", "/PID", str(os.getpid())], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def _guard(worker: int, requests: int, folder: Path) -> None:

@@ -9,13 +9,11 @@ That extension would import torch into Slicer at its end, so light-the-torch run
 goes through `slicer.packaging`. Once everything is installed, nothing here asks the network.
 """
 
-import contextlib
 import importlib
 import json
 import logging
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -35,7 +33,7 @@ from SAMedLib.packages import (
     missingPackages,
     otherRequirements,
 )
-from SAMedLib.pythonProcess import KeptOutput, PythonFailed, hasOwnIndex, reasonOf, runPython
+from SAMedLib.pythonProcess import PythonFailed, hasOwnIndex, pipInstall, runPython
 
 LIGHT_THE_TORCH = "light-the-torch>=0.8"
 FROM_FOLDER = (
@@ -214,17 +212,9 @@ def _runLightTheTorch(passes: list[list[str]], run: RunPython) -> None:
 
 
 def _installOthers(requirements: list[str], flags: list[str], constraints: Path) -> None:
-    output = KeptOutput(sys.stdout)
-    try:
-        with contextlib.redirect_stdout(output):
-            if flags:
-                same = [_asInstalled(line) for line in requirements]
-                slicer.packaging.pip_install([*same, *flags], constraints=constraints, requester="SAMed")
-                slicer.packaging.pip_install(requirements, constraints=constraints, requester="SAMed")
-            else:
-                slicer.packaging.pip_ensure(requirements, constraints=constraints, prompt_install=False, requester="SAMed")
-    except subprocess.CalledProcessError as error:
-        raise PythonFailed(reasonOf(output.lines)) from error
+    passes = [[*(_asInstalled(line) for line in requirements), *flags], requirements] if flags else [requirements]
+    for onePass in passes:
+        pipInstall(onePass, constraints, _("Installing packages"))
 
 
 def _asInstalled(line: str) -> str:

@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 
 from SAMedCore.errors import Cancelled, InputError, SAMedError
 from SAMedCore.protocol import Error, Metrics, Progress, Result, Slices
-from SAMedLib.voxelFiles import VoxelWriter, remove
+from SAMedLib.voxelFiles import VoxelWriter
 from SAMedLib.worker import Worker
 
 PUMP_MSEC = 20
@@ -50,7 +50,8 @@ class Job(ABC):
         self.outcome = None
         self.error: SAMedError | None = None
         self._writer: VoxelWriter | None = None
-        self._number: int | None = None
+        self._number = 0
+        self._isSent = False
         self._phase: tuple[str, float] | None = None
 
     def arrays(self) -> list[np.ndarray]:
@@ -75,6 +76,8 @@ class Job(ABC):
         """Raises InputError where `arrays` does; everything later comes through the listener."""
         arrays = self.arrays()
         self.listener.jobProgressed("preparing", 0, 0, None)
+        # Known to the worker before the voxels are: where it ends while they are copied, this job does too.
+        self._number = self.worker.announce(self._onEvent)
         self._writer = VoxelWriter(arrays, self.worker.folder, self._onWritten, self._onNotWritten)
         return self
 
@@ -83,11 +86,10 @@ class Job(ABC):
         if self.finished:
             return
         self.wasCancelled = True
-        if self._number is None:
-            self._writer.stop()
-            self._fail(Cancelled())
-        else:
+        if self._isSent:
             self.worker.cancel(self._number)
+        else:
+            self._fail(Cancelled())
 
     def wait(self):
         """The outcome, when it is there; events keep coming meanwhile. Raises what made it fail."""
@@ -98,7 +100,8 @@ class Job(ABC):
         return self.outcome
 
     def _onWritten(self, paths) -> None:
-        self._number = self.worker.request(self.message(paths), self._onEvent)
+        self._isSent = True
+        self.worker.send(self.message(paths), self._number)
 
     def _onNotWritten(self, error: OSError) -> None:
         text = _("The volume could not be handed to the worker ({reason}): free some space for temporary files.")
@@ -137,7 +140,8 @@ class Job(ABC):
 
     def _finish(self) -> None:
         self.finished = True
-        remove(self._writer.paths)
+        self.worker.withdraw(self._number)
+        self._writer.stop()
         self.ended()
 
     def _secondsLeft(self, event: Progress) -> float | None:

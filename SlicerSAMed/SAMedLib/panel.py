@@ -6,8 +6,6 @@ import slicer
 from slicer.i18n import tr as _
 
 from SAMedCore import catalogue, protocol
-from SAMedCore.errors import SAMedError
-from SAMedLib import install
 from SAMedLib.completeTab import CompleteTab
 from SAMedLib.finetuneTab import FinetuneTab
 from SAMedLib.jobs import PlainJob
@@ -80,7 +78,7 @@ class Panel:
             base: name of a base model of the catalogue; anything else is left to the worker.
             button: the one that was clicked; it is Cancel while the base model is fetched.
         """
-        if not self._isInstalled():
+        if not self.runner.install():
             return
         known = {each.name: each for each in catalogue.BASE_MODELS}.get(base or "")
         if known is None or known.path in cachedFiles():
@@ -102,13 +100,6 @@ class Panel:
         self.runner.cancel()
         self.logic.worker.onReady = lambda ready: None
         self.logic.worker.onLog = lambda line: None
-
-    def _isInstalled(self) -> bool:
-        try:
-            return install.install()
-        except SAMedError as error:
-            self.runner.jobRefused(error)
-            return False
 
     def onTabChanged(self, index: int) -> None:
         self._fitToTab()

@@ -1,10 +1,11 @@
 """Slicer's Python in a process of its own, while Slicer stays responsive: pip, and what works as pip does."""
 
-import io
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
+import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -18,19 +19,6 @@ class PythonFailed(Exception):
     """The process ended badly; the message is the line of its output that says why."""
 
 
-class KeptOutput(io.TextIOBase):
-    """Passes on what is written to it and keeps its lines, for `contextlib.redirect_stdout`."""
-
-    def __init__(self, onward) -> None:
-        self.lines: list[str] = []
-        self._onward = onward
-
-    def write(self, text: str) -> int:
-        self.lines += text.splitlines()
-        self._onward.write(text)
-        return len(text)
-
-
 def reasonOf(lines: Iterable[str]) -> str:
     """Pip's last error, or else the last line that says anything."""
     said = [line.strip() for line in lines if line.strip() and not line.startswith("[notice]")]
@@ -39,7 +27,7 @@ def reasonOf(lines: Iterable[str]) -> str:
 
 
 def runPython(arguments: list[str], label: str) -> None:
-    """Run Slicer's Python to its end behind a progress dialog, which no one can close while packages are half written.
+    """Run Slicer's Python to its end behind a progress dialog.
 
     Args:
         arguments: of the interpreter, such as ["-m", "pip", "install", "tqdm"].
@@ -48,10 +36,62 @@ def runPython(arguments: list[str], label: str) -> None:
     Raises:
         PythonFailed: the process ended with another exit code than 0.
     """
+
+    def start(onLine: Callable[[str], None], onEnd: Callable[[int], None]) -> None:
+        slicer.util.launchConsoleProcess(
+            [pythonSlicerExecutable(), *arguments],
+            useStartupEnvironment=False,
+            blocking=False,
+            logCallback=onLine,
+            completedCallback=onEnd,
+        )
+
+    _waitBehindDialog(start, label)
+
+
+def pipInstall(requirements: list[str], constraints: Path, label: str) -> None:
+    """Install by `slicer.packaging` behind the same dialog; its own would show an error before ours.
+
+    Args:
+        requirements: as pip takes them, options among them.
+        constraints: pip's file of them.
+        label: as of `runPython`.
+
+    Raises:
+        PythonFailed: pip failed, or is at work for somebody else.
+    """
+
+    def start(onLine: Callable[[str], None], onEnd: Callable[[int], None]) -> None:
+        try:
+            slicer.packaging.pip_install(
+                requirements,
+                constraints=constraints,
+                blocking=False,
+                show_progress=False,
+                logCallback=onLine,
+                completedCallback=onEnd,
+            )
+        except RuntimeError as error:
+            raise PythonFailed(str(error)) from error
+
+    _waitBehindDialog(start, label)
+
+
+def _waitBehindDialog(start: Callable[[Callable[[str], None], Callable[[int], None]], None], label: str) -> None:
+    """Wait for a process behind a modal dialog, which no one can close while packages are half written.
+
+    `start` gets what is to be called with each line of output, and with the exit code at the end.
+    """
     lines: list[str] = []
     exitCodes: list[int] = []
+    # Not modal by itself, whatever its documentation says: a second click would start a second pip.
     dialog = slicer.util.createProgressDialog(
-        labelText=label, windowTitle=_("SAMed: installing"), maximum=0, autoClose=False, autoReset=False
+        labelText=label,
+        windowTitle=_("SAMed: installing"),
+        maximum=0,
+        autoClose=False,
+        autoReset=False,
+        windowModality=qt.Qt.ApplicationModal,
     )
     dialog.setCancelButton(None)
 
@@ -66,13 +106,7 @@ def runPython(arguments: list[str], label: str) -> None:
         dialog.labelText = f"{label}\n{line.strip()[:SHOWN_CHARACTERS]}"
 
     try:
-        slicer.util.launchConsoleProcess(
-            [pythonSlicerExecutable(), *arguments],
-            useStartupEnvironment=False,
-            blocking=False,
-            logCallback=onLine,
-            completedCallback=exitCodes.append,
-        )
+        start(onLine, exitCodes.append)
         while not exitCodes:
             # Escape hides a progress dialog, even one without a button.
             dialog.show()

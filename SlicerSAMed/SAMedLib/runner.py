@@ -1,13 +1,14 @@
-"""The panel's one running job: its button becomes Cancel, its progress and its end are shown."""
+"""The panel's one running job, or installation: its button becomes Cancel, its progress and its end are shown."""
 
-import logging
 from collections.abc import Callable
 
 import slicer
 from slicer.i18n import tr as _
 
 from SAMedCore.errors import Cancelled, SAMedError
+from SAMedLib import install
 from SAMedLib.jobs import Job, JobListener
+from SAMedLib.packages import missingPackages
 
 PHASES = {
     "preparing": _("Copying the volume"),
@@ -41,6 +42,7 @@ class Runner(JobListener):
         self.ui = ui
         self._onChanged = onChanged
         self._job: Job | None = None
+        self._isInstalling = False
         self._button = None
         self._buttonText = ""
         self._onSuccess: Callable[[object], None] = _ignore
@@ -49,7 +51,7 @@ class Runner(JobListener):
 
     @property
     def isBusy(self) -> bool:
-        return self._job is not None
+        return self._job is not None or self._isInstalling
 
     def isRunBy(self, button) -> bool:
         """Whether this button started what runs, so that it is Cancel now."""
@@ -69,10 +71,24 @@ class Runner(JobListener):
         else:
             self._onChanged()
 
+    def install(self, reinstall: bool = False) -> bool:
+        """Install what is missing, or everything anew; no button works meanwhile. False where the user or something said no."""
+        if not reinstall and not missingPackages():
+            return True
+        self._isInstalling = True
+        self._onChanged()
+        try:
+            return install.install(reinstall=reinstall)
+        except SAMedError as error:
+            self.jobRefused(error)
+            return False
+        finally:
+            self._isInstalling = False
+            self._onChanged()
+
     def jobRefused(self, error: SAMedError) -> None:
         """Show why something could not even be begun."""
         self.say(str(error))
-        logging.error("SAMed: %s", error)
         slicer.util.errorDisplay(str(error), windowTitle=_("SAMed"))
 
     def cancel(self) -> None:

@@ -8,6 +8,7 @@ import unittest
 
 import numpy as np
 import slicer
+from slicer.i18n import tr as _
 
 from SAMedCore import catalogue
 from SAMedCore.errors import Cancelled
@@ -35,10 +36,14 @@ class SelfTest:
             raise unittest.SkipTest('the base model "lite" has not been fetched')
 
     def runTest(self) -> None:
-        """All of them, for "Reload and Test"."""
-        for name in sorted(name for name in dir(self) if name.startswith("test_")):
-            self.setUp()
-            getattr(self, name)()
+        """All of them, for "Reload and Test", which takes whatever is raised for a failure; what is skipped is said here."""
+        try:
+            for name in sorted(name for name in dir(self) if name.startswith("test_")):
+                self.setUp()
+                getattr(self, name)()
+        except unittest.SkipTest as skipped:
+            text = _("SAMed's self-test was skipped, nothing has been tested ({reason}).")
+            slicer.util.infoDisplay(text.format(reason=skipped), windowTitle=_("SAMed"))
 
     def test_resultLiesOnTheVolume(self) -> None:
         volumeNode = addVolume(phantom(), "phantom")

@@ -5,8 +5,6 @@ import slicer
 from slicer.i18n import tr as _
 
 from SAMedCore import catalogue, protocol
-from SAMedCore.errors import SAMedError
-from SAMedLib import install
 from SAMedLib.jobs import PlainJob
 from SAMedLib.locations import cachedFiles, cacheFolder, cacheMegabytes, clearCache
 from SAMedLib.packages import installedVersions, missingPackages
@@ -90,10 +88,7 @@ class SettingsTab:
         self.panel.refresh()
 
     def _install(self, reinstall: bool) -> None:
-        try:
-            if install.install(reinstall=reinstall):
-                self.panel.runner.say(_("Everything that SAMed needs is installed."))
-        except SAMedError as error:
-            self.panel.runner.jobRefused(error)
+        if self.panel.runner.install(reinstall):
+            self.panel.runner.say(_("Everything that SAMed needs is installed."))
         self.showState()
         self.panel.refresh()

@@ -19,22 +19,17 @@ def addVolumesTable(
 
     Hidden segments are measured too. Under a transform it is the transformed segment that is measured.
     """
-    import SegmentStatistics  # a module of Slicer's own, loaded after this one where modules load by name
-
-    logic = SegmentStatistics.SegmentStatisticsLogic()
+    logic = _logicWithoutNode()
     parameterNode = logic.getParameterNode()
-    try:
-        parameterNode.SetParameter("Segmentation", segmentationNode.GetID())
-        parameterNode.SetParameter("ScalarVolume", volumeNode.GetID())
-        parameterNode.SetParameter("visibleSegmentsOnly", "False")
-        for name in (*OTHER_PLUGINS, *(f"{LABELMAP_PLUGIN}.{key}" for key in OTHER_KEYS)):
-            parameterNode.SetParameter(f"{name}.enabled", "False")
-        logic.computeStatistics()
-        name = _("{segmentation} volumes").format(segmentation=segmentationNode.GetName())
-        tableNode = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", slicer.mrmlScene.GenerateUniqueName(name))
-        logic.exportToTable(tableNode)
-    finally:
-        slicer.mrmlScene.RemoveNode(parameterNode)
+    parameterNode.SetParameter("Segmentation", segmentationNode.GetID())
+    parameterNode.SetParameter("ScalarVolume", volumeNode.GetID())
+    parameterNode.SetParameter("visibleSegmentsOnly", "False")
+    for name in (*OTHER_PLUGINS, *(f"{LABELMAP_PLUGIN}.{key}" for key in OTHER_KEYS)):
+        parameterNode.SetParameter(f"{name}.enabled", "False")
+    logic.computeStatistics()
+    name = _("{segmentation} volumes").format(segmentation=segmentationNode.GetName())
+    tableNode = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", slicer.mrmlScene.GenerateUniqueName(name))
+    logic.exportToTable(tableNode)
     _placeBeside(tableNode, segmentationNode)
     return tableNode
 
@@ -51,6 +46,23 @@ def _rounded(volume: float) -> str:
     if math.isnan(volume):
         return "0"
     return f"{volume:.0f}" if volume >= 100 else f"{volume:.3g}"
+
+
+def _logicWithoutNode():
+    """Slicer's logic with a parameter node that is in no scene.
+
+    Its own way, already in the constructor, is to take the first node of the scene, which holds the settings and results of the
+    user's Segment Statistics module.
+    """
+    import SegmentStatistics  # a module of Slicer's own, loaded after this one where modules load by name
+
+    class LogicWithoutNode(SegmentStatistics.SegmentStatisticsLogic):
+        def getParameterNode(self):
+            if self.parameterNode is None:
+                self.setParameterNode(slicer.vtkMRMLScriptedModuleNode())
+            return self.parameterNode
+
+    return LogicWithoutNode()
 
 
 def _placeBeside(tableNode: slicer.vtkMRMLTableNode, segmentationNode: slicer.vtkMRMLSegmentationNode) -> None:

@@ -1,12 +1,8 @@
 """The worker process as Slicer sees it: started, asked, listened to, and ended with everything that it left behind."""
 
 import collections
-import contextlib
 import logging
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 
 import qt
@@ -17,6 +13,7 @@ from SAMedCore import protocol
 from SAMedCore.protocol import Cancel, Error, Ready, Result, Shutdown, Started
 from SAMedLib.locations import coreFolder, pythonSlicerExecutable
 from SAMedLib.privateFolder import makePrivateFolder, removeFolder
+from SAMedLib.processTree import killTrees
 
 CANCEL_MSEC = 2000
 """What does not stop within that time after it was asked to is killed."""
@@ -42,7 +39,8 @@ class Worker:
     """`python -m SAMedCore.worker` in a process of its own.
 
     It is started by the first request and stays until it is stopped, killed or dies; the next request starts a new one. Every
-    request ends in exactly one `Result` or `Error`, whatever becomes of the process.
+    request ends in exactly one `Result` or `Error`, whatever becomes of the process. These come from the event loop, never
+    within the call that asked.
 
     Args:
         program: PythonSlicer, or any Python that has SAMedCore's packages.
@@ -81,7 +79,7 @@ class Worker:
 
     @property
     def folder(self):
-        """The private folder (pathlib.Path) for the voxels of requests; there while the worker runs."""
+        """The private folder (pathlib.Path) for the voxels of requests; there until the worker ends."""
         self.start()
         return self._folder
 
@@ -97,7 +95,9 @@ class Worker:
         self._folder = makePrivateFolder(slicer.app.temporaryPath)
         self.ready, self._complaint = None, ""
         self._lines, self._unfinishedLogLine = protocol.Lines(), b""
-        process = qt.QProcess()
+        # PythonQt deletes an object without a parent at once with its last reference, which `_end` gives up while a signal of
+        # the process is being sent: Slicer would crash.
+        process = qt.QProcess(slicer.app)
         process.setProcessChannelMode(qt.QProcess.SeparateChannels)
         process.setProcessEnvironment(self._environment())
         process.setWorkingDirectory(str(self._folder))
@@ -107,24 +107,37 @@ class Worker:
         process.connect("errorOccurred(QProcess::ProcessError)", self._onProcessError)
         self._process = process
         process.start(self.program, ["-m", "SAMedCore.worker", "--folder", str(self._folder)])
-        # A program that cannot be started has been dealt with by now: `_onProcessError` is called within start().
-        self._pids = (int(process.processId()),) if self._process is process else ()
+        pid = int(process.processId())
+        # 0 where it is known already that the program cannot be started; killing "process 0" would kill Slicer.
+        self._pids = (pid,) if pid else ()
 
     def request(self, message, onEvent: EventHandler) -> int:
         """Send a request; `onEvent` gets its events, the last of them a `Result` or an `Error`. Returns its number."""
-        self._numbers += 1
-        number = self._numbers
-        self._handlers[number] = onEvent
-        self.start()
-        if self._process is not None:
-            self._send(message, number)
+        number = self.announce(onEvent)
+        self.send(message, number)
         return number
+
+    def announce(self, onEvent: EventHandler) -> int:
+        """The number of a request that will follow by `send`; `onEvent` gets an `Error` where the worker ends before that."""
+        self._numbers += 1
+        self._handlers[self._numbers] = onEvent
+        self.start()
+        return self._numbers
+
+    def withdraw(self, number: int) -> None:
+        """Nothing more is told of the request of this number; one that was sent is to be cancelled instead."""
+        self._handlers.pop(number, None)
+
+    def send(self, message, number: int) -> None:
+        """Send the announced request of this number, unless it has been answered or withdrawn."""
+        if number in self._handlers:
+            self._write(message, number)
 
     def cancel(self, number: int) -> None:
         """Stop the request of this number; the worker is killed where it does not obey within two seconds."""
         if number not in self._handlers:
             return
-        self._send(Cancel(), number)
+        self._write(Cancel(), number)
         process = self._process
 
         def killIfStillAtIt():
@@ -137,7 +150,7 @@ class Worker:
         """End the process in order, or by force where it does not leave; frees all memory, the GPU's too."""
         if self._process is None:
             return
-        self._send(Shutdown(), 0)
+        self._write(Shutdown(), 0)
         self._process.closeWriteChannel()
         self._process.waitForFinished(LEAVE_MSEC)
         self._end(_("The worker was ended."), "cancelled")
@@ -156,8 +169,9 @@ class Worker:
         environment.insert("PYTHONPATH", os.pathsep.join(path for path in paths if path))
         return environment
 
-    def _send(self, message, number: int) -> None:
-        self._process.write(qt.QByteArray(protocol.encode(message, number)))
+    def _write(self, message, number: int) -> None:
+        if self._process.state() != qt.QProcess.NotRunning:
+            self._process.write(qt.QByteArray(protocol.encode(message, number)))
 
     def _onOutput(self) -> None:
         process = self._process
@@ -216,9 +230,17 @@ class Worker:
         self._end(self._obituary(exitCode), "failed")
 
     def _onProcessError(self, error) -> None:
-        if self._process is not None and error == qt.QProcess.FailedToStart:
-            text = _("The SAMed worker could not be started ({program}): reinstall Slicer or check its permissions.")
-            self._end(text.format(program=self.program), "failed")
+        if error != qt.QProcess.FailedToStart:
+            return
+        process = self._process
+
+        def tell():
+            if self._process is process:
+                text = _("The SAMed worker could not be started ({program}): reinstall Slicer or check its permissions.")
+                self._end(text.format(program=self.program), "failed")
+
+        # Windows says so within start(), other systems from the event loop: who asked always hears it from there.
+        qt.QTimer.singleShot(0, tell)
 
     def _obituary(self, exitCode: int) -> str:
         if self.ready is None and self._complaint:
@@ -257,7 +279,7 @@ class Worker:
         ):
             process.disconnect(signature, slot)
         # A launcher that has gone may have left the interpreter behind.
-        _killTree(pids if process.state() != qt.QProcess.NotRunning else pids[1:])
+        killTrees(pids if process.state() != qt.QProcess.NotRunning else pids[1:])
         process.kill()
         process.waitForFinished(LEAVE_MSEC)
         process.deleteLater()
@@ -281,19 +303,6 @@ def stopSharedWorker() -> None:
     """End it if it runs."""
     if _shared is not None:
         _shared.stop()
-
-
-def _killTree(pids: tuple[int, ...]) -> None:
-    """Kill these processes and their children: the interpreter leads a process group, its launcher does not."""
-    for pid in pids:
-        if sys.platform == "win32":
-            subprocess.run(["taskkill", "/T", "/F", "/PID", str(pid)], capture_output=True, check=False)
-            continue
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if os.getpgid(pid) == pid:
-                os.killpg(pid, signal.SIGKILL)
-            else:
-                os.kill(pid, signal.SIGKILL)
 
 
 def _bytes(data) -> bytes:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 from worker_process import cancelled, only_inputs, written
@@ -13,6 +15,7 @@ from SAMedCore.protocol import (
     Progress,
     Slices,
 )
+from SAMedCore.worker.process import vanish
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups")
 
@@ -63,3 +66,13 @@ def test_a_killed_worker_takes_its_children_along_and_leaves_its_folder_to_slice
     kept = {path.name for path in another_worker.folder.iterdir() if path.is_file()}
     assert kept == {"labelmap-1.npy", "worker.log"}
     assert "a warning" in another_worker.log
+
+
+def test_on_windows_it_vanishes_without_a_console_window(monkeypatch, tmp_path):
+    flags = []
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.delattr(os, "killpg")
+    monkeypatch.setattr(subprocess, "CREATE_NO_WINDOW", 0x08000000, raising=False)
+    monkeypatch.setattr(subprocess, "Popen", lambda _command, creationflags=0, **_options: flags.append(creationflags))
+    vanish(tmp_path / "folder")
+    assert flags == [subprocess.CREATE_NO_WINDOW]

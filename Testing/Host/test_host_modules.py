@@ -1,7 +1,9 @@
 """A scripted module lives in the stand-in as in Slicer: loaded, entered, left, reloaded, with its scene closed."""
 
 import hashlib
+import sys
 import time
+import unittest
 from pathlib import Path
 
 import pytest
@@ -100,6 +102,13 @@ def test_a_stall_of_the_event_loop_is_measured():
         qt.QTimer.singleShot(20, lambda: time.sleep(0.15))
         waitUntil(lambda: stalls.longestMs > 100, seconds=5)
     assert stalls.longestMs >= 145
+
+
+def test_whatever_a_test_raises_is_displayed_as_its_failure(counter, monkeypatch):
+    monkeypatch.setattr(sys.modules["Counter"].CounterTest, "test_counting", lambda self: self.skipTest("nothing to count"))
+    with pytest.raises(unittest.SkipTest):
+        counter.onTest()
+    assert ("error", "Test failed.\n\nnothing to count") in dialogs.shown
 
 
 def test_packages_are_looked_up_and_noted_but_not_installed():

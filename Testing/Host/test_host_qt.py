@@ -9,7 +9,7 @@ import qt
 import slicer
 import vtk
 
-from slicerhost import dialogs, signals, waitUntil
+from slicerhost import dialogs, processEvents, signals, waitUntil
 
 
 @pytest.fixture
@@ -141,11 +141,44 @@ def test_a_process_is_fed_and_read_in_bytes():
     assert process.state() == qt.QProcess.NotRunning
 
 
-def test_a_program_that_does_not_exist_is_reported():
+def test_a_program_that_does_not_exist_is_reported_from_the_event_loop():
     process, errors = qt.QProcess(), []
     process.connect("errorOccurred(QProcess::ProcessError)", errors.append)
     process.start("/no/such/program", [])
+    assert errors == []
     waitUntil(lambda: errors == [qt.QProcess.FailedToStart])
+
+
+def letGoOfInItsOwnSignal(process: qt.QProcess) -> None:
+    """Its only other reference goes too, with the caller's."""
+    held = [process]
+    process.connect("errorOccurred(QProcess::ProcessError)", lambda: held.pop().deleteLater())
+    process.start("/no/such/program", [])
+    del process
+    waitUntil(lambda: not held)
+
+
+def test_an_object_without_a_parent_that_is_let_go_of_in_its_own_signal_is_noted():
+    letGoOfInItsOwnSignal(qt.QProcess())
+    (error,) = signals.slotErrors
+    assert "QProcess without a parent was let go of inside its own signal" in str(error)
+    signals.slotErrors.clear()
+
+
+def test_one_with_a_parent_may_be_let_go_of_there_and_goes_by_delete_later():
+    letGoOfInItsOwnSignal(qt.QProcess(slicer.app))
+    processEvents()
+    assert qt.QApplication.instance().findChildren("QProcess") == []
+
+
+def test_an_object_without_a_parent_goes_with_its_last_reference_delete_later_or_not(button):
+    gone = []
+    button.connect("destroyed()", lambda: gone.append(1))
+    other = qt.QTimer()
+    other.connect("destroyed()", lambda: gone.append(2))
+    other.deleteLater()
+    del other
+    assert gone == [2]
 
 
 def test_settings_are_those_of_this_process():

@@ -1,6 +1,8 @@
 """What the panel shows and keeps, without any run of the network."""
 
+import contextlib
 import json
+import unittest
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import qt
 import slicer
 
 import slicerhost
+from SAMedCore.errors import SAMedError
 from SAMedLib import models
 from scans import crop, ctNode, drawnNode
 
@@ -223,6 +226,51 @@ def test_nothing_is_installed_or_started_where_packages_are_missing(monkeypatch,
         assert "no-such-package-as-this" in question
     finally:
         slicerhost.unloadModule("SAMed")
+
+
+STARTING = ["apply", "rank", "complete", "finetune", "install", "reinstall", "fetch", "clearCache", "freeMemory"]
+"""The buttons that begin something which needs the packages or would change them."""
+
+
+@pytest.mark.parametrize("clicked", ["applyButton", "reinstallButton"])
+def test_no_button_begins_anything_while_packages_are_installed(monkeypatch, panel, ct, clicked):
+    from SAMedLib import install, packages
+
+    ui, enabled = panel.ui, []
+    panel.panel.parameterNode.inputVolume = ct
+
+    def installing(**_options) -> bool:
+        enabled.append([name for name in STARTING if getattr(ui, f"{name}Button").enabled])
+        return False
+
+    monkeypatch.setattr(packages, "TORCH_REQUIREMENTS", ("no-such-package-as-this>=1",))
+    monkeypatch.setattr(install, "install", installing)
+    slicerhost.click(getattr(ui, clicked))
+    assert enabled == [[]]
+    assert getattr(ui, clicked).enabled
+
+
+def test_a_skipped_self_test_is_no_failed_one(monkeypatch):
+    from SAMedLib import packages
+
+    monkeypatch.setattr(packages, "TORCH_REQUIREMENTS", ("no-such-package-as-this>=1",))
+    widget = slicerhost.loadModule("SAMed")
+    monkeypatch.setattr(widget, "onReload", lambda: None)
+    try:
+        with contextlib.suppress(unittest.SkipTest):  # pytest would call this test skipped, too
+            widget.onReloadAndTest()
+        ((kind, text),) = slicerhost.dialogs.shown
+        assert kind == "info"
+        assert "skipped" in text
+        assert "no-such-package-as-this" in text
+    finally:
+        slicerhost.unloadModule("SAMed")
+
+
+def test_an_error_is_logged_once(panel, caplog):
+    panel.panel.runner.jobRefused(SAMedError("The disk is full."))
+    assert slicerhost.dialogs.texts("error") == ["The disk is full."]
+    assert [record.levelname for record in caplog.records if "The disk is full." in record.message] == ["ERROR"]
 
 
 def test_the_module_names_itself_and_its_folder_is_found(panel):

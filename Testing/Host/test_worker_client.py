@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import qt
 
 import launchers
 import slicerhost
@@ -17,7 +18,7 @@ from SAMedCore import protocol
 from SAMedCore.errors import Cancelled, SAMedError
 from SAMedCore.volume import Volume
 from SAMedLib import worker as workerModule
-from SAMedLib.jobs import PlainJob
+from SAMedLib.jobs import Job, PlainJob
 from SAMedLib.locations import coreFolder
 from SAMedLib.segmenting import ModelChoice, SegmentJob
 from SAMedLib.worker import Worker
@@ -98,7 +99,7 @@ def test_cancel_is_answered_within_two_seconds_and_leaves_nothing(launched, ct, 
     else:
         job = SegmentJob(launched, ct, None, MODEL).start()
         if moment == "starting":
-            slicerhost.waitUntil(lambda: job._number is not None)
+            slicerhost.waitUntil(lambda: job._isSent)
     began = time.monotonic()
     job.cancel()
     error = endOf(job, seconds=2.5)
@@ -143,10 +144,55 @@ def test_a_crash_at_import_is_reported_and_the_next_try_starts_anew(start, monke
     assert PlainJob(worker, protocol.Describe("abdomen-demo")).start().wait()["info"]["base"]["name"] == "lite"
 
 
-def test_a_program_that_cannot_be_started_is_named(start, tmp_path):
+class VoxelJob(Job):
+    """Has more to copy than one turn of the event loop does."""
+
+    def arrays(self) -> list[np.ndarray]:
+        return [np.zeros((120, 256, 256), np.int16)] * 2
+
+    def message(self, paths):
+        return protocol.Fetch("lite")
+
+
+class FailsAtOnce(qt.QProcess):
+    """As on Windows, where a program that cannot be started is told of within `start`."""
+
+    def start(self, program, arguments) -> None:
+        self.errorOccurred.emit(qt.QProcess.FailedToStart)
+
+
+@pytest.mark.parametrize("told", ["at once", "later"])
+@pytest.mark.parametrize("job", [VoxelJob, lambda worker: PlainJob(worker, protocol.Fetch("lite"))], ids=["voxels", "none"])
+def test_a_program_that_cannot_be_started_is_named_and_nothing_of_it_remains(start, tmp_path, monkeypatch, told, job):
+    if told == "at once":
+        monkeypatch.setattr(qt, "QProcess", FailsAtOnce)
     worker = start(str(tmp_path / "no such PythonSlicer"))
-    error = endOf(PlainJob(worker, protocol.Describe("abdomen-demo")).start())
+    error = endOf(job(worker).start())
     assert "no such PythonSlicer" in str(error)
+    assert (worker.isRunning, worker.pids, launchers.privateFolders()) == (False, (), [])
+
+
+@pytest.mark.parametrize("ending", ["it leaves", "it cannot be started", "it is stopped"])
+def test_processes_that_have_ended_do_not_pile_up(start, scripted, tmp_path, ending):
+    worker = start(str(tmp_path / "nothing")) if ending == "it cannot be started" else scripted("sys.stdin.buffer.readline()")
+    for _again in range(2):
+        worker.start()
+        if ending != "it cannot be started":
+            slicerhost.waitUntil(lambda: worker.ready is not None)
+        if ending == "it is stopped":
+            worker.stop()
+        endOf(PlainJob(worker, protocol.Fetch("lite")).start())
+    slicerhost.processEvents()
+    assert qt.QApplication.instance().findChildren("QProcess") == []
+
+
+def test_a_job_whose_worker_ends_while_its_voxels_are_copied_ends_with_it(scripted):
+    worker = scripted("sys.stdin.read()")
+    job = VoxelJob(worker).start()
+    worker.stop()
+    assert job.finished
+    slicerhost.processEvents()
+    assert (worker.isRunning, launchers.privateFolders()) == (False, [])
 
 
 def test_when_slicer_is_killed_so_is_the_worker_and_its_folder_goes(tmp_path, sample_ct, lite_weights):

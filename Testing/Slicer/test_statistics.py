@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import slicer
+from SegmentStatistics import SegmentStatisticsLogic
 
 from SAMedCore.volume import LabelMap
 from SAMedLib.segmentations import writeSegmentation
@@ -14,6 +15,10 @@ from SAMedLib.statistics import addVolumesTable, volumesInWords
 def volumes(tableNode) -> dict[str, float]:
     table = tableNode.GetTable()
     return {table.GetValue(row, 0).ToString(): table.GetValue(row, 1).ToDouble() for row in range(table.GetNumberOfRows())}
+
+
+def settings(parameterNode) -> dict[str, str]:
+    return {name: parameterNode.GetParameter(name) for name in parameterNode.GetParameterNames()}
 
 
 def test_volumes_are_voxels_times_spacing(load, segmentation_node, an_odd_ct):
@@ -50,6 +55,19 @@ def test_only_the_table_is_added_beside_the_segmentation(an_empty_scene, ct_node
     assert an_empty_scene.GetNumberOfNodes() == before + 1
     assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(table)) == study
     assert table.GetName() == "CT segmentation volumes"
+
+
+def test_the_users_own_statistics_stay_as_they_are(an_empty_scene, ct_node, segmentation_node, sample_labels):
+    writeSegmentation(segmentation_node, sample_labels, ct_node)
+    usersNode = SegmentStatisticsLogic().getParameterNode()
+    usersNode.SetParameter("ClosedSurfaceSegmentStatisticsPlugin.enabled", "False")
+    usersNode.SetParameter("Segmentation", "vtkMRMLSegmentationNodeOfTheUser")
+    usersNode.statistics = {"SegmentIDs": ["measured by the user"]}
+    before = settings(usersNode)
+    addVolumesTable(segmentation_node, ct_node)
+    assert slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode") == [usersNode]
+    assert settings(usersNode) == before
+    assert usersNode.statistics == {"SegmentIDs": ["measured by the user"]}
 
 
 def test_volumes_read_well(ct_node, segmentation_node, sample_labels):

@@ -98,6 +98,15 @@ class HostApplication(mrml.Application):
         return QtCore.QProcessEnvironment.systemEnvironment()
 
 
+class QProcess(QtCore.QProcess):
+    """`qt.QProcess`; like every class of Qt in Slicer it takes the application object as its parent."""
+
+    standsForCxx = True
+
+    def __init__(self, parent: object = None) -> None:
+        super().__init__(QtWidgets.QApplication.instance() if parent is slicer.app else parent)
+
+
 def boot(shareFolder: Path | str | None = None) -> HostApplication:
     """Start the application with Qt, once a process, before a module is imported. An application without Qt is completed."""
     application = mrml.boot(shareFolder)
@@ -111,7 +120,7 @@ def boot(shareFolder: Path | str | None = None) -> HostApplication:
     # the tests of the MRML side may have started it without Qt, and hold on to that object
     application.__class__ = HostApplication
     application.startQt()
-    qt.QUiLoader = QUiLoader
+    qt.QUiLoader, qt.QProcess = QUiLoader, QProcess
     ctk = ModuleType("ctk", "ctk's widgets, as in Slicer")
     for name, cls in STAND_INS.items():
         setattr(ctk if name.startswith("ctk") else slicer, name, cls)

@@ -12,6 +12,7 @@ An answer may be a function: it gets the text, for "messagebox" and "dialog" the
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -42,9 +43,14 @@ def answer(kind: str, text: str, about: Any = None) -> Any:
     return given(text if about is None else about) if callable(given) else given
 
 
-def _asking(kind: str) -> Callable:
-    """A function of slicer.util that takes a text first."""
-    return lambda text, *_arguments, **_options: answer(kind, text)
+def _asking(kind: str, level: int) -> Callable:
+    """A function of slicer.util that takes a text first, and logs it as Slicer does."""
+
+    def ask(text: str, *_arguments: object, **_options: object) -> Any:
+        logging.log(level, text)
+        return answer(kind, text)
+
+    return ask
 
 
 def _messageBox(text: str, *_arguments: object, **_options: object) -> Any:
@@ -89,16 +95,16 @@ def _messageBoxFunction(kind: str) -> staticmethod:
 
 def install() -> None:
     """Take the place of Slicer's and Qt's dialogs."""
-    for name, kind in {
-        "errorDisplay": "error",
-        "warningDisplay": "warning",
-        "infoDisplay": "info",
-        "confirmOkCancelDisplay": "okcancel",
-        "confirmYesNoDisplay": "yesno",
-        "confirmRetryCloseDisplay": "retry",
-        "delayDisplay": "delay",
+    for name, (kind, level) in {
+        "errorDisplay": ("error", logging.ERROR),
+        "warningDisplay": ("warning", logging.WARNING),
+        "infoDisplay": ("info", logging.INFO),
+        "confirmOkCancelDisplay": ("okcancel", logging.INFO),
+        "confirmYesNoDisplay": ("yesno", logging.INFO),
+        "confirmRetryCloseDisplay": ("retry", logging.ERROR),
+        "delayDisplay": ("delay", logging.INFO),
     }.items():
-        setattr(slicer.util, name, _asking(kind))
+        setattr(slicer.util, name, _asking(kind, level))
     slicer.util.messageBox = _messageBox
     QtWidgets.QDialog.exec_ = QtWidgets.QDialog.exec = _run
     for name, kind in {"getOpenFileName": "open", "getSaveFileName": "save", "getExistingDirectory": "folder"}.items():

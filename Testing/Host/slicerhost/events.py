@@ -22,8 +22,10 @@ def click(button: QtWidgets.QAbstractButton) -> None:
     """Click a button as a person does.
 
     Raises:
-        AssertionError: it is disabled; its tool tip should say why.
+        AssertionError: it is disabled, and its tool tip should say why; or a modal dialog lies before it.
     """
+    dialog = QtWidgets.QApplication.activeModalWidget()
+    assert dialog in (None, button.window()), f"{button.objectName} cannot be clicked: {dialog.windowTitle} is modal"
     assert button.isEnabled(), f"{button.objectName} cannot be clicked: {button.toolTip}"
     button.click()
     processEvents()

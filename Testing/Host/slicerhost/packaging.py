@@ -1,11 +1,13 @@
 """Stand-in for `slicer.packaging`: looks at what is really installed, notes what would be installed.
 
-`installed` has what each call would have given to pip. A test that wants more sets `onInstall`.
+`installed` has what each call would have given to pip. A test that wants more sets `onInstall`. As in Slicer, where pip fails
+behind Slicer's own progress dialog an error is displayed before one is raised.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
+import subprocess
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -14,12 +16,13 @@ import slicer
 import slicer.util
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
+from PySide6 import QtCore
 
 Requirements = str | Requirement | list[str | Requirement]
 installed: list[dict] = []
 """The arguments of every `pip_install` and `pip_uninstall` so far."""
-onInstall: Callable[[list[str]], None] | None = None
-"""Called with the requirements of each `pip_install`; may raise what pip raises."""
+onInstall: Callable[[list[str]], str | None] | None = None
+"""Called with the requirements of each `pip_install`; returns pip's output, may raise subprocess.CalledProcessError with it."""
 
 
 def clear() -> None:
@@ -85,16 +88,40 @@ def pip_install(
     logCallback: Callable[[str], None] | None = None,
     completedCallback: Callable[[int], None] | None = None,
 ) -> list[str] | None:
-    """Note that this would be installed."""
+    """Note that this would be installed; where it does not block, the callbacks are called from the event loop.
+
+    Raises:
+        subprocess.CalledProcessError: pip failed, and the call blocks.
+    """
     if skip_packages is not None and (no_deps_requirements is not None or not blocking):
         raise ValueError("skip_packages goes with neither no_deps_requirements nor blocking=False")
     listed = requirements.split() if isinstance(requirements, str) else list(requirements)
     installed.append({"requirements": listed, "constraints": constraints, "requester": requester, "skipped": skip_packages})
-    if onInstall is not None:
-        onInstall(listed)
-    if completedCallback is not None and not blocking:
-        completedCallback(0)
+    said, exitCode = _pip(listed)
+
+    def tell() -> None:
+        for line in said.splitlines():
+            (logCallback or print)(line)
+        if completedCallback is not None:
+            completedCallback(exitCode)
+
+    if not blocking:
+        QtCore.QTimer.singleShot(0, tell)
+        return None
+    print(said)
+    if exitCode:
+        if show_progress:
+            slicer.util.errorDisplay("Package installation failed.", detailedText=said)
+        raise subprocess.CalledProcessError(exitCode, "pip install")
     return [] if skip_packages is not None else None
+
+
+def _pip(requirements: list[str]) -> tuple[str, int]:
+    """What it says and its exit code."""
+    try:
+        return (onInstall(requirements) if onInstall is not None else None) or "", 0
+    except subprocess.CalledProcessError as error:
+        return error.output, error.returncode
 
 
 def pip_uninstall(requirements: str | list[str], blocking: bool = True, **_options: object) -> None:

@@ -6,6 +6,7 @@ What differs there and is imitated here, for every class derived from QObject:
 - A new attribute on an object of Qt's own classes is refused, as is one that would hide a method or a signal.
 - `object.connect("signal(types)", function)`; see `signals`.
 - `name`, `className()`, `delete()`, `findChildren("QWidget")`.
+- An object without a parent is deleted at once with the last reference to it, `deleteLater()` or not; see `signals`.
 - Dialogs are run by `exec_()`, and file dialogs answer with a plain string; see `dialogs`.
 
 Stricter than PythonQt: a signal that does not exist raises, where PythonQt prints a line and goes on.
@@ -163,6 +164,8 @@ def dressQt() -> None:
     base.name = property(lambda self: _readProperty(self, "objectName"), lambda self, value: self.setObjectName(value))
     base.className = lambda self: self.metaObject().className()
     base.delete = lambda self: shiboken6.delete(self)
+    # PySide6's own gives the object away to Qt, so that it outlives the last reference
+    base.deleteLater = lambda self: QtCore.QMetaObject.invokeMethod(self, "deleteLater")
     QtCore.QTimer.__dict__["singleShot"].ofClass = singleShot
     base.findChildren, base.findChild = findChildren, findChild
 

@@ -13,6 +13,7 @@ import slicer.util
 from PySide6 import QtGui, QtWidgets
 
 from slicerhost.mrmlwidgets import qMRMLWidget
+from slicerhost.scriptedlogic import ScriptedLoadableModuleLogic
 
 __all__ = [
     "ScriptedLoadableModule",
@@ -78,11 +79,13 @@ class ScriptedLoadableModuleWidget:
         slicer.util.reloadScriptedModule(self.moduleName)
 
     def onTest(self, **options: Any) -> None:
-        slicer.selfTests[self.moduleName](**options)
+        with slicer.util.tryWithErrorDisplay("Test failed."):
+            slicer.selfTests[self.moduleName](**options)
 
     def onReloadAndTest(self, **options: Any) -> None:
-        self.onReload()
-        self.onTest(**options)
+        with slicer.util.tryWithErrorDisplay("Reload and Test failed."):
+            self.onReload()
+            slicer.selfTests[self.moduleName](**options)
 
     def _onModuleAboutToBeUnloaded(self, moduleName: str) -> None:
         if moduleName == self.moduleName:
@@ -95,40 +98,6 @@ def _window() -> QtWidgets.QWidget:
     window.setLayout(QtWidgets.QVBoxLayout())
     window.setMRMLScene(slicer.mrmlScene)
     return window
-
-
-class ScriptedLoadableModuleLogic:
-    """Attributes:
-    isSingletonParameterNode: whether the scene has one parameter node of the module at most.
-    """
-
-    def __init__(self, parent: Any = None) -> None:
-        self.moduleName = type(self).__name__.removesuffix("Logic")
-        self.isSingletonParameterNode = True
-
-    def getParameterNode(self) -> slicer.vtkMRMLScriptedModuleNode:
-        """The module's parameter node, made where there is none."""
-        if self.isSingletonParameterNode:
-            node = slicer.mrmlScene.GetSingletonNode(self.moduleName, "vtkMRMLScriptedModuleNode")
-            if node is not None:
-                node.SetAttribute("ModuleName", self.moduleName)  # closing the scene may take it away
-        else:
-            node = next(iter(self.getAllParameterNodes()), None)
-        return node if node is not None else slicer.mrmlScene.AddNode(self.createParameterNode())
-
-    def getAllParameterNodes(self) -> list[slicer.vtkMRMLScriptedModuleNode]:
-        nodes = slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode")
-        return [node for node in nodes if node.GetAttribute("ModuleName") == self.moduleName]
-
-    def createParameterNode(self) -> slicer.vtkMRMLScriptedModuleNode:
-        """A new one, not in the scene yet."""
-        node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLScriptedModuleNode")
-        node.UnRegister(None)
-        if self.isSingletonParameterNode:
-            node.SetSingletonTag(self.moduleName)
-        node.SetAttribute("ModuleName", self.moduleName)
-        node.SetName(slicer.mrmlScene.GenerateUniqueName(self.moduleName))
-        return node
 
 
 class ScriptedLoadableModuleTest(unittest.TestCase):

@@ -5,15 +5,19 @@ from __future__ import annotations
 import inspect
 import sys
 import traceback
+import weakref
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+import shiboken6
 from PySide6 import QtCore
 
 _nativeDisconnect = QtCore.QObject.disconnect
 slotErrors: list[BaseException] = []
 """What was raised in functions that a signal, a timer or a VTK event called. Slicer goes on after them, so tests look here."""
+REFERENCES_OF_A_LOCAL = 2
+"""What `sys.getrefcount` says of an object that only a local variable holds."""
 
 
 def noteUnraised() -> None:
@@ -85,6 +89,26 @@ def guarded(slot: Callable, passed: int | None = None) -> Callable:
     return call
 
 
+def _watched(sender: QtCore.QObject, call: Callable) -> Callable:
+    """`call` as a slot of `sender`, which may be let go of in it only where it has a parent.
+
+    Without one PythonQt deletes it at once, while its signal is still being sent, and Slicer crashes. Here this is noted in
+    `slotErrors`, and the object lives on until the signal is over.
+    """
+    reference = weakref.ref(sender)
+
+    def callAndLook(*arguments: Any) -> None:
+        sending = reference()
+        call(*arguments)
+        if sending is None or not shiboken6.isValid(sending) or not shiboken6.ownedByPython(sending):
+            return
+        if sys.getrefcount(sending) <= REFERENCES_OF_A_LOCAL:
+            slotErrors.append(RuntimeError(f"a {type(sending).__name__} without a parent was let go of inside its own signal"))
+            QtCore.QTimer.singleShot(0, lambda kept=sending: None)
+
+    return callAndLook
+
+
 def _positionalCount(slot: Callable) -> int | None:
     """How many arguments PythonQt gives to a callable at most, those with a default included; None: all of them.
 
@@ -128,7 +152,7 @@ def _overload(bound: QtCore.SignalInstance, types: str) -> QtCore.SignalInstance
 
 def _join(instance: QtCore.QObject, key: str, bound: QtCore.SignalInstance, slot: Callable, count: int | None) -> bool:
     """Connect, and note it with the object, under the signal as it was written."""
-    connection = bound.connect(guarded(slot, count))
+    connection = bound.connect(_watched(instance, guarded(slot, count)))
     instance.__dict__.setdefault("_connections", []).append((key, slot, connection))
     return True
 

@@ -113,9 +113,8 @@ def a_fresh_slicer(tmp_path, monkeypatch, wheels, a_slicer_home) -> Iterator[Fre
     shutil.copytree(asShipped, site, symlinks=True)
 
 
-def installByPip(requirements: list[str]) -> None:
-    """What the real slicer.packaging does: pip's lines are printed, a failure is raised."""
+def installByPip(requirements: list[str]) -> str:
+    """What the real slicer.packaging does; pip's output."""
     command = ["PythonSlicer", "-m", "pip", "install", *requirements, "-c", slicerhost.packaging.installed[-1]["constraints"]]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    print(done.stdout + done.stderr)
-    done.check_returncode()
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True)
+    return done.stdout

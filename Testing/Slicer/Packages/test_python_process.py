@@ -40,6 +40,23 @@ def test_slicer_stays_responsive_while_pip_runs(a_fresh_slicer):
     assert next(ticks) >= 10
 
 
+def test_no_click_gets_through_while_pip_runs(a_fresh_slicer):
+    button, clicks, refused = qt.QPushButton("Install"), [], []
+    button.connect("clicked()", lambda: clicks.append(1))
+
+    def clickAgain() -> None:
+        try:
+            slicerhost.click(button)
+        except AssertionError as error:
+            refused.append(str(error))
+
+    qt.QTimer.singleShot(200, clickAgain)
+    pythonProcess.runPython(["-c", "import time; time.sleep(0.6)"], "Waiting")
+    assert clicks == []
+    assert len(refused) == 1
+    assert "SAMed: installing is modal" in refused[0]
+
+
 def test_the_progress_dialog_shows_how_much_is_downloaded(a_fresh_slicer, monkeypatch):
     values = []
     create = slicer.util.createProgressDialog
