@@ -240,6 +240,29 @@ def test_folders_are_matched_by_name_whatever_the_format(folders):
     assert len(scores.rows) == 2 * len(scores.labels)
 
 
+@pytest.mark.parametrize(
+    ("prediction", "reference", "case"),
+    [
+        ("img0001.nii.gz", "label0001.nii.gz", "label0001"),
+        ("case1_0000.nii.gz", "case1.nii.gz", "case1"),
+        ("case1_seg.nrrd", "Case1.seg.nrrd", "Case1"),
+    ],
+)
+def test_predictions_find_their_references_as_scans_find_their_labels(tmp_path, prediction, reference, case):
+    for folder, name in (("predictions", prediction), ("references", reference)):
+        (tmp_path / folder).mkdir()
+        write_labelmap(label_map(cube()), tmp_path / folder / name)
+    scores = evaluate_folder(tmp_path / "predictions", tmp_path / "references", labels=SYNAPSE_ORGANS.subset(["liver"]))
+    assert [(row.case, row.dice) for row in scores.rows] == [(case, 1)]
+
+
+@pytest.mark.parametrize("folder", [0, 1], ids=["predictions", "references"])
+def test_two_files_that_look_like_one_case_are_refused(folders, folder):
+    write_labelmap(label_map(cube()), folders[folder] / "one_seg.nrrd")
+    with pytest.raises(InputError, match="look like the same case"):
+        evaluate_folder(*folders)
+
+
 def test_progress_is_told_case_by_case(folders):
     told: list[tuple[int, int]] = []
     evaluate_folder(*folders, progress=lambda done, cases: told.append((done, cases)))
