@@ -36,6 +36,11 @@ class BaseModel:
     package: PackagedFiles | None = None
 
     @property
+    def spdx(self) -> str:
+        """The licence's identifier alone."""
+        return self.licence.split()[0]
+
+    @property
     def path(self) -> Path:
         return downloads.cache_folder() / "models" / self.file_name
 

@@ -25,7 +25,7 @@ An organ that is invented (only in the prediction) counts Dice 1 and HD95 0; wit
 
 
 def table(scores: Scores) -> str:
-    """One line for each organ and one for their mean; below, what HD95 means and the rule for empty masks. Missing values as "-"."""
+    """A line for each organ and one for their mean; below, what HD95 means and the rule for empty masks; "-": no value."""
     titles = {
         "dice": "Dice",
         "hd95_mm": "HD95 mm",
