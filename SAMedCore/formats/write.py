@@ -64,7 +64,7 @@ def write_or_keep(labelmap: LabelMap, path: Path | str, source: Path | str | Non
         try:
             write_labelmap(labelmap, kept)
         except SAMedError:
-            raise error from None
+            raise error from error.__cause__
         kind = type(error) if isinstance(error, SAMedError) else SAMedError
         raise kind(f'{error} The segmentation is not lost: it was written to "{kept}".') from error
 

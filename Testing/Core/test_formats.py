@@ -23,6 +23,7 @@ from SAMedCore.formats import (
     write_labelmap,
     write_volume,
 )
+from SAMedCore.formats.write import write_or_keep
 from SAMedCore.labels import SYNAPSE_ORGANS, Label, LabelTable
 from SAMedCore.volume import LabelMap, reorient, same_grid
 
@@ -40,6 +41,12 @@ def a_matrix(directions=OBLIQUE, spacing_mm=(0.7, 0.8, 2.5), origin_mm=(-123.456
 def a_labelmap(matrix, shape=(6, 30, 41), values=9, dtype=np.uint8) -> LabelMap:
     voxels = np.random.default_rng(0).integers(0, values, shape).astype(dtype)
     return LabelMap(voxels, matrix, SYNAPSE_ORGANS)
+
+
+@pytest.fixture
+def sheared() -> LabelMap:
+    """On the grid of a tilted gantry."""
+    return a_labelmap(a_matrix() @ np.array([[1, 0, 0, 0], [0, 1, 0.4, 0], [0, 0, 1, 0], [0, 0, 0, 1]]))
 
 
 @pytest.fixture(scope="module")
@@ -80,17 +87,29 @@ def test_a_volume_survives_write_and_read(tmp_path, ending, dtype):
 
 
 @pytest.mark.parametrize("ending", [".seg.nrrd", ".nrrd", ".mha"])
-def test_a_tilted_gantry_survives_where_the_format_can_say_it(tmp_path, ending):
-    sheared = a_labelmap(a_matrix() @ np.array([[1, 0, 0, 0], [0, 1, 0.4, 0], [0, 0, 1, 0], [0, 0, 0, 1]]))
+def test_a_tilted_gantry_survives_where_the_format_can_say_it(tmp_path, sheared, ending):
     write_labelmap(sheared, tmp_path / f"tilted{ending}")
     assert same_grid(read_labelmap(tmp_path / f"tilted{ending}"), sheared)
 
 
-def test_a_tilted_gantry_is_refused_where_the_format_would_straighten_it(tmp_path):
-    sheared = a_labelmap(a_matrix() @ np.array([[1, 0, 0, 0], [0, 1, 0.4, 0], [0, 0, 1, 0], [0, 0, 0, 1]]))
+def test_a_tilted_gantry_is_refused_where_the_format_would_straighten_it(tmp_path, sheared):
     with pytest.raises(InputError, match=r"tilted\.nii\.gz.*sheared"):
         write_labelmap(sheared, tmp_path / "tilted.nii.gz")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_format_cannot_say_is_kept_beside_it_after_the_work(tmp_path, sheared):
+    for kept in ("tilted.seg.nrrd", "tilted2.seg.nrrd"):
+        with pytest.raises(InputError, match=rf"sheared.*not lost.*{kept}"):
+            write_or_keep(sheared, tmp_path / "tilted.nii.gz")
+        assert np.array_equal(read_labelmap(tmp_path / kept).voxels, sheared.voxels)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_where_nothing_can_be_kept_the_first_failure_is_said(tmp_path):
+    with pytest.raises(InputError, match=r"out\.nii\.gz.*does not exist") as refusal:
+        write_or_keep(a_labelmap(a_matrix()), tmp_path / "nowhere" / "out.nii.gz")
+    assert "not lost" not in str(refusal.value)
 
 
 def test_values_above_255_survive(tmp_path):
