@@ -36,6 +36,11 @@ class BaseModel:
     package: PackagedFiles | None = None
 
     @property
+    def spdx(self) -> str:
+        """The licence's identifier alone."""
+        return self.licence.split()[0]
+
+    @property
     def path(self) -> Path:
         return downloads.cache_folder() / "models" / self.file_name
 
@@ -106,19 +111,19 @@ CHECKPOINTS = (
     KnownCheckpoint(
         name="SAMed",
         base="vit_b",
-        description="the authors': eight abdominal organs, Synapse, mean DSC 81.88, HD95 20.64; file epoch_159.pth",
+        description="the authors': eight abdominal organs, Synapse, mean DSC 81.88, HD95 20.64 voxels; file epoch_159.pth",
         address=AUTHORS_PAGE,
     ),
     KnownCheckpoint(
         name="SAMed_s",
         base="vit_b",
-        description="the authors': LoRA in the mask decoder too, mean DSC 77.78, HD95 31.72; file epoch_159.pth",
+        description="the authors': LoRA in the mask decoder too, mean DSC 77.78, HD95 31.72 voxels; file epoch_159.pth",
         address=AUTHORS_PAGE,
     ),
     KnownCheckpoint(
         name="SAMed_h",
         base="vit_h",
-        description="the authors': eight abdominal organs, Synapse, mean DSC 84.30, HD95 16.02",
+        description="the authors': eight abdominal organs, Synapse, mean DSC 84.30, HD95 16.02 voxels",
         address=AUTHORS_PAGE + "/tree/main/SAMed_h",
     ),
 )

@@ -2,6 +2,7 @@
 
     adapter_config.json, adapter_model.safetensors   written and read by Hugging Face PEFT
     samed.json                                       base model and its SHA-256, labels, preprocessing, recipe, origin
+    README.md                                        the same for people and for the Hugging Face Hub: `model_card.py`
 
 No pickle is executed, and nothing in it names a file, path or patient.
 """
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from SAMedCore import __version__, catalogue, downloads
 from SAMedCore.errors import InputError
 from SAMedCore.labels import LabelTable
+from SAMedCore.model_card import model_card
 from SAMedCore.preprocessing import Preprocessing
 from SAMedCore.writing import check_writable
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 INFO_FILE = "samed.json"
+CARD_FILE = "README.md"
 ADAPTER_FILE = "adapter_model.safetensors"
 RECORDED_VERSIONS = ("torch", "peft", "segment-anything")
 
@@ -131,12 +134,13 @@ def write_checkpoint(folder: Path, model: PeftModel, info: CheckpointInfo, half:
 
     def fill(partial: Path) -> None:
         model.save_pretrained(str(partial), save_embedding_layers=False)  # "auto" asks the Hub about the base model
-        (partial / "README.md").unlink(missing_ok=True)  # PEFT's empty template: samed.json says it better
         if half:
             _halve(partial / ADAPTER_FILE)
         # In Slicer this package lies beside the module, and pip knows nothing of it.
         versions = {"samedcore": __version__, **{name: version(name) for name in RECORDED_VERSIONS}}
         write_info(partial, replace(info, versions=versions))
+        # In place of PEFT's template, which says nothing.
+        (partial / CARD_FILE).write_text(model_card(info), encoding="utf-8")
 
     replace_folder(folder, fill)
 

@@ -88,12 +88,14 @@ class LabelMap(Grid):
         voxels: (k, j, i), uint8, or uint16 where a value exceeds 255; other integers are converted.
         ijk_to_lps: (4, 4) float64, from voxel index to LPS in mm.
         labels: what the values mean.
+        person_drew: whether a person drew a part of it, as in a completed scan; DICOM SEG tells it from a model's work.
 
     Raises:
         InputError: as `Grid`, or a voxel is not an integer from 0 to 65535.
     """
 
     labels: LabelTable
+    person_drew: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

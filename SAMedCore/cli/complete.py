@@ -30,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
-    from SAMedCore.formats.write import check_labelmap_output
-    from SAMedCore.volume import read_labelmap, read_volume, write_labelmap
+    from SAMedCore.formats.write import check_labelmap_output, write_or_keep
+    from SAMedCore.volume import read_labelmap, read_volume
     from SAMedCore.writing import check_different
 
     check_labelmap_output(options.out, source=options.ct)
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
         progress=console.progress,
         steps=options.steps,
     )
-    write_labelmap(completion.labelmap, options.out, source=options.ct)
+    write_or_keep(completion.labelmap, options.out, source=options.ct)
     estimates = {method: estimate.mean_dice for method, estimate in completion.estimates.items()}
     console.result(
         f"{completion.summary()}\nSegmentation: {options.out}",

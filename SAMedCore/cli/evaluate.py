@@ -1,4 +1,8 @@
-"""Score segmentations against references: Dice, HD95, mean surface distance and surface Dice."""
+"""Score segmentations against references: Dice, HD95, mean surface distance and surface Dice.
+
+HD95 by --protocol standard: greater of the two directed 95th percentiles of the surface distance, weighted by area, in mm.
+HD95 by --protocol paper: 95th percentile of the surface distances of both directions taken together, in voxels (medpy's hd95).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,13 @@ from SAMedCore.cli.console import Console, add_json, positive_number
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--predictions", metavar="DIR", type=Path, required=True)
-    parser.add_argument("--references", metavar="DIR", type=Path, required=True, help="files of the same names")
+    parser.add_argument(
+        "--references",
+        metavar="DIR",
+        type=Path,
+        required=True,
+        help="the same cases, matched as finetune matches scans and labels",
+    )
     parser.add_argument(
         "--protocol", default="standard", choices=["standard", "paper"], help="paper: SAMed's own, in voxel units"
     )
@@ -46,4 +56,4 @@ def run(options: argparse.Namespace, console: Console) -> None:
 
         box_plot(scores, options.plot)
     summaries = [asdict(summary) for summary in (*scores.summaries(), scores.mean())]
-    console.result(scores.table(), summaries=summaries)
+    console.result(scores.table(), summaries=summaries, hd95_definition=scores.hd95)

@@ -99,10 +99,11 @@ def _slices(text: str) -> str | range:
 
 def _files(options: argparse.Namespace) -> list[tuple[Path, Path]]:
     from SAMedCore.errors import InputError
-    from SAMedCore.training.pairs import pair_files, pairs_from_csv
+    from SAMedCore.formats.listing import label_maps_in, paired, scans_in
+    from SAMedCore.training.pairs import pairs_from_csv
 
     if options.pairs is not None:
         return pairs_from_csv(options.pairs)
     if options.images is None or options.labels is None:
         raise InputError("no annotated scans: give --images DIR and --labels DIR, or --pairs CSV.")
-    return pair_files(options.images, options.labels)
+    return paired(scans_in(options.images), label_maps_in(options.labels))

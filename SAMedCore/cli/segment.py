@@ -30,9 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
-    from SAMedCore.formats.write import check_labelmap_output, check_volume_output, write_volume
+    from SAMedCore.formats.write import check_labelmap_output, check_volume_output, write_or_keep, write_volume
     from SAMedCore.pictures.saving import check_picture_output
-    from SAMedCore.volume import read_volume, write_labelmap
+    from SAMedCore.volume import read_volume
     from SAMedCore.writing import check_different
 
     check_labelmap_output(options.out, source=options.ct)
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
         probabilities=options.probabilities is not None,
         progress=console.progress,
     )
-    write_labelmap(segmentation.labelmap, options.out, source=options.ct)
+    write_or_keep(segmentation.labelmap, options.out, source=options.ct)
     if segmentation.probabilities is not None:
         channels_last = segmentation.probabilities.transpose(1, 2, 3, 0).astype("float32")
         write_volume(channels_last, volume.ijk_to_lps, options.probabilities)

@@ -136,7 +136,7 @@ def _labelmap(filled: Mapping[int, np.ndarray], drawn: LabelMap, annotated: Sequ
     voxels[list(annotated)] = drawn.voxels[list(annotated)]
     for k, labels in filled.items():
         voxels[k] = labels
-    return restore_orientation(replace(drawn, voxels=voxels), like=volume)
+    return restore_orientation(replace(drawn, voxels=voxels, person_drew=True), like=volume)
 
 
 def _check_values(drawn: LabelMap) -> None:

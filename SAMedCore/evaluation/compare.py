@@ -10,11 +10,9 @@ import numpy as np
 from SAMedCore.errors import InputError
 from SAMedCore.evaluation.measures import paper_measures, standard_measures
 from SAMedCore.evaluation.scores import MEASURES, OrganScore, Scores
+from SAMedCore.formats.listing import label_maps_in, name_of, paired
 from SAMedCore.labels import Label, LabelTable
 from SAMedCore.volume import LabelMap, on_common_extent, read_labelmap, reorient
-
-ENDINGS = (".seg.nrrd", ".nii.gz", ".nrrd", ".nii", ".mha", ".mhd", ".dcm")
-"""The endings by which label maps are found in a folder; what is before them is the case's name."""
 
 
 def evaluate_case(
@@ -66,11 +64,11 @@ def evaluate_folder(
     tolerance_mm: float = 2.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Scores:
-    """Scores every label map of a folder against the one of the same name, whatever their endings, in another folder.
+    """Scores every label map of a folder against that of the same case in another folder.
 
     Args:
-        predictions: folder; files with other endings than `ENDINGS` and hidden files are passed over.
-        references: folder.
+        predictions: folder of label maps, see `listing.label_maps_in`.
+        references: folder; the names match as `listing.paired` says, and give the rows' cases.
         labels: the organs to score; by default all that the references name or, where they name none, hold.
         protocol: see `evaluate_case`.
         tolerance_mm: see `evaluate_case`.
@@ -80,12 +78,12 @@ def evaluate_folder(
         InputError: a folder is missing or holds no label maps, a case is only in one of them or twice in one, or what
             `read_labelmap` and `evaluate_case` raise.
     """
-    pairs = _pairs(Path(predictions), Path(references))
+    pairs = paired(label_maps_in(Path(predictions)), label_maps_in(Path(references)))
     named = labels is None
-    labels = labels or _all_labels([reference for _, _, reference in pairs])
+    labels = labels or _all_labels([reference for _, reference in pairs])
     rows: list[OrganScore] = []
-    for done, (case, prediction_path, reference_path) in enumerate(pairs, start=1):
-        prediction, reference = read_labelmap(prediction_path), read_labelmap(reference_path)
+    for done, (prediction_path, reference_path) in enumerate(pairs, start=1):
+        prediction, reference, case = read_labelmap(prediction_path), read_labelmap(reference_path), name_of(reference_path)
         if named:
             _check_names(prediction.labels, labels, case)
         rows += evaluate_case(prediction, reference, protocol, tolerance_mm, labels, case)
@@ -105,41 +103,6 @@ def _score(
     else:
         measures = standard_measures(predicted, true, (through_mm, down_mm, across_mm), tolerance_mm)
     return OrganScore(case, label.name, int(true.sum()) * voxel_ml, int(predicted.sum()) * voxel_ml, **measures)
-
-
-def _pairs(predictions: Path, references: Path) -> list[tuple[str, Path, Path]]:
-    predicted, true = _label_maps(predictions), _label_maps(references)
-    for here, there, folder in ((predicted, true, references), (true, predicted, predictions)):
-        alone = sorted(set(here) - set(there))
-        if alone:
-            more = f" (and {len(alone) - 1} more)" if len(alone) > 1 else ""
-            raise InputError(
-                f'"{here[alone[0]]}"{more} has no partner in "{folder}": add "{alone[0]}" there or take it away here.'
-            )
-    return [(case, predicted[case], true[case]) for case in sorted(predicted)]
-
-
-def _label_maps(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        raise InputError(f'"{folder}" is not a folder: give the folder that holds the label maps.')
-    found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        case = _case(path)
-        if case is None:
-            continue
-        if case in found:
-            raise InputError(f'"{folder}" holds "{found[case].name}" and "{path.name}": keep one file for each case.')
-        found[case] = path
-    if not found:
-        raise InputError(f'"{folder}" holds no label maps: put files ending in {", ".join(ENDINGS)} there.')
-    return found
-
-
-def _case(path: Path) -> str | None:
-    if path.name.startswith(".") or not path.is_file():
-        return None
-    ending = next((ending for ending in ENDINGS if path.name.lower().endswith(ending)), None)
-    return path.name[: -len(ending)] if ending else None
 
 
 def _all_labels(paths: list[Path]) -> LabelTable:

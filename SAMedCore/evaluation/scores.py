@@ -17,6 +17,12 @@ MEASURES = {
 }
 """What each protocol measures, as named in `OrganScore`."""
 
+HD95 = {
+    "standard": "greater of the two directed 95th percentiles of the surface distance, weighted by area, in mm",
+    "paper": "95th percentile of the surface distances of both directions taken together, in voxels (medpy's hd95)",
+}
+"""Which of the measures that are called HD95 each protocol's is. They differ by far more than two models do."""
+
 _NAN = float("nan")
 
 
@@ -30,10 +36,10 @@ class OrganScore:
         reference_ml: volume in the reference; 0 where the organ is not there.
         prediction_ml: volume in the prediction.
         dice: 0..1.
-        hd95_mm: 95th percentile of the surface distance.
+        hd95_mm: see `HD95["standard"]`.
         mean_surface_distance_mm: mean of both directed mean surface distances.
         surface_dice: normalised surface Dice, 0..1, at the tolerance that `Scores` names.
-        hd95_voxels: HD95 by the paper's protocol.
+        hd95_voxels: see `HD95["paper"]`.
     """
 
     case: str
@@ -82,6 +88,11 @@ class Scores:
         return MEASURES[self.protocol]
 
     @property
+    def hd95(self) -> str:
+        """What HD95 means here, in words."""
+        return HD95[self.protocol]
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """The organs' names in the order of the rows."""
         return tuple(dict.fromkeys(row.label for row in self.rows))
@@ -105,13 +116,17 @@ class Scores:
         return _summarise(label, by_measure, missed, invented)
 
     def write_csv(self, path: Path) -> None:
-        """Writes one line for each case and organ, undefined values left blank. Raises InputError where it cannot."""
+        """Writes one line for each case and organ, undefined values left blank; the last column says what HD95 means.
+
+        Raises:
+            InputError: it cannot be written.
+        """
         names = ["case", "label", "reference_ml", "prediction_ml", *self.measures]
         with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(names)
+            writer.writerow([*names, "hd95_definition"])
             for row in self.rows:
-                writer.writerow([_cell(getattr(row, name)) for name in names])
+                writer.writerow([*(_cell(getattr(row, name)) for name in names), self.hd95])
 
     def table(self) -> str:
         """The summaries as text for a terminal; see `SAMedCore.evaluation.table`."""

@@ -12,18 +12,20 @@ if TYPE_CHECKING:
 _DECIMALS = {"dice": 3, "surface_dice": 3}
 
 _STANDARD_NOTE = """\
-Mean ± standard deviation over cases; last line: over organs. HD95: 95th percentile of the surface distance.
-MASD: mean surface distance. NSD: normalised surface Dice. An organ in neither label map is not counted. One that is
-missed (only in the reference) or invented (only in the prediction) counts Dice 0 and NSD 0 and has no distance
-(Metrics Reloaded, 2024): read HD95 and MASD beside these counts."""
+Mean ± standard deviation over cases; last line: over organs.
+HD95: {hd95}.
+MASD: mean of the two directed mean surface distances, in mm. NSD: normalised surface Dice. An organ in neither label map
+is not counted. One that is missed (only in the reference) or invented (only in the prediction) counts Dice 0 and NSD 0
+and has no distance (Metrics Reloaded, 2024): read HD95 and MASD beside these counts."""
 
 _PAPER_NOTE = """\
 SAMed's own protocol: every voxel a cube of edge 1; mean ± standard deviation over cases; last line: over organs.
+HD95: {hd95}.
 An organ that is invented (only in the prediction) counts Dice 1 and HD95 0; without a prediction both count 0."""
 
 
 def table(scores: Scores) -> str:
-    """One line for each organ and one for their mean, the rule for empty masks below; missing values as "-"."""
+    """A line for each organ and one for their mean; below, what HD95 means and the rule for empty masks; "-": no value."""
     titles = {
         "dice": "Dice",
         "hd95_mm": "HD95 mm",
@@ -39,7 +41,7 @@ def table(scores: Scores) -> str:
     lines = [_align(cells, widths) for cells in (header, *body)]
     rule = "-" * len(lines[0])
     note = _PAPER_NOTE if scores.protocol == "paper" else _STANDARD_NOTE
-    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], "", note])
+    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], "", note.format(hd95=scores.hd95)])
 
 
 def _cells(scores: Scores, summary: Summary, cases: int) -> list[str]:

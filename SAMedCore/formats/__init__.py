@@ -4,6 +4,7 @@ read.py          anything SimpleITK reads; what is refused, and in which words
 dicom_series.py  a folder with one DICOM series
 write.py         by the file's ending, whole or not at all
 seg_nrrd.py      Slicer's segmentations: names, colours and terminology in the NRRD header
+listing.py       what folders hold, and which of their files are the same case
 dicom_seg.py     DICOM Segmentation objects, through highdicom
 geometry.py      SimpleITK's origin, spacing and directions as one matrix, and back
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,7 @@ def read_series(folder: Path) -> Volume:
     and not a wrong one.
 
     Raises:
-        InputError: no or several series, unreadable or colour slices, slices at uneven distances.
+        InputError: no or several series, unreadable or colour slices, slices without a position or at uneven distances.
     """
     files = series_files(folder)
     try:
@@ -56,7 +57,7 @@ def read_series(folder: Path) -> Volume:
         raise InputError(f'"{folder}" holds colour images: choose a folder with the slices of a CT.')
     matrix = ijk_to_lps_of(image)
     if len(files) > 1:
-        positions_mm = np.array([tag_of(file, IMAGE_POSITION).split("\\") for file in files], np.float64)
+        positions_mm = _positions_mm(folder, files)
         normal = np.cross(matrix[:3, 0], matrix[:3, 1])
         normal /= np.linalg.norm(normal)
         _refuse_uneven(folder, positions_mm @ normal)
@@ -66,6 +67,14 @@ def read_series(folder: Path) -> Volume:
         tilted = np.linalg.norm(travel_mm - straight_mm) > SAME_GRID_MM
         matrix[:3, 2] = (travel_mm if tilted else straight_mm) / (len(files) - 1)
     return Volume(SimpleITK.GetArrayFromImage(image), matrix)
+
+
+def _positions_mm(folder: Path, files: Sequence[str]) -> np.ndarray:
+    """(slices, 3): where in the patient each slice has its first voxel, in LPS."""
+    texts = [tag_of(file, IMAGE_POSITION) for file in files]
+    if not all(texts):
+        raise InputError(f'"{folder}" has slices that do not say where they lie (ImagePositionPatient): export them again.')
+    return np.array([text.split("\\") for text in texts], np.float64)
 
 
 def _refuse_uneven(folder: Path, heights_mm: np.ndarray) -> None:

@@ -1,7 +1,9 @@
-"""The scans or label maps that a folder holds."""
+"""The scans and label maps that folders hold, and which of them belong together."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from SAMedCore.errors import InputError
@@ -9,23 +11,72 @@ from SAMedCore.errors import InputError
 ENDINGS = (".seg.nrrd", ".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".dcm")
 
 
-def scans_in(folder: Path) -> list[tuple[str, Path]]:
-    """(name without the ending, path) of each image file and each subfolder, which is a DICOM series, sorted by path.
+def scans_in(folder: Path) -> list[Path]:
+    """Each image file and each subfolder, which is a DICOM series, sorted.
 
     Raises:
         InputError: it is no folder, or holds none.
     """
+    return _listed(folder, "images")
+
+
+def label_maps_in(folder: Path) -> list[Path]:
+    """As `scans_in`, for label maps: subfolders are passed over."""
+    return _listed(folder, "label maps")
+
+
+def paired(first: Sequence[Path], second: Sequence[Path]) -> list[tuple[Path, Path]]:
+    """The files of two listings that are the same case, sorted by case: scans and labels, or predictions and references.
+
+    Names match where they are equal but for upper and lower case, nnU-Net's channel (``case_0000``) and a word that says what
+    the file is (``img0001`` and ``label0001``, ``case1_ct`` and ``case1_seg``).
+
+    Args:
+        first, second: from `scans_in` or `label_maps_in`.
+
+    Raises:
+        InputError: two files of one listing are the same case, or a case is in one listing alone.
+    """
+    here, there = _by_case(first), _by_case(second)
+    for cases, others in ((here, there), (there, here)):
+        alone = sorted(cases.keys() - others.keys())
+        if alone:
+            path, more = cases[alone[0]], f" (and {len(alone) - 1} more)" if len(alone) > 1 else ""
+            folder = next(iter(others.values())).parent
+            raise InputError(f'"{path}"{more} has no partner in "{folder}": add it there, rename it or take it away here.')
+    return [(here[case], there[case]) for case in sorted(here)]
+
+
+def name_of(path: Path) -> str:
+    """The file's name without its ending, or the folder's name."""
+    endings = () if path.is_dir() else ENDINGS
+    length = next((len(ending) for ending in endings if path.name.lower().endswith(ending)), 0)
+    return path.name[: len(path.name) - length]
+
+
+def _listed(folder: Path, kind: str) -> list[Path]:
     if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder: name one that holds the files.")
+        raise InputError(f'"{folder}" is not a folder: give the folder that holds the {kind}.')
     paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
-    scans = [(_name(path), path) for path in paths if path.is_dir() or path.name.lower().endswith(ENDINGS)]
-    if not scans:
-        raise InputError(f"{folder} holds no images ({', '.join(ENDINGS)} or DICOM folders).")
-    return scans
+    found = [path for path in paths if (kind == "images" if path.is_dir() else path.name.lower().endswith(ENDINGS))]
+    if not found:
+        folders = " or DICOM folders" if kind == "images" else ""
+        raise InputError(f'"{folder}" holds no {kind}: put files ending in {", ".join(ENDINGS)}{folders} there.')
+    return found
 
 
-def _name(path: Path) -> str:
-    if path.is_dir():
-        return path.name
-    ending = next(ending for ending in ENDINGS if path.name.lower().endswith(ending))
-    return path.name[: -len(ending)]
+def _by_case(paths: Sequence[Path]) -> dict[str, Path]:
+    cases: dict[str, Path] = {}
+    for path in paths:
+        case = _case(name_of(path))
+        if case in cases:
+            both = f'"{cases[case].name}" and "{path.name}"'
+            raise InputError(f'"{path.parent}" holds {both}, which look like the same case: keep one file for each case.')
+        cases[case] = path
+    return cases
+
+
+def _case(name: str) -> str:
+    name = re.sub(r"_0000$", "", name.lower())
+    words = r"(images?|img|ct|volume|labels?|segmentation|seg|masks?)"
+    return re.sub(rf"^{words}[-_]?(?=\d)|[-_.]{words}$", "", name)

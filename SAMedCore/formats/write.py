@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -33,13 +34,13 @@ def write_labelmap(labelmap: LabelMap, path: Path | str, source: Path | str | No
         SAMedError: the writing failed, for example because the disk is full; nothing is left.
     """
     path = Path(path)
-    ending = check_labelmap_output(path, source)
+    ending = _ending(path, LABELMAP_ENDINGS)
     if ending == ".dcm":
         from SAMedCore.formats import dicom_seg
 
-        assert source is not None
+        series = _series_folder(path, source)
         with _replacing(path) as unfinished:
-            dicom_seg.write(labelmap, unfinished, Path(source))
+            dicom_seg.write(labelmap, unfinished, series)
         return
     _refuse_sheared(labelmap.ijk_to_lps, labelmap.voxels.shape, path, ending)
     image = sitk_image(labelmap.voxels, labelmap.ijk_to_lps)
@@ -48,6 +49,24 @@ def write_labelmap(labelmap: LabelMap, path: Path | str, source: Path | str | No
             image.SetMetaData(key, value)
     with _replacing(path) as unfinished:
         SimpleITK.WriteImage(image, str(unfinished), useCompression=True)
+
+
+def write_or_keep(labelmap: LabelMap, path: Path | str, source: Path | str | None = None) -> None:
+    """`write_labelmap` after long work: what cannot be written there is kept beside it as .seg.nrrd.
+
+    Raises:
+        InputError, SAMedError: as `write_labelmap`; the sentence says where the label map is, if it could be kept.
+    """
+    try:
+        write_labelmap(labelmap, path, source)
+    except Exception as error:
+        kept = _free_name(Path(path))
+        try:
+            write_labelmap(labelmap, kept)
+        except SAMedError:
+            raise error from error.__cause__
+        kind = type(error) if isinstance(error, SAMedError) else SAMedError
+        raise kind(f'{error} The segmentation is not lost: it was written to "{kept}".') from error
 
 
 def write_volume(voxels: np.ndarray, ijk_to_lps: np.ndarray, path: Path | str) -> None:
@@ -80,19 +99,16 @@ def check_labelmap_output(path: Path | str, source: Path | str | None = None) ->
         The path's ending.
 
     Raises:
-        InputError: an unknown ending, a folder that is missing or cannot be written to, .dcm without a DICOM source.
+        InputError: an unknown ending, a folder that is missing or cannot be written to; for .dcm no DICOM source, or one that
+            lacks what a DICOM SEG repeats of it; highdicom is not installed.
     """
     ending = _ending(Path(path), LABELMAP_ENDINGS)
-    if ending == ".dcm":
-        if source is None or not Path(source).is_dir():
-            raise InputError(
-                f'"{path}" would be a DICOM SEG, which points to the slices of a DICOM series: give the folder of '
-                "that series as the CT, or choose .seg.nrrd."
-            )
-        # Says now, and not after the work, where highdicom is missing.
-        from SAMedCore.formats import dicom_seg  # noqa: F401
-
     check_writable(path)
+    if ending == ".dcm":
+        series = _series_folder(Path(path), source)
+        from SAMedCore.formats import dicom_seg
+
+        dicom_seg.check_source(series)
     return ending
 
 
@@ -109,6 +125,22 @@ def _ending(path: Path, endings: tuple[str, ...]) -> str:
             return ending
     known = f"{', '.join(endings[:-1])} or {endings[-1]}"
     raise InputError(f'"{path}" has an unknown ending: use {known}.')
+
+
+def _series_folder(path: Path, source: Path | str | None) -> Path:
+    if source is None or not Path(source).is_dir():
+        raise InputError(
+            f'"{path}" would be a DICOM SEG, which points to the slices of a DICOM series: give the folder of '
+            "that series as the CT, or choose .seg.nrrd."
+        )
+    return Path(source)
+
+
+def _free_name(path: Path) -> Path:
+    """A .seg.nrrd beside `path` that is not there yet, named after it."""
+    name = path.name.removesuffix(_ending(path, LABELMAP_ENDINGS))
+    names = (path.with_name(f"{name}{number}.seg.nrrd") for number in chain([""], count(2)))
+    return next(free for free in names if not free.exists())
 
 
 def _refuse_sheared(ijk_to_lps: np.ndarray, shape: tuple[int, ...], path: Path, ending: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 
@@ -37,6 +38,7 @@ def box_plot(scores: Scores, path: Path, title: str | None = None) -> None:
     for panel, measure, heading in zip(axes, measures, titles, strict=True):
         _draw(panel, scores, measure)
         panel.set_title(heading, fontsize=14, color=INK, loc="left", weight="bold")
+    axes[1].set_xlabel(fill(scores.hd95, 60), fontsize=10, color=GREY, loc="left")
     axes[0].set(xlim=(-0.02, 1.02), ylim=(len(labels) - 0.4, -0.6))
     axes[1].set_xlim(0, max(axes[1].get_xlim()[1], 1))
     axes[0].set_yticks(range(len(labels)), labels, fontsize=13, color=INK)

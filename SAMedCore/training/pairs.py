@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from SAMedCore.errors import InputError
-from SAMedCore.formats.listing import scans_in
 from SAMedCore.labels import LabelTable
 from SAMedCore.volume import LabelMap, Volume, placed_on, read_labelmap, read_volume
 
@@ -22,22 +20,6 @@ class Pair:
 
     volume: Volume
     labelmap: LabelMap
-
-
-def pair_files(images_dir: Path, labels_dir: Path) -> list[tuple[Path, Path]]:
-    """(image, label map) for each case of two folders, sorted by case.
-
-    Names match where they are equal but for the ending, nnU-Net's channel (``case_0000``) and a word that says what the
-    file is (``img0001`` and ``label0001``, ``case1_ct`` and ``case1_seg``). A subfolder of images_dir is a DICOM series.
-
-    Raises:
-        InputError: a folder is missing, holds no images, two files are the same case, or a case lacks its partner.
-    """
-    images, labels = _cases(Path(images_dir), "--images"), _cases(Path(labels_dir), "--labels")
-    for case in sorted(images.keys() ^ labels.keys()):
-        path, other = (images[case], labels_dir) if case in images else (labels[case], images_dir)
-        raise InputError(f"{path}: {other} has no file that goes with it; add it, or name the pairs with --pairs CSV.")
-    return [(images[case], labels[case]) for case in sorted(images)]
 
 
 def pairs_from_csv(path: Path) -> list[tuple[Path, Path]]:
@@ -121,23 +103,3 @@ def classes_of(labelmap: LabelMap, labels: LabelTable) -> np.ndarray:
         if value is not None:
             class_of_value[value] = number
     return class_of_value[labelmap.voxels]
-
-
-def _cases(folder: Path, option: str) -> dict[str, Path]:
-    try:
-        scans = scans_in(folder)
-    except InputError as error:
-        raise InputError(f"{option} {error}") from error
-    cases: dict[str, Path] = {}
-    for name, path in scans:
-        case = _case(name)
-        if case in cases:
-            raise InputError(f"{path} and {cases[case].name} look like the same case: name the pairs with --pairs CSV.")
-        cases[case] = path
-    return cases
-
-
-def _case(name: str) -> str:
-    name = re.sub(r"_0000$", "", name.lower())
-    words = r"(images?|img|ct|volume|labels?|segmentation|seg|masks?)"
-    return re.sub(rf"^{words}[-_]?(?=\d)|[-_.]{words}$", "", name)

@@ -6,7 +6,7 @@ from slicer.i18n import tr as _
 
 from SAMedCore.errors import InputError
 from SAMedCore.formats import read_volume, write_labelmap
-from SAMedCore.formats.listing import scans_in
+from SAMedCore.formats.listing import name_of, scans_in
 from SAMedCore.writing import make_folder
 from SAMedLib.jobs import Job, JobListener
 from SAMedLib.segmenting import ModelChoice
@@ -52,7 +52,7 @@ def planFolder(inputFolder: Path, outputFolder: Path) -> list[tuple[Path, Path]]
     Raises:
         InputError: there is no such folder, no scan in it, or two of them would be written to the same file.
     """
-    pairs = [(scan, outputFolder / (name + OUTPUT_ENDING)) for name, scan in scans_in(inputFolder)]
+    pairs = [(scan, outputFolder / (name_of(scan) + OUTPUT_ENDING)) for scan in scans_in(inputFolder)]
     taken: set[Path] = set()
     for scan, output in pairs:
         if output in taken:

@@ -2,16 +2,20 @@
 
 import csv
 import json
+import shutil
 import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
+import highdicom
 import numpy as np
 import pytest
 import SimpleITK
 import torch
 from cli_files import LABELS, SMALL, evaluate, finetune, run, seeded_checkpoint, segment
+from written_series import strip_slices
 
 from SAMedCore.checkpoint import find_base_model, read_info
 from SAMedCore.cli import main
@@ -21,7 +25,7 @@ from SAMedCore.labels import SYNAPSE_ORGANS
 from SAMedCore.model.weights import build_pretrained, read_state
 from SAMedCore.training import presets
 from SAMedCore.training.presets import PRESETS
-from SAMedCore.volume import same_grid
+from SAMedCore.volume import LabelMap, orientation_of, reorient, same_grid
 
 pytestmark = [
     pytest.mark.usefixtures("small_network"),
@@ -80,6 +84,34 @@ def test_a_dicom_series_becomes_a_dicom_segmentation(files, tmp_path, capsys):
     assert same_grid(found, read_volume(files.series))
     assert set(np.unique(found.voxels)) == {0, *LABELS.values}
     assert found.labels.names == LABELS.names
+    assert not found.person_drew
+
+
+def test_what_a_series_lacks_is_named_before_the_model_is_asked_for(files, tmp_path, capsys):
+    series = Path(shutil.copytree(files.series, tmp_path / "series"))
+    strip_slices(series, ["StudyInstanceUID", "StudyID"])
+    assert main(["segment", str(series), str(tmp_path / "out.dcm"), "--model", str(tmp_path / "no model")]) == 2
+    error = capsys.readouterr().err
+    assert "StudyInstanceUID, StudyID" in error
+    assert "choose .seg.nrrd" in error
+    assert error.count("\n") == 1
+
+
+def test_a_result_that_cannot_be_written_as_asked_is_kept_beside_it(files, tmp_path, capsys, monkeypatch):
+    def fail(*arguments, **options):
+        if options["pixel_array"].any():
+            raise ValueError("no such luck")
+        return whole(*arguments, **options)
+
+    whole = highdicom.seg.Segmentation
+    monkeypatch.setattr(highdicom.seg, "Segmentation", fail)
+    (tmp_path / "out.seg.nrrd").touch()
+    arguments = [files.series, tmp_path / "out.dcm", "--model", files.checkpoint, "--base", files.base, "--device", "cpu"]
+    assert main(["segment", *map(str, arguments)]) == 2
+    assert f'it was written to "{tmp_path / "out2.seg.nrrd"}"' in capsys.readouterr().err.splitlines()[-1]
+    assert set(np.unique(read_labelmap(tmp_path / "out2.seg.nrrd").voxels)) == {0, *LABELS.values}
+    assert (tmp_path / "out.seg.nrrd").stat().st_size == 0
+    assert not (tmp_path / "out.dcm").exists()
 
 
 def test_lite_segments_in_a_process_of_its_own_with_a_clean_stdout(files, tmp_path, lite_weights):
@@ -117,6 +149,16 @@ def test_a_partly_annotated_scan_is_completed_and_the_baselines_stand_beside_it(
     assert np.array_equal(found.voxels[[0, 2, 3]], labels.voxels[[0, 2, 3]])
     assert found.voxels[1].any()
     assert found.labels == labels.labels
+
+
+def test_a_completed_dicom_series_says_that_a_person_drew_part_of_it(files, tmp_path, capsys):
+    series = read_volume(files.series)
+    voxels = reorient(read_labelmap(files.labels), orientation_of(series)).voxels.copy()
+    voxels[1] = 0
+    write_labelmap(LabelMap(voxels, series.ijk_to_lps, SYNAPSE_ORGANS), tmp_path / "some.seg.nrrd")
+    options = ["--base", files.base, "--device", "cpu", "--steps", 2]
+    run(capsys, "complete", files.series, tmp_path / "some.seg.nrrd", tmp_path / "out.dcm", *options)
+    assert read_labelmap(tmp_path / "out.dcm").person_drew
 
 
 def test_folders_become_a_checkpoint_that_segments(files, tmp_path, capsys):

@@ -1,5 +1,6 @@
 import csv
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import pytest
 from medpy.metric import binary
 from scipy.spatial.distance import cdist
 
+from SAMedCore.cli import main
 from SAMedCore.errors import InputError
 from SAMedCore.evaluation import OrganScore, Scores, evaluate_case, evaluate_folder
 from SAMedCore.evaluation.measures import paper_measures, standard_measures
 from SAMedCore.labels import SYNAPSE_ORGANS, LabelTable
+from SAMedCore.pictures.boxplot import box_plot
 from SAMedCore.volume import LabelMap, reorient, write_labelmap
 
 # The library still imports from namespaces that SciPy is going to remove.
@@ -206,10 +209,37 @@ def test_a_csv_file_gives_back_every_score(tmp_path, protocol):
     scores.write_csv(tmp_path / "scores.csv")
     with (tmp_path / "scores.csv").open(newline="") as file:
         read = list(csv.DictReader(file))
-    assert list(read[0]) == ["case", "label", "reference_ml", "prediction_ml", *scores.measures]
+    assert list(read[0]) == ["case", "label", "reference_ml", "prediction_ml", *scores.measures, "hd95_definition"]
     for row, line in zip(rows, read, strict=True):
         for measure in scores.measures:
             assert float(line[measure] or "nan") == pytest.approx(getattr(row, measure), rel=1e-5, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "said"),
+    [
+        ("standard", "greater of the two directed 95th percentiles of the surface distance, weighted by area, in mm"),
+        ("paper", "95th percentile of the surface distances of both directions taken together, in voxels (medpy's hd95)"),
+    ],
+)
+def test_table_csv_plot_and_help_say_which_hd95_is_meant(tmp_path, protocol, said, capsys):
+    scores = Scores((score(blob(1), blob(2), protocol),), protocol)
+    scores.write_csv(tmp_path / "scores.csv")
+    box_plot(scores, tmp_path / "plot.svg")
+    with pytest.raises(SystemExit):
+        main(["evaluate", "--help"])
+    assert f"HD95: {said}." in scores.table()
+    assert said in (tmp_path / "scores.csv").read_text()
+    assert said in " ".join(re.findall(r"<!-- (.*?) -->", (tmp_path / "plot.svg").read_text()))
+    assert f"HD95 by --protocol {protocol}: {said}." in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_the_standard_hd95_is_the_greater_of_both_directions_and_not_their_mean(swapped):
+    reference = cube((2, 2, 2), 4, (24, 8, 8))
+    invented = cube((18, 2, 2), 4, (24, 8, 8))  # 60 to 80 mm away; from the reference to the prediction it is 0 mm
+    masks = (reference, reference | invented) if swapped else (reference | invented, reference)
+    assert 60 < score(*masks).hd95_mm <= 80
 
 
 def test_an_unwritable_csv_file_is_refused(tmp_path):
@@ -238,6 +268,29 @@ def test_folders_are_matched_by_name_whatever_the_format(folders):
     assert liver["one"].dice == pytest.approx(0.9)
     assert liver["two"].dice == 0
     assert len(scores.rows) == 2 * len(scores.labels)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "reference", "case"),
+    [
+        ("img0001.nii.gz", "label0001.nii.gz", "label0001"),
+        ("case1_0000.nii.gz", "case1.nii.gz", "case1"),
+        ("case1_seg.nrrd", "Case1.seg.nrrd", "Case1"),
+    ],
+)
+def test_predictions_find_their_references_as_scans_find_their_labels(tmp_path, prediction, reference, case):
+    for folder, name in (("predictions", prediction), ("references", reference)):
+        (tmp_path / folder).mkdir()
+        write_labelmap(label_map(cube()), tmp_path / folder / name)
+    scores = evaluate_folder(tmp_path / "predictions", tmp_path / "references", labels=SYNAPSE_ORGANS.subset(["liver"]))
+    assert [(row.case, row.dice) for row in scores.rows] == [(case, 1)]
+
+
+@pytest.mark.parametrize("folder", [0, 1], ids=["predictions", "references"])
+def test_two_files_that_look_like_one_case_are_refused(folders, folder):
+    write_labelmap(label_map(cube()), folders[folder] / "one_seg.nrrd")
+    with pytest.raises(InputError, match="look like the same case"):
+        evaluate_folder(*folders)
 
 
 def test_progress_is_told_case_by_case(folders):

@@ -1,15 +1,19 @@
 """Files: geometry, values and names survive; what cannot be used is refused by name; nothing half-written is left."""
 
+import importlib.metadata
+import shutil
 from pathlib import Path
 
+import highdicom
 import nrrd
 import numpy as np
 import pydicom
 import pytest
 import SimpleITK
 from scipy.spatial.transform import Rotation
-from written_series import write_series
+from written_series import strip_slices, write_series
 
+from SAMedCore import __version__
 from SAMedCore.errors import InputError, SAMedError
 from SAMedCore.formats import (
     check_labelmap_output,
@@ -19,6 +23,7 @@ from SAMedCore.formats import (
     write_labelmap,
     write_volume,
 )
+from SAMedCore.formats.write import write_or_keep
 from SAMedCore.labels import SYNAPSE_ORGANS, Label, LabelTable
 from SAMedCore.volume import LabelMap, reorient, same_grid
 
@@ -36,6 +41,12 @@ def a_matrix(directions=OBLIQUE, spacing_mm=(0.7, 0.8, 2.5), origin_mm=(-123.456
 def a_labelmap(matrix, shape=(6, 30, 41), values=9, dtype=np.uint8) -> LabelMap:
     voxels = np.random.default_rng(0).integers(0, values, shape).astype(dtype)
     return LabelMap(voxels, matrix, SYNAPSE_ORGANS)
+
+
+@pytest.fixture
+def sheared() -> LabelMap:
+    """On the grid of a tilted gantry."""
+    return a_labelmap(a_matrix() @ np.array([[1, 0, 0, 0], [0, 1, 0.4, 0], [0, 0, 1, 0], [0, 0, 0, 1]]))
 
 
 @pytest.fixture(scope="module")
@@ -76,17 +87,29 @@ def test_a_volume_survives_write_and_read(tmp_path, ending, dtype):
 
 
 @pytest.mark.parametrize("ending", [".seg.nrrd", ".nrrd", ".mha"])
-def test_a_tilted_gantry_survives_where_the_format_can_say_it(tmp_path, ending):
-    sheared = a_labelmap(a_matrix() @ np.array([[1, 0, 0, 0], [0, 1, 0.4, 0], [0, 0, 1, 0], [0, 0, 0, 1]]))
+def test_a_tilted_gantry_survives_where_the_format_can_say_it(tmp_path, sheared, ending):
     write_labelmap(sheared, tmp_path / f"tilted{ending}")
     assert same_grid(read_labelmap(tmp_path / f"tilted{ending}"), sheared)
 
 
-def test_a_tilted_gantry_is_refused_where_the_format_would_straighten_it(tmp_path):
-    sheared = a_labelmap(a_matrix() @ np.array([[1, 0, 0, 0], [0, 1, 0.4, 0], [0, 0, 1, 0], [0, 0, 0, 1]]))
+def test_a_tilted_gantry_is_refused_where_the_format_would_straighten_it(tmp_path, sheared):
     with pytest.raises(InputError, match=r"tilted\.nii\.gz.*sheared"):
         write_labelmap(sheared, tmp_path / "tilted.nii.gz")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_format_cannot_say_is_kept_beside_it_after_the_work(tmp_path, sheared):
+    for kept in ("tilted.seg.nrrd", "tilted2.seg.nrrd"):
+        with pytest.raises(InputError, match=rf"sheared.*not lost.*{kept}"):
+            write_or_keep(sheared, tmp_path / "tilted.nii.gz")
+        assert np.array_equal(read_labelmap(tmp_path / kept).voxels, sheared.voxels)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_where_nothing_can_be_kept_the_first_failure_is_said(tmp_path):
+    with pytest.raises(InputError, match=r"out\.nii\.gz.*does not exist") as refusal:
+        write_or_keep(a_labelmap(a_matrix()), tmp_path / "nowhere" / "out.nii.gz")
+    assert "not lost" not in str(refusal.value)
 
 
 def test_values_above_255_survive(tmp_path):
@@ -244,6 +267,85 @@ def test_a_dicom_segmentation_of_another_series_is_refused(tmp_path, series):
     with pytest.raises(InputError, match="not the series that was segmented"):
         write_labelmap(a_labelmap(np.eye(4)), tmp_path / "x.dcm", source=series)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def plain_series(tmp_path) -> Path:
+    return write_series(tmp_path / "series", np.zeros((3, 4, 5), np.int16))
+
+
+NEEDED_TO_BE_AN_IMAGE = {"PixelData", "Rows", "Columns", "BitsAllocated", "SamplesPerPixel", "PhotometricInterpretation"}
+
+
+def write_seg(path: Path, series: Path, **facts) -> pydicom.Dataset:
+    """A DICOM SEG with all voxels in two organs, as pydicom reads it."""
+    grid = read_volume(series)
+    voxels = np.full(grid.voxels.shape, 5, np.uint8)
+    voxels[0] = 1
+    write_labelmap(LabelMap(voxels, grid.ijk_to_lps, SYNAPSE_ORGANS, **facts), path, source=series)
+    return pydicom.dcmread(path)
+
+
+def test_a_dicom_segmentation_is_written_where_the_package_is_found_and_not_installed(tmp_path, plain_series, monkeypatch):
+    def from_name(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata.Distribution, "from_name", from_name)
+    dataset = write_seg(tmp_path / "seg.dcm", plain_series)
+    assert dataset.SoftwareVersions == __version__
+    assert dataset.SegmentSequence[0].SegmentationAlgorithmIdentificationSequence[0].AlgorithmVersion == __version__
+
+
+@pytest.mark.parametrize(("facts", "algorithm"), [({}, "AUTOMATIC"), ({"person_drew": True}, "SEMIAUTOMATIC")])
+def test_a_dicom_segmentation_says_what_it_is_and_whether_a_person_drew_part_of_it(tmp_path, plain_series, facts, algorithm):
+    dataset = write_seg(tmp_path / "seg.dcm", plain_series, **facts)
+    assert dataset.SeriesDescription == "SAMed segmentation"
+    assert [segment.SegmentAlgorithmType for segment in dataset.SegmentSequence] == [algorithm] * 2
+    assert highdicom.seg.segread(tmp_path / "seg.dcm").get_segment_description(2).algorithm_type.value == algorithm
+    assert read_labelmap(tmp_path / "seg.dcm").person_drew is bool(facts)
+
+
+LACKING = {
+    "several": (["StudyID", "PatientSex", "StudyInstanceUID"], slice(None), False),
+    "the images' own": (["SOPInstanceUID"], slice(None), False),
+    "in one slice": (["StudyInstanceUID"], slice(1, 2), False),
+    "a length": (["SliceThickness"], slice(None), False),
+    "an empty length": (["SliceThickness"], slice(None), True),
+    "empty ones": (["StudyInstanceUID", "SeriesInstanceUID"], slice(None), True),
+}
+
+
+@pytest.mark.parametrize("case", LACKING)
+def test_all_that_a_series_lacks_for_dicom_is_named_before_the_work(tmp_path, plain_series, case):
+    strip_slices(plain_series, *LACKING[case])
+    with pytest.raises(InputError, match=r"series.*choose \.seg\.nrrd") as refusal:
+        check_labelmap_output(tmp_path / "x.dcm", source=plain_series)
+    assert all(keyword in str(refusal.value) for keyword in LACKING[case][0])
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("empty", [False, True], ids=["missing", "empty"])
+def test_a_series_that_passes_the_check_makes_a_dicom_segmentation_that_can_be_read(tmp_path, plain_series, empty):
+    refused = set()
+    for keyword in set(pydicom.dcmread(plain_series / "000.dcm").dir()) - NEEDED_TO_BE_AN_IMAGE:
+        series = Path(shutil.copytree(plain_series, tmp_path / keyword))
+        strip_slices(series, [keyword], empty=empty)
+        try:
+            check_labelmap_output(tmp_path / "x.dcm", source=series)
+        except InputError:
+            refused.add(keyword)
+        else:
+            write_seg(tmp_path / f"{keyword}.dcm", series)
+            read_labelmap(tmp_path / f"{keyword}.dcm")
+    assert {"StudyInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID", "SliceThickness"} <= refused
+    assert len(refused) < 20
+
+
+@pytest.mark.parametrize("empty", [False, True], ids=["missing", "empty"])
+def test_a_series_without_positions_is_refused(plain_series, empty):
+    strip_slices(plain_series, ["ImagePositionPatient"], empty=empty)
+    with pytest.raises(InputError, match=r"series.*ImagePositionPatient"):
+        read_volume(plain_series)
 
 
 def test_a_tilted_series_keeps_its_voxels_in_place(tmp_path, stored_slices):

@@ -13,7 +13,7 @@ from SAMedCore.labels import SYNAPSE_ORGANS, LabelTable
 from SAMedCore.preprocessing import Preprocessing
 from SAMedCore.training.dataset import EpochSampler, SliceDataset, item_loader, slice_dataset, split
 from SAMedCore.training.loss import IGNORE
-from SAMedCore.training.pairs import Pair, classes_of, load_pairs, pair_files, pairs_from_csv, training_labels
+from SAMedCore.training.pairs import Pair, classes_of, load_pairs, pairs_from_csv, training_labels
 from SAMedCore.volume import LabelMap, Volume, reorient
 
 GRID = Preprocessing(sizes=(24, 32))
@@ -47,36 +47,6 @@ def write(path: Path, size=(4, 5, 6), spacing=(1, 1, 1), origin=(0, 0, 0)) -> Pa
     image[1, 1, 1] = 1
     SimpleITK.WriteImage(image, path)
     return path
-
-
-@pytest.mark.parametrize(
-    ("image", "labels"),
-    [
-        ("case1.nii.gz", "case1.nrrd"),
-        ("case1_0000.nii.gz", "case1.nii.gz"),
-        ("img0001.nii.gz", "label0001.nii.gz"),
-        ("case1_ct.nii.gz", "case1_seg.nii.gz"),
-        ("case1.mha", "case1.seg.nrrd"),
-    ],
-)
-def test_images_find_their_labels_by_name(tmp_path, image, labels):
-    write(tmp_path / "images" / image)
-    write(tmp_path / "labels" / labels)
-    assert pair_files(tmp_path / "images", tmp_path / "labels") == [(tmp_path / "images" / image, tmp_path / "labels" / labels)]
-
-
-def test_an_image_without_labels_is_named(tmp_path):
-    for path in ("images/a.nrrd", "images/b.nrrd", "labels/a.nrrd"):
-        write(tmp_path / path)
-    with pytest.raises(InputError, match=r"b\.nrrd.*no file that goes with it"):
-        pair_files(tmp_path / "images", tmp_path / "labels")
-
-
-@pytest.mark.parametrize("missing", ["nowhere", "empty"])
-def test_a_folder_without_images_is_refused(tmp_path, missing):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="--images"):
-        pair_files(tmp_path / missing, tmp_path)
 
 
 def test_pairs_come_from_a_csv_file(tmp_path):

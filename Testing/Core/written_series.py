@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
@@ -35,3 +36,15 @@ def write_series(folder: Path, stored: np.ndarray, step_mm=(0, 0, 2.5), directio
         slice_.PixelData = pixels.astype("<i2").tobytes()
         slice_.save_as(folder / f"{(7 * k) % 101:03}.dcm", enforce_file_format=True)
     return folder
+
+
+def strip_slices(series: Path, keywords: list[str], which: slice = slice(None), empty: bool = False) -> None:
+    """Take these attributes out of some files of a written series, or leave them there without a value."""
+    for file in sorted(series.iterdir())[which]:
+        slice_ = pydicom.dcmread(file)
+        for keyword in keywords:
+            if empty:
+                slice_[keyword].clear()
+            else:
+                delattr(slice_, keyword)
+        slice_.save_as(file)
