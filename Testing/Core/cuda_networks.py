@@ -1,4 +1,4 @@
-"""What the rehearsals on a GPU run: base models in their real sizes but of two blocks, a scan, and where dtypes are looked at."""
+"""What the rehearsals on a GPU run: base models in their real width, a scan, and a look at the dtypes in them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,12 +20,12 @@ from SAMedCore.volume import LabelMap, Volume
 LABELS = LabelTable.generic([1, 2, 4])
 
 
-def unset_sam(architecture: str) -> Sam:
-    """In real width and input size, a block of windows and a global one; its weights are whatever is in memory."""
+def unset_sam(architecture: str, input_size: int | None = None) -> Sam:
+    """In real width, a block of windows and a global one (lite: all); its weights are whatever is in memory."""
     with pytest.MonkeyPatch.context() as patch, torch.device("meta"):
         for name, size in sam_module.VIT_SIZES.items():
             patch.setitem(sam_module.VIT_SIZES, name, replace(size, depth=2, global_attn_indexes=(1,)))
-        sam = build_sam(architecture, len(LABELS))
+        sam = build_sam(architecture, len(LABELS), input_size)
     return sam.to_empty(device="cpu").eval()
 
 

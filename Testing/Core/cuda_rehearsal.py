@@ -1,23 +1,26 @@
 """A GPU to rehearse on where there is none: its tensors have a device, a dtype and a shape, and no numbers.
 
-Tensors on the CPU stay real, so that all that is done on the host runs as it is. What is on "cuda" are torch's fake tensors, which refuse
-what a card refuses: operands on two devices and shapes that do not fit; products of two dtypes are refused here. Whatever is brought back
-from there holds one number, `Gpu.brings`, in the right dtype and shape.
+Tensors on the CPU stay real, so that all that is done on the host runs as it is. What is on "cuda" are torch's fake
+tensors, which refuse what a card refuses: operands on two devices and shapes that do not fit; products of two dtypes are
+refused here. Whatever is brought back from there holds one number, `Gpu.brings`, in the right dtype and shape.
 
 So a rehearsal proves where tensors are, of what dtype and shape, and in which order the host copies, waits and reads. It
-does not prove one number, no speed and no memory, nor that a kernel takes the strides that it gets. Three things are stood in for:
+does not prove one number, no speed and no memory, nor that a kernel takes the strides that it gets, nor what depends on
+values, such as which slices come first. Three things are stood in for:
 
 - Streams and events. A copy that does not block arrives in the host's memory when its event is waited for, or with the
   next one that blocks; until then there is garbage, so that who reads too early is found out.
 - Attention. torch asks the card for the kernel; here a flash kernel is taken where an A100 would take it, else the
   memory-efficient one.
-- Backward passes. torch's engine asks the driver for the card's streams; here each node of the same graph is called from Python.
+- Backward passes. torch's engine asks the driver for the card's streams; here each node of the same graph is called from
+  Python. The optimiser takes its loop over the parameters, not the kernels for many at once.
 
 It needs a build of torch with CUDA: one without refuses even fake tensors there.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -52,14 +55,18 @@ class Gpu(FakeTensorMode):
     Attributes:
         brings: what each number is that comes back to the host.
         largest_tensor: bytes; more at once is more than its memory holds.
+        has_kernels: whether this torch was built for it; where not, its memory can be used all the same.
         kernels: names of the operations that ran on it.
+        copies: how many there were, by (where to, whether the host's memory is pinned, whether the host waits).
     """
 
     def __init__(self) -> None:
         super().__init__(allow_non_fake_inputs=True)
         self.brings: float = 1
         self.largest_tensor = 2**40
+        self.has_kernels = True
         self.kernels: set[str] = set()
+        self.copies: Counter[tuple[str, str, str]] = Counter()
         self.under_way: list[Tensor] = []
         self._in_fake_kernel = False
         self._pinned: list[ref[Tensor]] = []
@@ -76,7 +83,7 @@ class Gpu(FakeTensorMode):
         if func.overloadpacket in OF_ONE_DTYPE:
             _check_dtypes(func, args)
         if self._in_fake_kernel:
-            return super().__torch_dispatch__(func, types, args, kwargs)
+            return self.dispatch(func, types, args, kwargs)
         if func in PINNING or kwargs.pop("pin_memory", None):
             return self._in_pinned_memory(func, args, kwargs)
         if not any(map(_is_there, tree_leaves((args, kwargs)))):
@@ -89,16 +96,22 @@ class Gpu(FakeTensorMode):
             self.deliver()
             return args[0].new_full((), self.brings, device="cpu").item()
         if func is aten.copy_.default and not _is_there(args[0]):
-            return self._to_host(args[0], blocking=not (len(args) > 2 and args[2]))
+            blocking = not (len(args) > 2 and args[2])
+            self._note_copy("to the host", args[0], blocking)
+            return self._to_host(args[0], blocking)
+        if not self.has_kernels and func.overloadpacket not in (aten.empty, aten.empty_strided):
+            raise RuntimeError("CUDA error: no kernel image is available for execution on the device")
+        blocking = not kwargs.get("non_blocking", False)
+        if func is aten._to_copy.default and not _is_there(args[0]):
+            self._note_copy("to the GPU", args[0], blocking)
         self._in_fake_kernel = True
         try:
-            answer = super().__torch_dispatch__(func, types, args, kwargs)
+            answer = self.dispatch(func, types, args, kwargs)
         finally:
             self._in_fake_kernel = False
         for tensor in tree_leaves(answer):
             if isinstance(tensor, FakeTensor):
                 self._check_memory(tensor)
-        blocking = not kwargs.get("non_blocking", False)
         return tree_map_only(FakeTensor, lambda fake: fake if _is_there(fake) else self._fetched(fake, blocking), answer)
 
     def deliver(self) -> None:
@@ -113,6 +126,7 @@ class Gpu(FakeTensorMode):
         return sum({each.untyped_storage()._cdata: each.untyped_storage().nbytes() for each in living}.values())
 
     def _fetched(self, fake: FakeTensor, blocking: bool) -> Tensor:
+        self._note_copy("to the host", fake, blocking)
         return self._to_host(torch.empty_strided(fake.shape, fake.stride(), dtype=fake.dtype), blocking)
 
     def _to_host(self, tensor: Tensor, blocking: bool) -> Tensor:
@@ -121,6 +135,10 @@ class Gpu(FakeTensorMode):
             self.deliver()
             return tensor
         return tensor.fill_(GARBAGE.get(tensor.dtype, float("nan")))
+
+    def _note_copy(self, direction: str, tensor: Tensor, blocking: bool) -> None:
+        is_pinned = any(weak() is tensor for weak in self._pinned)
+        self.copies[direction, "pinned" if is_pinned else "pageable", "blocking" if blocking else "not blocking"] += 1
 
     def _in_pinned_memory(self, func: Any, args: Any, kwargs: Any) -> Any:
         if func is aten.is_pinned.default:
@@ -223,7 +241,7 @@ def fused_attention(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = 
         return torch.ops.aten.scaled_dot_product_attention(q, k, v, attn_mask, scale=scale)
     if torch.is_autocast_enabled("cuda"):
         q, k, v = (each.to(torch.get_autocast_dtype("cuda")) for each in (q, k, v))
-    assert q.dtype == k.dtype == v.dtype and (attn_mask is None or attn_mask.dtype == q.dtype)
+    assert {q.dtype, k.dtype, v.dtype} == {q.dtype if attn_mask is None else attn_mask.dtype}
     if not q.shape[:2] == k.shape[:2] == v.shape[:2]:
         return aten._scaled_dot_product_attention_math(q, k, v, attn_mask, scale=scale)[0]
     if attn_mask is None and q.dtype in (torch.float16, torch.bfloat16) and q.shape[-1] <= 256 and q.shape[-1] % 8 == 0:

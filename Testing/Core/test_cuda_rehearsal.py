@@ -6,19 +6,13 @@ import numpy as np
 import pytest
 import torch
 from cuda_networks import annotated_scan, checkpoint_info, dtypes_seen, unset_sam
-from cuda_rehearsal import NEEDS_CUDA_BUILD, Event, backward, rehearsal
+from cuda_rehearsal import NEEDS_CUDA_BUILD, Event, backward
 
 from SAMedCore.inference import Segmenter
 from SAMedCore.model.lora import LoraSettings, add_lora
 from SAMedCore.model.sam import build_sam
 
 pytestmark = NEEDS_CUDA_BUILD
-
-
-@pytest.fixture
-def gpu():
-    with rehearsal() as gpu:
-        yield gpu
 
 
 @pytest.fixture
