@@ -38,10 +38,18 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
         InputError: the precision is none of "auto" and `PRECISIONS`.
     """
     if precision == "auto":
-        return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+        return torch.bfloat16 if has_bf16(device) else torch.float32
     if precision not in PRECISIONS:
         raise InputError(f'unknown precision "{precision}": choose from auto, {", ".join(PRECISIONS)}.')
     return PRECISIONS[precision]
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether it is a GPU that multiplies bf16 in hardware, from NVIDIA's Ampere on.
+
+    `torch.cuda.is_bf16_supported` is true for older ones too, which emulate it, slower than float32; and asks the current one.
+    """
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def exact_products() -> AbstractContextManager[None]:
