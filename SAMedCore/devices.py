@@ -17,18 +17,23 @@ def choose_device(name: str) -> torch.device:
     """The torch device of that name; "auto" is the best there is.
 
     Raises:
-        InputError: there is no such device here.
+        InputError: there is no such device here, or this build of torch has no kernels for it.
     """
     if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        return next((torch.device(kind) for kind in here if here[kind] and _computes(kind)), torch.device("cpu"))
+    if not _computes(name):
+        raise InputError(f"--device {name}: not usable here: choose auto or cpu.")
+    return torch.device(name)
+
+
+def _computes(name: str) -> bool:
     try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"--device {name}: not usable here: choose auto or cpu.") from error
-    return device
+        # a kernel has to run: torch finds GPUs, and has room on them, that are too old or too new for its build
+        torch.ones(1, device=torch.device(name))
+    except (RuntimeError, AssertionError):
+        return False
+    return True
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
