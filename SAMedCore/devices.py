@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import torch
 
@@ -16,18 +17,23 @@ def choose_device(name: str) -> torch.device:
     """The torch device of that name; "auto" is the best there is.
 
     Raises:
-        InputError: there is no such device here.
+        InputError: there is no such device here, or this build of torch has no kernels for it.
     """
     if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        return next((torch.device(kind) for kind in here if here[kind] and _computes(kind)), torch.device("cpu"))
+    if not _computes(name):
+        raise InputError(f"--device {name}: not usable here: choose auto or cpu.")
+    return torch.device(name)
+
+
+def _computes(name: str) -> bool:
     try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"--device {name}: not usable here: choose auto or cpu.") from error
-    return device
+        # a kernel has to run: torch finds GPUs, and has room on them, that are too old or too new for its build
+        torch.ones(1, device=torch.device(name))
+    except (RuntimeError, AssertionError):
+        return False
+    return True
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
@@ -37,16 +43,32 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
         InputError: the precision is none of "auto" and `PRECISIONS`.
     """
     if precision == "auto":
-        return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+        return torch.bfloat16 if has_bf16(device) else torch.float32
     if precision not in PRECISIONS:
         raise InputError(f'unknown precision "{precision}": choose from auto, {", ".join(PRECISIONS)}.')
     return PRECISIONS[precision]
 
 
-@contextmanager
-def exact_products() -> Iterator[None]:
+def has_bf16(device: torch.device) -> bool:
+    """Whether it is a GPU that multiplies bf16 in hardware, from NVIDIA's Ampere on.
+
+    `torch.cuda.is_bf16_supported` is true for older ones too, which emulate it, slower than float32; and asks the current one.
+    """
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+
+
+def exact_products() -> AbstractContextManager[None]:
     """Inside the block a GPU multiplies float32 as it is, not rounded to TF32; afterwards as before."""
-    products, convolutions = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    try:
+        older = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    except RuntimeError:
+        # torch refuses to tell, and to multiply, where its older settings and its newer ones disagree: keep to those in use
+        return _exact_by_newer_settings()
+    return _exact_by_older_settings(*older)
+
+
+@contextmanager
+def _exact_by_older_settings(products: str, convolutions: bool) -> Iterator[None]:
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.allow_tf32 = False
     try:
@@ -54,6 +76,20 @@ def exact_products() -> Iterator[None]:
     finally:
         torch.set_float32_matmul_precision(products)
         torch.backends.cudnn.allow_tf32 = convolutions
+
+
+@contextmanager
+def _exact_by_newer_settings() -> Iterator[None]:
+    backends: Any = torch.backends
+    settings = (backends.cuda.matmul, backends.cudnn.conv, backends.mkldnn.matmul)
+    before = [each.fp32_precision for each in settings]
+    for each in settings:
+        each.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        for each, precision in zip(settings, before, strict=True):
+            each.fp32_precision = precision
 
 
 def found_devices() -> list[tuple[str, str]]:

@@ -154,17 +154,23 @@ class Segmenter:
             if cancelled is not None and cancelled():
                 raise Cancelled
             indices = list(chosen[start : start + size])
-            try:
-                with stopping(self.sam, cancelled):
-                    low_res_logits = self._forward(voxels[indices])
-            except torch.cuda.OutOfMemoryError as error:
-                if size == 1:
-                    raise SAMedError("The GPU has too little memory for one slice: choose --device cpu.") from error
-                size //= 2
+            with stopping(self.sam, cancelled):
+                low_res_logits = self._forward_if_it_fits(voxels[indices])
+            if low_res_logits is None:
+                size = len(indices) // 2
                 torch.cuda.empty_cache()
                 continue
             yield indices, low_res_logits
             start += len(indices)
+
+    def _forward_if_it_fits(self, slices: np.ndarray) -> torch.Tensor | None:
+        """`_forward`, or None where the GPU has too little memory for so many slices: what it held goes with the error."""
+        try:
+            return self._forward(slices)
+        except torch.cuda.OutOfMemoryError as error:
+            if len(slices) == 1:
+                raise SAMedError("The GPU has too little memory for one slice: choose --device cpu.") from error
+            return None
 
     @torch.inference_mode()
     def _forward(self, slices: np.ndarray) -> torch.Tensor:
@@ -225,7 +231,7 @@ class Segmenter:
     def _confidence(self, voxels: np.ndarray) -> float:
         """How far the model is from guessing: the mean probability of the foreground it sees, times its extent."""
         middle = np.linspace(0, len(voxels) - 1, AUTO_SLICES + 2).round().astype(int)[1:-1]
-        soft = torch.cat([self._forward(voxels[[index]]) for index in middle]).softmax(1)
+        soft = torch.cat([logits for _, logits in self.low_res_logits(voxels, middle.tolist())]).softmax(1)
         probability, winner = soft.max(1)
         return float((probability * (winner > 0)).mean())
 

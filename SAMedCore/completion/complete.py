@@ -12,6 +12,7 @@ from SAMedCore.completion.estimate import COPY, INTERPOLATION, METHODS, NETWORK,
 from SAMedCore.completion.interpolation import SliceShapes, nearest, reach, to_labels
 from SAMedCore.completion.network import NetworkCompletion
 from SAMedCore.completion.promptable import Promptable, load_promptable
+from SAMedCore.devices import exact_products
 from SAMedCore.errors import Cancelled, InputError
 from SAMedCore.stopping import stopping
 from SAMedCore.volume import LabelMap, Volume, placed_on, reorient, restore_orientation
@@ -116,7 +117,7 @@ def complete(
         estimates[COPY] = estimate({k: copies[k] for k, _ in left_out}, drawn.voxels)
         estimates[INTERPOLATION] = estimate({k: shaped[k] for k, _ in left_out}, drawn.voxels)
         promptable = model() if callable(model) else model or load_promptable(base, device)
-        with stopping(promptable.sam, cancelled):
+        with stopping(promptable.sam, cancelled), exact_products():
             network = NetworkCompletion(promptable, scan.voxels, shapes, steps, seed, report)
             estimates[NETWORK] = estimate(network.leave_out(folds), drawn.voxels)
             if choose(estimates) == NETWORK:

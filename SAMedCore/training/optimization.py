@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from SAMedCore.devices import PRECISIONS
+from SAMedCore.devices import PRECISIONS, has_bf16
 from SAMedCore.training.loss import segmentation_loss
 from SAMedCore.training.presets import Recipe
 
@@ -55,11 +55,13 @@ class Optimization:
 
 
 def precision_on(device: torch.device, recipe: Recipe) -> torch.dtype:
-    """What the recipe asks for on CUDA, and bf16 on a CPU that multiplies it in hardware; float32 elsewhere."""
+    """What the recipe asks for: fp16 on CUDA, bf16 where a GPU or CPU multiplies it in hardware; float32 elsewhere."""
     wanted = PRECISIONS[recipe.precision]
-    if device.type == "cuda" or (wanted == torch.bfloat16 and device.type == "cpu" and has_bf16_hardware()):
-        return wanted
-    return torch.float32
+    if wanted == torch.bfloat16:
+        is_faster = has_bf16(device) or (device.type == "cpu" and has_bf16_hardware())
+    else:
+        is_faster = device.type == "cuda"
+    return wanted if is_faster else torch.float32
 
 
 def has_bf16_hardware() -> bool:

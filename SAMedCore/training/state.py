@@ -55,7 +55,6 @@ def write_state(
         "optimizer": optimizer.state_dict(),
         "scaler": scaler.state_dict(),
         "cpu_rng": torch.get_rng_state(),
-        "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
     with replacing(path) as temporary, temporary.open("wb") as file:
         torch.save(contents, file)
@@ -97,9 +96,12 @@ def restore_model(contents: dict[str, Any], model: nn.Module, path: Path) -> Non
 
 
 def restore_optimizer(contents: dict[str, Any], optimizer: Optimizer, scaler: torch.amp.GradScaler) -> None:
-    """The optimiser's moments, the loss scale and the random generators, as they were at the epoch's end."""
+    """The optimiser's moments, the loss scale and the host's random generator, as they were at the epoch's end.
+
+    Nothing draws random numbers on a GPU, so that a run goes on where there are more, fewer or other ones. A run in another
+    precision left no loss scale: it begins anew.
+    """
     optimizer.load_state_dict(contents["optimizer"])
-    scaler.load_state_dict(contents["scaler"])
+    if contents["scaler"]:
+        scaler.load_state_dict(contents["scaler"])
     torch.set_rng_state(contents["cpu_rng"])
-    if torch.cuda.is_available() and contents["cuda_rng"]:
-        torch.cuda.set_rng_state_all(contents["cuda_rng"])

@@ -18,6 +18,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint as recompute
 
 from SAMedCore.checkpoint import replace_folder
+from SAMedCore.devices import exact_products
 from SAMedCore.errors import Cancelled, InputError, SAMedError
 from SAMedCore.stopping import stopping
 from SAMedCore.training.dataset import SliceDataset
@@ -70,7 +71,7 @@ def train(
     report, stop = progress or (lambda event: None), cancelled or (lambda: False)
     run = Run(model.to(device), recipe, folder, save, device, report, stop, state, resumed)
     try:
-        with stopping(model, cancelled), _recomputed_blocks(model, recipe.gradient_checkpointing):
+        with stopping(model, cancelled), exact_products(), _recomputed_blocks(model, recipe.gradient_checkpointing):
             for number in range(state.stage, len(recipe.stages)):
                 run_stage(run, number, dataset, validation)
     except (Cancelled, KeyboardInterrupt) as error:

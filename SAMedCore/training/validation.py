@@ -25,10 +25,10 @@ def validation_dice(forward: Callable[[Tensor], Tensor], items: TrainingItems, b
     overlap = total = wanted = torch.zeros(1, dtype=torch.int64)
     for inputs, low_res_labels in item_loader(items, batch_size, sampler, workers=0):
         logits = forward(inputs.to(device))
-        labels = low_res_labels.to(device)
-        predicted = logits.argmax(dim=1).masked_fill(labels == IGNORE, 0)
-        labels = labels.clamp(min=0)
         classes = logits.shape[1]
+        # counted on the host: the number of pixels that agree is a size, and a GPU waits for it
+        annotated = low_res_labels != IGNORE
+        predicted, labels = logits.argmax(dim=1).cpu()[annotated], low_res_labels[annotated]
         wanted = wanted + _count(labels, classes)
         total = total + _count(labels, classes) + _count(predicted, classes)
         overlap = overlap + _count(labels[labels == predicted], classes)
@@ -39,4 +39,4 @@ def validation_dice(forward: Callable[[Tensor], Tensor], items: TrainingItems, b
 
 
 def _count(classes: Tensor, class_count: int) -> Tensor:
-    return torch.bincount(classes.flatten().cpu(), minlength=class_count)
+    return torch.bincount(classes, minlength=class_count)

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of the command line and of the worker."""
+"""Fixtures of the tests of the command line and of the worker, and a GPU to rehearse on."""
 
 import signal
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from cli_files import ONE_BLOCK, SLICES, SMALL, SMALL_FEW_SHOT, Files, seeded_checkpoint
+from cuda_rehearsal import Gpu, rehearsal
 from worker_process import PATIENCE_S, WorkerProcess, written
 from worker_process import SMALL as SMALL_WORKER
 from written_series import write_series
@@ -35,6 +36,12 @@ def small_architecture() -> Iterator[None]:
         patch.setitem(sam_module.VIT_SIZES, "vit_b", ONE_BLOCK)
         patch.setitem(presets.PRESETS, "few-shot", SMALL_FEW_SHOT)
         yield
+
+
+@pytest.fixture
+def gpu() -> Iterator[Gpu]:
+    with rehearsal() as rehearsed:
+        yield rehearsed
 
 
 @pytest.fixture(scope="module")

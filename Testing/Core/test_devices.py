@@ -1,12 +1,17 @@
 """What torch finds here is named, and what it does not find is refused."""
 
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
 import torch
+from cuda_rehearsal import NEEDS_CUDA_BUILD, rehearsal
 
 from SAMedCore.devices import choose_device, choose_dtype, exact_products, found_devices
 from SAMedCore.errors import InputError
+from SAMedCore.training.optimization import precision_on
+from SAMedCore.training.presets import PRESETS
 
 
 def test_the_cpu_is_always_there_and_comes_last():
@@ -49,3 +54,45 @@ def test_tf32_is_off_inside_and_as_before_afterwards(monkeypatch):
         assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32) == ("high", True)
     finally:
         torch.set_float32_matmul_precision("highest")
+
+
+SET_BY_NEWER_NAMES = """
+import torch
+from SAMedCore.devices import exact_products
+backends = torch.backends
+settings = backends.cuda.matmul, backends.cudnn.conv
+for each in (backends.cuda.matmul, backends.cudnn.conv, backends.cudnn, backends):
+    for precision in ("tf32", "ieee", "tf32"):
+        each.fp32_precision = precision
+        before = [setting.fp32_precision == "tf32" for setting in settings]
+        with exact_products():
+            assert "tf32" not in [setting.fp32_precision for setting in settings], (each, precision)
+            assert torch.get_float32_matmul_precision() == "highest", (each, precision)
+        assert [setting.fp32_precision == "tf32" for setting in settings] == before, (each, precision)
+"""
+
+
+@pytest.mark.skipif(not hasattr(torch.backends, "fp32_precision"), reason="this torch has the older names alone")
+def test_tf32_is_off_inside_for_those_too_who_set_it_by_torchs_newer_names():
+    """In a process of its own: torch refuses to put back what was set by both."""
+    subprocess.run([sys.executable, "-c", SET_BY_NEWER_NAMES], check=True)
+
+
+@pytest.mark.parametrize(("capability", "used"), [((7, 5), torch.float32), ((8, 0), torch.bfloat16), ((12, 0), torch.bfloat16)])
+def test_a_gpu_that_only_emulates_bf16_computes_in_float32(monkeypatch, capability, used):
+    """`torch.cuda.is_bf16_supported` is true for all of them."""
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    gpu = torch.device("cuda:1")
+    assert choose_dtype("auto", gpu) == used
+    assert precision_on(gpu, PRESETS["few-shot"]) == used
+
+
+@NEEDS_CUDA_BUILD
+def test_a_gpu_that_this_torch_has_no_kernels_for_is_not_chosen():
+    with rehearsal() as gpu:
+        assert choose_device("auto") == torch.device("cuda")
+        gpu.has_kernels = False
+        assert choose_device("auto") == torch.device("cpu")
+        with pytest.raises(InputError, match="--device cuda:0"):
+            choose_device("cuda:0")
