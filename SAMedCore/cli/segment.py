@@ -20,7 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16", "fp16"])
     parser.add_argument("--batch-size", metavar="N", type=positive_int, help="slices at a time")
     parser.add_argument("--labels", metavar="a,b", type=names, help="keep these structures only")
-    parser.add_argument("--slices", metavar="FROM:TO", type=slice_range, help="segment these axial slices only")
+    parser.add_argument(
+        "--slices", metavar="FROM:TO", type=slice_range, help="segment these axial slices only, counted from the feet"
+    )
     parser.add_argument("--largest-component", action="store_true", help="keep each structure's largest component only")
     parser.add_argument(
         "--probabilities", metavar="FILE", type=Path, help="also write the class probabilities (.nrrd, .nii.gz)"

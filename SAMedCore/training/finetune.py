@@ -42,7 +42,7 @@ class TrainingData:
         pairs: the annotated scans.
         labels: names of the structures to learn; None for all that occur.
         validation: the fraction held out, whole scans where there are several, else slices.
-        slices: "all", "annotated", or for each scan slice numbers along k in the checkpoint's orientation.
+        slices: "all", "annotated", or for each scan the numbers of axial slices, counted from the feet.
         others: what becomes of slices that are not chosen; see `dataset.slice_dataset`.
         orientation: of the slices, see `Preprocessing`; a checkpoint to go on from keeps its own.
     """

@@ -124,7 +124,10 @@ REFUSED = {
     "damaged adapter": (lambda f, d: model(f, d, damaged_adapter(f, d)), "damaged: the adapter cannot be loaded"),
     "newer format": (lambda f, d: model(f, d, changed(f.checkpoint, d, format_version=2)), "newer SAMed (format 2)"),
     "unknown label": (lambda f, d: segment(f, d / "out.nii.gz", "--labels", "liver,heart"), 'unknown label "heart"'),
-    "slices outside": (lambda f, d: segment(f, d / "out.nii.gz", "--slices", "2:9"), "--slices 2:9"),
+    "slices outside": (
+        lambda f, d: segment(f, d / "out.nii.gz", "--slices", "2:9"),
+        "slices 2:9: the volume has the slices 0:4",
+    ),
     "no slices": (lambda f, d: segment(f, d / "out.nii.gz", "--slices", "3:3"), "--slices"),
     "no device": (lambda f, d: segment(f, d / "out.nii.gz", "--device", "cuda:99"), "--device cuda:99"),
     "no batch": (lambda f, d: segment(f, d / "out.nii.gz", "--batch-size", 0), "--batch-size"),
