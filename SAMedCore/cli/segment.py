@@ -32,9 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
+    from SAMedCore.checkpoint import check_checkpoint
     from SAMedCore.formats.write import check_labelmap_output, check_volume_output, write_volume
     from SAMedCore.pictures.saving import check_picture_output
-    from SAMedCore.volume import read_volume, write_labelmap
+    from SAMedCore.volume import axial_count, check_slices, read_volume, write_labelmap
     from SAMedCore.writing import check_different
 
     check_labelmap_output(options.out, source=options.ct)
@@ -43,7 +44,12 @@ def run(options: argparse.Namespace, console: Console) -> None:
     if options.overview is not None:
         check_picture_output(options.overview)
     check_different(options.ct, options.out, options.probabilities, options.overview)
+    info = check_checkpoint(options.model, options.base)
+    if options.labels is not None:
+        info.labels.subset(options.labels)
     volume = read_volume(options.ct)
+    if options.slices is not None:
+        check_slices(options.slices, axial_count(volume))
 
     from SAMedCore.inference import load_model
 

@@ -211,7 +211,7 @@ def _chosen(classes: np.ndarray, slices: str | Collection[int], volume_number: i
         return np.ones(len(classes), dtype=bool)
     if slices == "annotated":
         return np.asarray(classes.any(axis=(1, 2)))
-    numbers = from_the_feet(slices, len(classes), code)
+    numbers = from_the_feet([int(number) for number in slices], len(classes), code)
     if numbers and not (min(numbers) >= 0 and max(numbers) < len(classes)):
         raise InputError(f"--slices: scan {volume_number + 1} has the slices 0 to {len(classes) - 1}: name only these.")
     chosen = np.zeros(len(classes), dtype=bool)

@@ -9,10 +9,10 @@ from SAMedCore.checkpoint import check_output, find_folder, read_info
 from SAMedCore.devices import choose_device
 from SAMedCore.errors import Cancelled, InputError
 from SAMedCore.protocol import AnnotatedScan, Finetune, Metrics
-from SAMedCore.training.finetune import TrainingData, check_start, finetune
+from SAMedCore.training.finetune import TrainingData, finetune
 from SAMedCore.training.pairs import Pair
 from SAMedCore.training.presets import Recipe, adjusted, preset
-from SAMedCore.training.trainer import can_be_resumed, check_run
+from SAMedCore.training.start import can_be_resumed, check_run, check_start
 from SAMedCore.volume import same_grid
 from SAMedCore.worker.job import Job, Pace
 from SAMedCore.worker.voxels import labelmap_of, volume_of
