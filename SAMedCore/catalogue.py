@@ -149,6 +149,18 @@ def base_weights(base: BaseModel) -> Path:
     return base.path
 
 
+def check_base(name_or_file: str | Path) -> None:
+    """Call it before long work: raises InputError where there is no such weights file and no such base model fetched."""
+    if not Path(name_or_file).is_file():
+        base_weights(find_base(str(name_or_file)))
+
+
+def check_weights_file(path: Path) -> None:
+    """Raises InputError where there is no such file."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such weights file; give the path of a .safetensors or .pth file.")
+
+
 def fetch_base(
     base: BaseModel, progress: downloads.Progress | None = None, cancelled: Callable[[], bool] | None = None
 ) -> Path:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from SAMedCore import __version__, catalogue, downloads
-from SAMedCore.errors import InputError
+from SAMedCore.errors import BaseNeeded, InputError
 from SAMedCore.labels import LabelTable
 from SAMedCore.model_card import model_card
 from SAMedCore.preprocessing import Preprocessing
@@ -109,6 +109,20 @@ def read_info(folder: Path) -> CheckpointInfo:
     except (InputError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{file}: damaged ({error!r}): fetch or train the checkpoint again.") from error
     raise InputError(f"{folder}: written by a newer SAMed (format {row['format_version']}): update SAMed.")
+
+
+def check_checkpoint(checkpoint: str | Path, weights: Path | None = None) -> CheckpointInfo:
+    """Call it before long work, and before torch is loaded: what the checkpoint says of itself.
+
+    Args:
+        checkpoint, weights: as in `find_folder` and `find_weights`.
+
+    Raises:
+        InputError: it is missing or damaged, or its base model's weights are not here.
+    """
+    info = read_info(find_folder(checkpoint))
+    find_weights(info.base, weights)
+    return info
 
 
 def check_output(folder: Path) -> None:
@@ -215,6 +229,24 @@ def find_base_model(name_or_file: str | Path) -> tuple[Base, Path]:
     return Base(file.stem, architecture, sha256), file
 
 
+def find_weights(base: Base, weights: Path | None = None) -> Path:
+    """The base model's weights file: `weights`, or for a base of the catalogue the one in the cache folder.
+
+    Raises:
+        InputError: it is not there, or the catalogue has no such base.
+    """
+    if weights is not None:
+        catalogue.check_weights_file(weights)
+        return weights
+    for known in catalogue.BASE_MODELS:
+        if known.sha256 == base.sha256:
+            return catalogue.base_weights(known)
+    raise BaseNeeded(
+        f'the checkpoint was made on the base model "{base.name}" (SHA-256 {base.sha256[:12]}...), which is none of the '
+        f"catalogue's: name the weights file that it was made on."
+    )
+
+
 def read_base(base: Base, weights: Path | None = None) -> dict[str, Any]:
     """The base model's tensors, from `weights` or the cache folder.
 
@@ -223,13 +255,13 @@ def read_base(base: Base, weights: Path | None = None) -> dict[str, Any]:
     """
     from SAMedCore.model.weights import read_state
 
-    path = weights or catalogue.base_weights(catalogue.find_base(base.name))
+    path = find_weights(base, weights)
     state = read_state(path)
     found = downloads.sha256_of(path)
     if found != base.sha256:
-        raise InputError(
+        raise BaseNeeded(
             f"{path}: wrong base model (SHA-256 {found[:12]}...): {base.name} with {base.sha256[:12]}... is needed; "
-            f"name the right weights with --base."
+            f"name the right weights."
         )
     return state
 

@@ -4,23 +4,37 @@ Each carries a single sentence that names the file or option, says what is wrong
 where the cause is known and shown in one place by the command line and in one by the panel.
 """
 
+from typing import Literal
+
 
 class SAMedError(Exception):
-    """Something failed that the user can act on. Exit code 1."""
+    """Something failed that the user can act on. Exit code 1.
+
+    Attributes:
+        exit_code: of the command line.
+        kind: for programs, in the command line's JSON events and in the worker's messages.
+    """
 
     exit_code = 1
+    kind: Literal["failed", "input", "cancelled"] = "failed"
 
 
 class InputError(SAMedError):
     """A file, folder or option is not what it has to be. Exit code 2."""
 
     exit_code = 2
+    kind = "input"
+
+
+class BaseNeeded(InputError):
+    """The weights file of a checkpoint's base model has to be named; how that is done each client adds in its own words."""
 
 
 class Cancelled(SAMedError):
     """The user stopped the work; nothing half-written is left. Exit code 130."""
 
     exit_code = 130
+    kind = "cancelled"
 
     def __init__(self, message: str = "Cancelled.") -> None:
         super().__init__(message)

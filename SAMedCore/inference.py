@@ -13,11 +13,20 @@ import torch.nn.functional as F
 
 from SAMedCore.checkpoint import CheckpointInfo, find_folder, load_merged
 from SAMedCore.devices import choose_device, choose_dtype, exact_products
-from SAMedCore.errors import Cancelled, InputError, SAMedError
+from SAMedCore.errors import Cancelled, SAMedError
 from SAMedCore.labels import LabelTable
 from SAMedCore.model.sam import Sam
 from SAMedCore.stopping import stopping
-from SAMedCore.volume import Grid, LabelMap, Volume, part_of_slices, restore_orientation, turned_view
+from SAMedCore.volume import (
+    Grid,
+    LabelMap,
+    Volume,
+    check_slices,
+    from_the_feet,
+    part_of_slices,
+    restore_orientation,
+    turned_view,
+)
 
 IN_PLANE_ORIENTATIONS = ("LPS", "RPS", "LAS", "RAS", "PLS", "PRS", "ALS", "ARS")
 BATCH_ON_GPU = 16
@@ -92,7 +101,7 @@ class Segmenter:
         Args:
             volume: HU, any orientation.
             labels: names to keep; None for all.
-            slices: axial slices to segment, counted from the feet in the checkpoint's orientation; None for all.
+            slices: axial slices to segment, counted from the feet; None for all.
             batch_size: slices at a time; None for the device's own. Halved where a GPU runs out of memory.
             largest_component: keep each label's largest 26-connected component only.
             probabilities: also return the softmax over the classes.
@@ -102,14 +111,14 @@ class Segmenter:
             cancelled: asked between the network's layers; True raises Cancelled.
 
         Raises:
-            InputError: an unknown label, or slices outside the volume.
+            InputError: an unknown label, slices outside the volume, or numbers where the model's slices are not axial.
             Cancelled: `cancelled` said so.
         """
         kept = self.labels if labels is None else self.labels.subset(labels)
         with stopping(self.sam, cancelled):
             code = self.orientation_for(volume)
         oriented = turned_view(volume, code)
-        chosen = _check_slices(slices, oriented.voxels.shape[0])
+        chosen = _along_k(slices, oriented.voxels.shape[0], code)
         shape = oriented.voxels.shape
         class_values = np.array([0, *self.labels.values], dtype=self.label_dtype)
         class_values[[value not in (0, *kept.values) for value in class_values]] = 0
@@ -285,13 +294,13 @@ def _upscale(logits: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     return F.interpolate(logits, size, mode="bilinear", align_corners=False)
 
 
-def _check_slices(slices: Sequence[int] | None, count: int) -> Sequence[int]:
+def _along_k(slices: Sequence[int] | None, count: int, code: str) -> Sequence[int]:
+    """Slices from the feet as they are counted along k in the orientation `code`."""
     if slices is None:
         return range(count)
-    if len(slices) == 0 or min(slices) < 0 or max(slices) >= count:
-        given = f"{slices.start}:{slices.stop}" if isinstance(slices, range) else ", ".join(map(str, slices)) or "none"
-        raise InputError(f"--slices {given}: the volume has the slices 0:{count}.")
-    return slices
+    numbers = from_the_feet(slices, count, code)
+    check_slices(slices, count)
+    return numbers
 
 
 def _restore_channels(soft: np.ndarray, oriented: Volume, volume: Volume) -> np.ndarray:

@@ -143,7 +143,7 @@ class Finetune:
     Attributes:
         base: a base model's name or weights file, or None with `checkpoint`, the one to go on from.
         classes: names of the structures to learn; None for all that occur.
-        epochs, minutes: of each stage; None for the preset's own.
+        epochs, minutes: of each stage, its encoding included; None for the preset's own.
         validation: the fraction held out.
 
     What a killed run to the same `out` left is gone on with, if its scans and options were the same, else refused.

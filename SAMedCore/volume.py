@@ -9,7 +9,7 @@ and touches no voxel value, so that the same scan gives the same array however i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 from pathlib import Path
@@ -210,6 +210,13 @@ def from_the_feet(slices: Iterable[int], count: int, code: str) -> list[int]:
             f'the model works on slices in orientation "{code}", which are not axial: leave out the slice numbers.'
         )
     return [count - 1 - k for k in slices]
+
+
+def check_slices(slices: Sequence[int], count: int) -> None:
+    """Raises InputError where there is no slice among `slices`, or one that is not among the `count` slices of a volume."""
+    if len(slices) == 0 or min(slices) < 0 or max(slices) >= count:
+        given = f"{slices.start}:{slices.stop}" if isinstance(slices, range) else ", ".join(map(str, slices)) or "none"
+        raise InputError(f"slices {given}: the volume has the slices 0:{count}, counted from the feet; name only these.")
 
 
 def restore_orientation(image: AnyGrid, like: Grid) -> AnyGrid:

@@ -6,15 +6,17 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or bad input, 130 cancelled. An erro
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
+from SAMedCore import __version__
 from SAMedCore.allocator import keep_freed_memory
 from SAMedCore.cli import complete, demo, evaluate, finetune, models, segment
-from SAMedCore.cli.console import Console
-from SAMedCore.errors import Cancelled, InputError, SAMedError
+from SAMedCore.cli.console import Console, ReaderGone, add_debug, listened_to
+from SAMedCore.errors import BaseNeeded, Cancelled, InputError, SAMedError
 from SAMedCore.threads import wait_without_holding_cores
 
 COMMANDS = (segment, finetune, complete, evaluate, models, demo)
@@ -24,18 +26,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     keep_freed_memory()
     wait_without_holding_cores()
-    options = argparse.Namespace(debug=False)
+    try:
+        code = _run(sys.argv[1:] if arguments is None else arguments)
+        with listened_to():
+            sys.stdout.flush()
+    except ReaderGone:
+        return _leave_quietly()
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    # What the parser refuses is told as an event too where events were asked for.
+    options = argparse.Namespace(debug=False, json="--json" in arguments)
     try:
         _parser().parse_args(arguments, options)
         with Console(options.json) as console:
             options.run(options, console)
-    except SAMedError as error:
-        return _report(error, error.exit_code, options.debug)
-    except KeyboardInterrupt as error:
-        return _report(error, Cancelled.exit_code, options.debug, "Cancelled.")
-    except Exception as error:
-        sentence = f"samed failed unexpectedly ({type(error).__name__}: {error}); run again with --debug for the traceback."
-        return _report(error, SAMedError.exit_code, options.debug, sentence)
+    except SystemExit as leaving:  # argparse's way to end after --help and --version
+        return int(leaving.code or 0)
+    except ReaderGone:
+        raise
+    except (Exception, KeyboardInterrupt) as error:
+        if options.debug:
+            with listened_to():
+                traceback.print_exception(error)
+        sentence, kind, code = _said_of(error)
+        Console(options.json).error(sentence, kind)
+        return code
     return 0
 
 
@@ -46,19 +63,36 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="samed", description="SAMed: Segment Anything, LoRA-tuned for medical images. For research use only.")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    parser.add_argument("--version", action="version", version=f"samed {__version__}")
+    add_debug(parser)
+    parser.set_defaults(run=lambda options, console: parser.print_help())
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for command in COMMANDS:
         name = command.__name__.rsplit(".", 1)[1]
         summary = str(command.__doc__).splitlines()[0]
         subparser = commands.add_parser(name, help=summary, description=command.__doc__)
-        subparser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        add_debug(subparser)
         command.add_arguments(subparser)
         subparser.set_defaults(run=command.run)
     return parser
 
 
-def _report(error: BaseException, code: int, debug: bool, sentence: str | None = None) -> int:
-    if debug:
-        traceback.print_exception(error)
-    print(f"samed: {' '.join(str(sentence or error).split())}", file=sys.stderr)
-    return code
+def _said_of(error: BaseException) -> tuple[str, str, int]:
+    """The sentence for the user, its kind for programs, and the exit code."""
+    if isinstance(error, KeyboardInterrupt):
+        error = Cancelled()
+    if not isinstance(error, SAMedError):
+        sentence = f"samed failed unexpectedly ({type(error).__name__}: {error}); run again with --debug for the traceback."
+        return " ".join(sentence.split()), "internal", SAMedError.exit_code
+    sentence = " ".join(str(error).split())
+    if isinstance(error, BaseNeeded):
+        sentence = f"{sentence.removesuffix('.')} (--base FILE)."
+    return sentence, error.kind, error.exit_code
+
+
+def _leave_quietly() -> int:
+    """As Unix tools do where nobody reads them any more: the interpreter's own last flush must not complain either."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
+    return SAMedError.exit_code

@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
+    from SAMedCore.completion.complete import complete
     from SAMedCore.formats.write import check_labelmap_output, write_or_keep
     from SAMedCore.volume import read_labelmap, read_volume
     from SAMedCore.writing import check_different
@@ -38,9 +39,6 @@ def run(options: argparse.Namespace, console: Console) -> None:
     check_different(options.ct, options.labels, options.out)
     volume = read_volume(options.ct)
     labelmap = read_labelmap(options.labels)
-
-    from SAMedCore.completion.complete import complete
-
     completion = complete(
         volume,
         labelmap,

@@ -1,24 +1,43 @@
-"""What a running command shows: a progress bar for people, or one JSON object a line for programs."""
+"""What a running command shows: how far it is and its result, for people or as one JSON object a line for programs."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import math
+import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+
+class ReaderGone(Exception):
+    """Nobody reads the output any more (`samed ... | head -1`): the command ends without another word."""
+
+
+@contextmanager
+def listened_to() -> Iterator[None]:
+    """Raises ReaderGone where what is written inside the block reaches nobody. A library's own broken pipe stays what it is."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise ReaderGone from error
 
 
 class Console:
     """Progress and results of one command.
 
     Args:
-        as_json: events as JSON lines on stdout, and nothing else there; otherwise a bar on stderr and text on stdout.
+        as_json: events as JSON lines on stdout, and nothing else there; otherwise text on stdout, and on stderr a bar, or a
+            few lines where that is no terminal.
+
+    All methods raise ReaderGone where nobody reads the output any more.
     """
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
-        self._bar: Any = None
+        self._shown: _Bar | _Lines | None = None
 
     def __enter__(self) -> Console:
         return self
@@ -28,24 +47,51 @@ class Console:
 
     def progress(self, event: dict[str, Any]) -> None:
         """Show {"done": n, "total": n, ...}; what else the event says stands behind the bar."""
-        if self.as_json:
-            print(json.dumps({"event": "progress", **event}), flush=True)
-            return
-        from tqdm import tqdm
-
-        done, total = event.get("done", event.get("step", 0)), event.get("total", event.get("steps", 0))
-        name = str(event.get("phase", ""))
-        if self._bar is None or (self._bar.desc, self._bar.total) != (name, total):
-            self.close()
-            self._bar = tqdm(total=total, desc=name, file=sys.stderr, dynamic_ncols=True)
-        shown = {key: f"{event[key]:.3f}" for key in ("loss", "validation_dice") if event.get(key) is not None}
-        self._bar.set_postfix(shown, refresh=False)
-        self._bar.update(done - self._bar.n)
+        with listened_to():
+            if self.as_json:
+                print(json.dumps({"event": "progress", **event}), flush=True)
+                return
+            done, total = event.get("done", event.get("step", 0)), event.get("total", event.get("steps", 0))
+            facts = {key: f"{event[key]:.3f}" for key in ("loss", "validation_dice") if event.get(key) is not None}
+            if self._shown is None:
+                self._shown = _Bar() if sys.stderr.isatty() else _Lines()
+            self._shown.show(str(event.get("phase", "")), done, total, facts)
 
     def result(self, text: str, **facts: Any) -> None:
         """The outcome: `text` for people, `facts` for programs."""
         self.close()
-        print(json.dumps({"event": "result", **facts}) if self.as_json else text, flush=True)
+        with listened_to():
+            print(json.dumps({"event": "result", **facts}) if self.as_json else text, flush=True)
+
+    def error(self, sentence: str, kind: str) -> None:
+        """What went wrong: the sentence on stderr, and for programs an event with its kind, as `protocol.Error` has it."""
+        self.close()
+        with listened_to():
+            if self.as_json:
+                print(json.dumps({"event": "error", "kind": kind, "message": sentence}), flush=True)
+            print(f"samed: {sentence}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        if self._shown is not None:
+            with listened_to():
+                self._shown.close()
+            self._shown = None
+
+
+class _Bar:
+    """A bar for each phase, for a terminal."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def show(self, phase: str, done: int, total: int, facts: dict[str, str]) -> None:
+        from tqdm import tqdm
+
+        if self._bar is None or (self._bar.desc, self._bar.total) != (phase, total):
+            self.close()
+            self._bar = tqdm(total=total, desc=phase, file=sys.stderr, dynamic_ncols=True)
+        self._bar.set_postfix(facts, refresh=False)
+        self._bar.update(done - self._bar.n)
 
     def close(self) -> None:
         if self._bar is not None:
@@ -53,12 +99,36 @@ class Console:
             self._bar = None
 
 
+class _Lines:
+    """A line where a phase begins and at each further tenth of it, for a log."""
+
+    def __init__(self) -> None:
+        self._phase = ("", 0)
+        self._tenths = -1
+
+    def show(self, phase: str, done: int, total: int, facts: dict[str, str]) -> None:
+        tenths = 10 * done // max(total, 1)
+        if (phase, total) == self._phase and tenths <= self._tenths:
+            return
+        self._phase, self._tenths = (phase, total), tenths
+        said = [f"{done} of {total}", *(f"{name} {value}" for name, value in facts.items())]
+        print(f"{phase}: {', '.join(said)}" if phase else ", ".join(said), file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Nothing is left open."""
+
+
+def add_debug(parser: argparse.ArgumentParser) -> None:
+    # suppressed, or the parser of a command would put its own default over what stood before the command
+    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error")
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print events as JSON lines on stdout")
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda[:N]|mps", help="default: auto")
+    parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda[:N]|mps", type=_device, help="default: auto")
 
 
 def slice_range(text: str) -> range:
@@ -97,3 +167,10 @@ def positive_number(text: str) -> float:
 def names(text: str) -> list[str]:
     """ "a,b" as a list."""
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _device(text: str) -> str:
+    """A device's name; whether it is there, torch says later."""
+    if re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no device: write auto, cpu, cuda, cuda:N or mps")
+    return text

@@ -23,7 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--classes", metavar="a,b", type=names, help="learn these structures only")
     parser.add_argument("--epochs", metavar="N", type=positive_int, help="train each stage for so many epochs")
     parser.add_argument("--batch-size", metavar="N", type=positive_int, help="slices a step")
-    parser.add_argument("--minutes", metavar="M", type=positive_number, help="stop each stage after so many minutes")
+    parser.add_argument(
+        "--minutes",
+        metavar="M",
+        type=positive_number,
+        help="stop each stage after the epoch in which so many minutes have passed; at most half of them for encoding",
+    )
     parser.add_argument("--validation", metavar="F", type=float, default=0.2, help="fraction held out; default 0.2")
     parser.add_argument(
         "--slices",
@@ -46,28 +51,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
-    from SAMedCore.checkpoint import check_output, find_folder
+    from SAMedCore.checkpoint import check_checkpoint, check_output
     from SAMedCore.errors import InputError
     from SAMedCore.training.pairs import load_pairs
+    from SAMedCore.training.presets import adjusted, preset
+    from SAMedCore.training.start import check_run, check_start
+    from SAMedCore.volume import axes_of
 
     check_output(options.out)
     files = _files(options)
     slices: Literal["all", "annotated"] | range = options.slices or ("annotated" if options.preset == "few-shot" else "all")
     if options.keep_others and slices == "all":
         raise InputError("--keep-others: with all slices chosen there are no others; add --slices annotated or FROM:TO.")
-
-    from SAMedCore.devices import choose_device
-    from SAMedCore.training.finetune import TrainingData, check_start, finetune
-    from SAMedCore.training.presets import adjusted, preset
-    from SAMedCore.training.trainer import check_run
-
-    device = choose_device(options.device)
+    axes_of(options.orientation)
     recipe = adjusted(preset(options.preset), options.epochs, options.minutes, options.batch_size)
     check_run(options.out, options.resume)
     if options.checkpoint is None:
         check_start(options.base, recipe)
     else:
-        find_folder(options.checkpoint)
+        check_checkpoint(options.checkpoint, None if options.base is None else Path(options.base))
+
+    from SAMedCore.devices import choose_device
+    from SAMedCore.training.finetune import TrainingData, finetune
+
+    device = choose_device(options.device)
     pairs = load_pairs(files, progress=console.progress)
     history = finetune(
         TrainingData(

@@ -9,7 +9,7 @@ import argparse
 import json
 from pathlib import Path
 
-from SAMedCore.cli.console import Console, add_json, positive_int
+from SAMedCore.cli.console import Console, add_debug, add_json, positive_int
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument("file", metavar="FILE.pth", type=Path)
     export.add_argument("--base", metavar="FILE", type=Path, help="the base model's weights, if not in the cache folder")
     for action, run_action in ((listing, _list), (fetch, _fetch), (info, _info), (importing, _import), (export, _export)):
+        add_debug(action)
         add_json(action)
         action.set_defaults(action=run_action)
     parser.set_defaults(action=_list, json=False)
@@ -74,20 +75,30 @@ def _info(options: argparse.Namespace, console: Console) -> None:
 
 
 def _import(options: argparse.Namespace, console: Console) -> None:
+    from SAMedCore.catalogue import check_weights_file
     from SAMedCore.checkpoint import check_output, find_base_model
-    from SAMedCore.original import import_original
+    from SAMedCore.volume import axes_of
 
     check_output(options.out)
+    check_weights_file(options.file)
+    if options.orientation != "auto":
+        axes_of(options.orientation)
     base, weights = find_base_model(options.base)
+
+    from SAMedCore.original import import_original
+
     import_original(options.file, base, weights, options.out, options.orientation, options.input_size)
     console.result(f"Checkpoint: {options.out}", checkpoint=str(options.out))
 
 
 def _export(options: argparse.Namespace, console: Console) -> None:
-    from SAMedCore.checkpoint import find_folder
-    from SAMedCore.original import export_original
+    from SAMedCore.checkpoint import check_checkpoint, find_folder
     from SAMedCore.writing import check_writable
 
     check_writable(options.file)
+    check_checkpoint(options.checkpoint, options.base)
+
+    from SAMedCore.original import export_original
+
     export_original(find_folder(options.checkpoint), options.file, options.base)
     console.result(f"Exported: {options.file}", file=str(options.file))

@@ -20,7 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16", "fp16"])
     parser.add_argument("--batch-size", metavar="N", type=positive_int, help="slices at a time")
     parser.add_argument("--labels", metavar="a,b", type=names, help="keep these structures only")
-    parser.add_argument("--slices", metavar="FROM:TO", type=slice_range, help="segment these axial slices only")
+    parser.add_argument(
+        "--slices", metavar="FROM:TO", type=slice_range, help="segment these axial slices only, counted from the feet"
+    )
     parser.add_argument("--largest-component", action="store_true", help="keep each structure's largest component only")
     parser.add_argument(
         "--probabilities", metavar="FILE", type=Path, help="also write the class probabilities (.nrrd, .nii.gz)"
@@ -30,9 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
+    from SAMedCore.checkpoint import check_checkpoint
     from SAMedCore.formats.write import check_labelmap_output, check_volume_output, write_or_keep, write_volume
     from SAMedCore.pictures.saving import check_picture_output
-    from SAMedCore.volume import read_volume
+    from SAMedCore.volume import axial_count, check_slices, read_volume
     from SAMedCore.writing import check_different
 
     check_labelmap_output(options.out, source=options.ct)
@@ -41,7 +44,12 @@ def run(options: argparse.Namespace, console: Console) -> None:
     if options.overview is not None:
         check_picture_output(options.overview)
     check_different(options.ct, options.out, options.probabilities, options.overview)
+    info = check_checkpoint(options.model, options.base)
+    if options.labels is not None:
+        info.labels.subset(options.labels)
     volume = read_volume(options.ct)
+    if options.slices is not None:
+        check_slices(options.slices, axial_count(volume))
 
     from SAMedCore.inference import load_model
 

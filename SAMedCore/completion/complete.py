@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from SAMedCore.catalogue import check_base
 from SAMedCore.completion.estimate import COPY, INTERPOLATION, METHODS, NETWORK, Estimate, choose, estimate, make_folds
 from SAMedCore.completion.interpolation import SliceShapes, nearest, reach, to_labels
-from SAMedCore.completion.network import NetworkCompletion
-from SAMedCore.completion.promptable import Promptable, load_promptable
-from SAMedCore.devices import exact_products
 from SAMedCore.errors import Cancelled, InputError
-from SAMedCore.stopping import stopping
 from SAMedCore.volume import LabelMap, Volume, placed_on, reorient, restore_orientation
+
+if TYPE_CHECKING:
+    from SAMedCore.completion.promptable import Promptable
 
 ORIENTATION = "LPS"
 DEFAULT_STEPS = 400
@@ -99,11 +100,13 @@ def complete(
     missing = tuple(k for k in reach(annotated, drawn.voxels.shape[0]) if k not in annotated)
     if not missing:
         raise InputError("every slice is annotated already: there is nothing to complete.")
+    folds = make_folds(annotated)
+    if folds and model is None:
+        check_base(base)
 
     i_mm, j_mm, _ = scan.spacing_mm
     shapes = SliceShapes(drawn.voxels, annotated, (j_mm, i_mm))
     report = _reporter(progress, cancelled)
-    folds = make_folds(annotated)
     left_out = [(k, fold.shown) for fold in folds for k in fold.left_out]
     wanted = [*((k, annotated) for k in missing), *left_out]
     copies, shaped = {}, {}
@@ -116,6 +119,12 @@ def complete(
     if folds:
         estimates[COPY] = estimate({k: copies[k] for k, _ in left_out}, drawn.voxels)
         estimates[INTERPOLATION] = estimate({k: shaped[k] for k, _ in left_out}, drawn.voxels)
+        # no earlier: torch takes seconds to load, and two annotated slices need none of it
+        from SAMedCore.completion.network import NetworkCompletion
+        from SAMedCore.completion.promptable import load_promptable
+        from SAMedCore.devices import exact_products
+        from SAMedCore.stopping import stopping
+
         promptable = model() if callable(model) else model or load_promptable(base, device)
         with stopping(promptable.sam, cancelled), exact_products():
             network = NetworkCompletion(promptable, scan.voxels, shapes, steps, seed, report)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from SAMedCore.catalogue import check_weights_file
 from SAMedCore.errors import InputError
 from SAMedCore.model.encoders.tiny_vit import from_lite_medsam
 from SAMedCore.model.encoders.vit import interpolate_positions
@@ -24,8 +25,7 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
     Raises:
         InputError: the file is missing or holds anything but tensors.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such weights file; give the path of a .safetensors or .pth file.")
+    check_weights_file(path)
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file

@@ -21,7 +21,7 @@ from SAMedCore.preprocessing import Preprocessing, resize_labels
 from SAMedCore.training.augmentation import AUGMENTATIONS
 from SAMedCore.training.loss import IGNORE
 from SAMedCore.training.pairs import Pair, classes_of
-from SAMedCore.volume import reorient, turned_view
+from SAMedCore.volume import from_the_feet, reorient, turned_view
 
 NOT_ANNOTATED = 255
 """The uint8 that stands for `IGNORE` in stored labels."""
@@ -100,21 +100,22 @@ def slice_dataset(
 
     Args:
         labels: the structures to learn; class c is the c-th of them, all else is background.
-        slices: "all", "annotated" (those with any label), or for each scan the numbers of its slices, counted along k
-            in the preprocessing's orientation.
+        slices: "all", "annotated" (those with any label), or for each scan the numbers of its axial slices, counted from
+            the feet.
         others: what becomes of the slices that are not chosen; "not annotated" keeps them without any loss.
         cancelled: asked before each scan.
 
     Raises:
         Cancelled: `cancelled` said so.
-        InputError: no slice remains, or a slice number is not in its scan.
+        InputError: no slice remains, a slice number is not in its scan, or the preprocessing's slices are not axial and
+            have no number.
     """
     images, classes, volume_numbers = [], [], []
     for number, pair in enumerate(pairs):
         if cancelled is not None and cancelled():
             raise Cancelled
         scan_classes = preprocessing.pad(classes_of(reorient(pair.labelmap, preprocessing.orientation), labels))
-        chosen = _chosen(scan_classes, slices if isinstance(slices, str) else slices[number], number)
+        chosen = _chosen(scan_classes, slices if isinstance(slices, str) else slices[number], number, preprocessing.orientation)
         if others == "not annotated":
             scan_classes[~chosen] = NOT_ANNOTATED
             chosen = np.ones_like(chosen)
@@ -204,14 +205,14 @@ def worker_count(item_count: int, batch_size: int) -> int:
     return min(8, max(0, (os.cpu_count() or 1) - 1))
 
 
-def _chosen(classes: np.ndarray, slices: str | Collection[int], volume_number: int) -> np.ndarray:
-    """(k,) bool."""
+def _chosen(classes: np.ndarray, slices: str | Collection[int], volume_number: int, code: str) -> np.ndarray:
+    """(k,) bool, k being that of the orientation `code`."""
     if slices == "all":
         return np.ones(len(classes), dtype=bool)
     if slices == "annotated":
         return np.asarray(classes.any(axis=(1, 2)))
-    numbers = np.array(sorted(int(number) for number in slices), dtype=int)
-    if len(numbers) and not (numbers[0] >= 0 and numbers[-1] < len(classes)):
+    numbers = from_the_feet([int(number) for number in slices], len(classes), code)
+    if numbers and not (min(numbers) >= 0 and max(numbers) < len(classes)):
         raise InputError(f"--slices: scan {volume_number + 1} has the slices 0 to {len(classes) - 1}: name only these.")
     chosen = np.zeros(len(classes), dtype=bool)
     chosen[numbers] = True

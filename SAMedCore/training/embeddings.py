@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +43,7 @@ def encode_slices(
     versions: int,
     device: torch.device,
     *,
+    seconds: float | None = None,
     progress: Callable[[dict[str, Any]], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> EmbeddingDataset:
@@ -49,21 +51,29 @@ def encode_slices(
 
     Args:
         encode: images (B, S, S) to image_embedding (B, 256, E, E), both on the device.
+        seconds: no version is begun that would not be done within this time, so that there are fewer than `versions`; the
+            first one is encoded whatever it takes. None for any time.
 
     Raises:
         Cancelled: `cancelled` said so.
     """
-    keys = [(version, index) for version in range(versions) for index in range(len(dataset))]
+    count, began_s = len(dataset), time.monotonic()
+    keys = [(version, index) for version in range(versions) for index in range(count)]
     embeddings, labels = [], []
     # On a CPU larger batches are slower: one slice's activations still fit its cache.
     batch_size = 8 if device.type == "cuda" else 1
     for start in range(0, len(keys), batch_size):
         if cancelled and cancelled():
             raise Cancelled
+        if seconds is not None and start >= count:
+            end_of_version = count * (start // count + 1)
+            if (time.monotonic() - began_s) * end_of_version / start > seconds:
+                break
         images, low_res_labels = zip(*(dataset[key] for key in keys[start : start + batch_size]), strict=True)
         embeddings.append(encode(torch.stack(images).to(device)).half().cpu())
         labels.append(torch.stack(low_res_labels).to(torch.int16))
         if progress:
             progress({"phase": "encoding", "done": min(start + batch_size, len(keys)), "total": len(keys)})
-    shape = (versions, len(dataset))
-    return EmbeddingDataset(torch.cat(embeddings).unflatten(0, shape), torch.cat(labels).unflatten(0, shape))
+    whole = sum(map(len, embeddings)) // count
+    kept = (torch.cat(each)[: whole * count].unflatten(0, (whole, count)) for each in (embeddings, labels))
+    return EmbeddingDataset(*kept)

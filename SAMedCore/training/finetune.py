@@ -14,9 +14,7 @@ from peft import PeftModel
 from torch import nn
 
 from SAMedCore.checkpoint import (
-    Base,
     CheckpointInfo,
-    find_base_model,
     find_folder,
     load_peft,
     read_base,
@@ -31,7 +29,8 @@ from SAMedCore.preprocessing import LITE_MEDSAM_INPUT, Preprocessing
 from SAMedCore.training.dataset import SliceDataset, slice_dataset, split
 from SAMedCore.training.pairs import Pair, training_labels
 from SAMedCore.training.presets import Recipe
-from SAMedCore.training.trainer import run_folder, train
+from SAMedCore.training.start import check_start, run_folder
+from SAMedCore.training.trainer import train
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class TrainingData:
         pairs: the annotated scans.
         labels: names of the structures to learn; None for all that occur.
         validation: the fraction held out, whole scans where there are several, else slices.
-        slices: "all", "annotated", or for each scan slice numbers along k in the checkpoint's orientation.
+        slices: "all", "annotated", or for each scan the numbers of axial slices, counted from the feet.
         others: what becomes of slices that are not chosen; see `dataset.slice_dataset`.
         orientation: of the slices, see `Preprocessing`; a checkpoint to go on from keeps its own.
     """
@@ -121,20 +120,6 @@ def finetune(
         cancelled=cancelled,
         resume=resume,
     )
-
-
-def check_start(base: str | Path | None, recipe: Recipe) -> tuple[Base, Path]:
-    """Call it before long work, such as reading the scans: the base model to start from, and its weights file.
-
-    Raises:
-        InputError: there is none, it is unknown or not fetched, or the recipe is not for it.
-    """
-    if base is None:
-        raise InputError("there is nothing to start from: give --base BASE or --from CHECKPOINT.")
-    described, weights = find_base_model(base)
-    if described.architecture == "lite" and recipe.sizes is not None and recipe.sizes[-1] != DEFAULT_INPUT_SIZE["lite"]:
-        raise InputError(f'the preset "{recipe.name}" is for vit bases, "lite" takes 256 pixels: use --preset few-shot.')
-    return described, weights
 
 
 def _new_model(base: str | Path | None, data: TrainingData, recipe: Recipe) -> tuple[PeftModel, CheckpointInfo]:

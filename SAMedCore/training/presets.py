@@ -21,7 +21,9 @@ class Stage:
         epochs: epochs really run, at most `planned_epochs`.
         versions: how often each slice occurs in an epoch, each time augmented anew; for "decoder" these versions are
             encoded once and used in every epoch, fewer of them where there are many slices.
-        minutes: the stage ends after the epoch in which so much time has passed; None sets no limit.
+        minutes: the stage ends after the epoch in which so much time has passed since its beginning; None sets no limit. At
+            most half of it goes into encoding, in fewer versions if need be. Even where the time is over before, every slice
+            is encoded once and one epoch is trained.
         only_on_gpu: left out where there is no GPU.
     """
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from SAMedCore.errors import Cancelled, SAMedError
+from SAMedCore.training.clock import StageClock
 from SAMedCore.training.dataset import EpochSampler, SliceDataset, TrainingItems, item_loader, worker_count
 from SAMedCore.training.embeddings import encode_slices
 from SAMedCore.training.optimization import Optimization, in_precision
@@ -73,24 +74,27 @@ def run_stage(run: Run, number: int, dataset: SliceDataset, validation: SliceDat
     if stage.only_on_gpu and run.device.type != "cuda":
         return
     if number != state.stage:
-        state.stage, state.epoch, state.step, state.minutes = number, 0, 0, 0.0
+        state.stage, state.epoch, state.step, state.minutes, state.versions = number, 0, 0, 0.0, 0
     if _is_over(stage, state):
         return
-    work = _work(run, stage, dataset, validation)
+    clock = StageClock(stage.minutes, state.minutes)
+    work = _work(run, stage, dataset, validation, clock)
     optimization = Optimization.of(run.model, run.recipe, run.device)
     if run.resumed is not None and state.epoch > 0:
         restore_optimizer(run.resumed, optimization.optimizer, optimization.scaler)
     run.resumed = None
-    sampler = EpochSampler(len(dataset), run.recipe.seed, stage.versions)
+    sampler = EpochSampler(len(dataset), run.recipe.seed, state.versions)
     workers = worker_count(len(sampler), stage.batch_size) if work.items is dataset else 0
     batches = item_loader(work.items, stage.batch_size, sampler, workers)
-    while not _is_over(stage, state):
+    clock.begin_training(state.step)
+    while state.epoch == 0 or not _is_over(stage, state):
         sampler.epoch = state.epoch
-        _train_epoch(run, stage, work, batches, optimization)
+        _train_epoch(run, stage, work, batches, optimization, clock)
         _validate(run, work, stage.batch_size)
+        state.minutes = clock.minutes
         _keep(run, optimization)
         ended = state.history[-1]
-        run.progress(_progress(stage, state, len(batches), ended["loss"], ended["learning_rate"], epoch_done=True))
+        run.progress(_progress(stage, state, clock, len(batches), ended["loss"], ended["learning_rate"], epoch_done=True))
 
 
 def _within_memory(stage: Stage, slice_count: int) -> Stage:
@@ -99,7 +103,12 @@ def _within_memory(stage: Stage, slice_count: int) -> Stage:
     return replace(stage, versions=max(1, min(stage.versions, MOST_EMBEDDINGS // slice_count)))
 
 
-def _work(run: Run, stage: Stage, dataset: SliceDataset, validation: SliceDataset | None) -> Work:
+def _work(run: Run, stage: Stage, dataset: SliceDataset, validation: SliceDataset | None, clock: StageClock) -> Work:
+    """What the stage trains; `run.state` is told in how many versions."""
+    state = run.state
+    # a resumed run learns from the versions that it had, whatever time is left
+    is_resumed = state.epoch > 0
+    state.versions = state.versions or stage.versions
     if stage.trains == "all":
         return Work(run.model, dataset, validation)
     run.model.eval()
@@ -110,13 +119,20 @@ def _work(run: Run, stage: Stage, dataset: SliceDataset, validation: SliceDatase
 
     encoded = partial(encode_slices, encode, device=run.device, progress=run.progress, cancelled=run.cancelled)
     held_out = None if validation is None else encoded(validation, 1)
-    return Work(run.model.decode, encoded(dataset, stage.versions), held_out)  # type: ignore[arg-type]
+    items = encoded(dataset, state.versions, seconds=None if is_resumed else clock.encoding_s_left())
+    state.versions = len(items.embeddings)
+    return Work(run.model.decode, items, held_out)  # type: ignore[arg-type]
 
 
 def _train_epoch(
-    run: Run, stage: Stage, work: Work, batches: Iterable[tuple[Tensor, Tensor]], optimization: Optimization
+    run: Run,
+    stage: Stage,
+    work: Work,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    optimization: Optimization,
+    clock: StageClock,
 ) -> None:
-    state, before, began = run.state, run.state.minutes, time.monotonic()
+    state = run.state
     batch_count = len(batches)  # type: ignore[arg-type]
     losses = []
     _training_mode(run.model)
@@ -128,8 +144,7 @@ def _train_epoch(
         if not math.isfinite(losses[-1]):
             raise SAMedError(f"the loss became {losses[-1]} at step {state.step}: choose a lower rate or full precision.")
         state.step += 1
-        state.minutes = before + (time.monotonic() - began) / 60
-        run.progress(_progress(stage, state, batch_count, losses[-1], rate))
+        run.progress(_progress(stage, state, clock, batch_count, losses[-1], rate))
     state.epoch += 1
     row = {"stage": stage.trains, "epoch": len(state.history) + 1, "step": state.step, "learning_rate": rate}
     state.history.append({**row, "loss": sum(losses) / len(losses), "validation_dice": None})
@@ -172,12 +187,9 @@ def _is_over(stage: Stage, state: TrainingState) -> bool:
 
 
 def _progress(
-    stage: Stage, state: TrainingState, batch_count: int, loss: float, rate: float, epoch_done: bool = False
+    stage: Stage, state: TrainingState, clock: StageClock, batch_count: int, loss: float, rate: float, epoch_done: bool = False
 ) -> dict[str, Any]:
     steps = stage.epochs * batch_count
-    remaining_minutes = state.minutes / state.step * (steps - state.step)
-    if stage.minutes is not None:
-        remaining_minutes = min(remaining_minutes, max(0.0, stage.minutes - state.minutes))
     return {
         "phase": "training",
         "stage": stage.trains,
@@ -189,5 +201,5 @@ def _progress(
         "loss": loss,
         "learning_rate": rate,
         "validation_dice": state.history[-1]["validation_dice"] if state.history else None,
-        "eta_s": 60 * remaining_minutes,
+        "eta_s": clock.training_s_left(state.step, steps),
     }

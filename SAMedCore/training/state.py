@@ -24,7 +24,8 @@ class TrainingState:
 
     Attributes:
         stage, epoch, step: the stage under way and the epochs and steps of it that are done.
-        minutes: training time of the stage so far.
+        minutes: that the stage has taken so far.
+        versions: in which the stage's slices are learnt from, 0 before that is known; see `Stage`.
         history: a row an epoch: stage, epoch (counted through all stages), step of the stage, loss, learning_rate,
             validation_dice (None without validation).
         best_dice: the highest validation Dice so far.
@@ -34,6 +35,7 @@ class TrainingState:
     epoch: int = 0
     step: int = 0
     minutes: float = 0.0
+    versions: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     best_dice: float | None = None
 

@@ -25,6 +25,7 @@ from SAMedCore.training.dataset import SliceDataset
 from SAMedCore.training.presets import Recipe
 from SAMedCore.training.record import draw_curve
 from SAMedCore.training.stages import Run, SaveCheckpoint, run_stage
+from SAMedCore.training.start import check_run, run_folder
 from SAMedCore.training.state import TrainingState, read_state, restore_model
 
 
@@ -88,26 +89,6 @@ def train(
         draw_curve(run.folder, state.history)
     _publish(run, out)
     return state.history
-
-
-def check_run(out: Path, resume: bool) -> None:
-    """Call it before long work: raises InputError where a run to `out` could not be started, or resumed."""
-    folder = run_folder(out)
-    if resume and not folder.exists():
-        raise InputError(f"{folder} is not there, so nothing can be resumed: start without --resume.")
-    for path in (out, folder / "state.pt"):
-        if path.exists() and not resume:
-            raise InputError(f"{path} is there already: choose another --out, remove it, or go on with --resume.")
-
-
-def can_be_resumed(out: Path) -> bool:
-    """Whether a run to `out` was killed after an epoch."""
-    return not out.exists() and (run_folder(out) / "state.pt").exists()
-
-
-def run_folder(out: Path) -> Path:
-    """Where a run to `out` keeps what it needs."""
-    return out.with_name(out.name + ".training")
 
 
 def _open(out: Path, recipe: Recipe, resume: bool) -> dict[str, Any] | None:

@@ -9,11 +9,11 @@ from SAMedCore.checkpoint import check_output, find_folder, read_info
 from SAMedCore.devices import choose_device
 from SAMedCore.errors import Cancelled, InputError
 from SAMedCore.protocol import AnnotatedScan, Finetune, Metrics
-from SAMedCore.training.finetune import TrainingData, check_start, finetune
+from SAMedCore.training.finetune import TrainingData, finetune
 from SAMedCore.training.pairs import Pair
 from SAMedCore.training.presets import Recipe, adjusted, preset
-from SAMedCore.training.trainer import can_be_resumed, check_run
-from SAMedCore.volume import axial_count, from_the_feet, same_grid
+from SAMedCore.training.start import can_be_resumed, check_run, check_start
+from SAMedCore.volume import same_grid
 from SAMedCore.worker.job import Job, Pace
 from SAMedCore.worker.voxels import labelmap_of, volume_of
 
@@ -37,17 +37,13 @@ def finetuned(request: Finetune, job: Job) -> dict[str, Any]:
     resume = can_be_resumed(out)
     check_output(out)
     check_run(out, resume)
-    orientation = _orientation(request, recipe)
+    _check_start(request, recipe)
     device = choose_device(request.device)
     job.progress("loading", 0, 1)
     if not request.scans:
         raise InputError("there is no scan to learn from: add one with its segmentation.")
     pairs = [_pair(number, scan) for number, scan in enumerate(request.scans, start=1)]
-    slices = [
-        from_the_feet(scan.slices, axial_count(pair.volume), orientation)
-        for scan, pair in zip(request.scans, pairs, strict=True)
-    ]
-    data = TrainingData(pairs, request.classes, request.validation, slices, orientation=orientation)
+    data = TrainingData(pairs, request.classes, request.validation, [scan.slices for scan in request.scans])
     told, was_cancelled = _Metrics(job), False
     try:
         finetune(
@@ -77,11 +73,11 @@ def _recipe(request: Finetune) -> Recipe:
     return adjusted(preset(request.preset), request.epochs, request.minutes)
 
 
-def _orientation(request: Finetune, recipe: Recipe) -> str:
+def _check_start(request: Finetune, recipe: Recipe) -> None:
     if request.checkpoint is not None:
-        return read_info(find_folder(request.checkpoint)).preprocessing.orientation
-    check_start(request.base, recipe)
-    return TrainingData.orientation
+        read_info(find_folder(request.checkpoint))
+    else:
+        check_start(request.base, recipe)
 
 
 def _base(request: Finetune) -> str | None:

@@ -13,7 +13,6 @@ from SAMedCore.completion.complete import complete
 from SAMedCore.original import describe_original, import_original
 from SAMedCore.protocol import Complete, Describe, Fetch, Finetune, Import, RankSlices, Segment
 from SAMedCore.ranking import rank_slices
-from SAMedCore.volume import axial_count, from_the_feet
 from SAMedCore.worker.finetuning import finetuned
 from SAMedCore.worker.job import Job
 from SAMedCore.worker.models import Models
@@ -55,14 +54,11 @@ def _fetch(request: Fetch, job: Job, models: Models) -> dict[str, Any]:
 def _segment(request: Segment, job: Job, models: Models) -> dict[str, Any]:
     volume = volume_of(request.volume)
     model = models.segmenter(job, request.model, request.base, request.device, request.precision)
-    slices = request.slices
-    if slices is not None:
-        slices = tuple(from_the_feet(slices, axial_count(volume), model.info.preprocessing.orientation))
     output = OutputMap(job, volume.voxels.shape, model.label_dtype)
     labelmap = model.segment(
         volume,
         labels=request.labels,
-        slices=slices,
+        slices=request.slices,
         out=output.voxels,
         finished=output.finished,
         progress=lambda event: job.progress("segmenting", event["done"], event["total"]),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from SAMedCore import __version__
 from SAMedCore.allocator import keep_freed_memory
-from SAMedCore.errors import Cancelled, InputError, SAMedError
+from SAMedCore.errors import Cancelled, SAMedError
 from SAMedCore.protocol import (
     Cancel,
     Device,
@@ -241,8 +241,7 @@ def _answer(job: Job, models: Models) -> Event:
 
 def _error(error: Exception) -> Error:
     if isinstance(error, SAMedError):
-        kind = "input" if isinstance(error, InputError) else "cancelled" if isinstance(error, Cancelled) else "failed"
-        return Error(" ".join(str(error).split()), kind)  # type: ignore[arg-type]
+        return Error(" ".join(str(error).split()), error.kind)
     if _is_out_of_memory(error):
         return Error("The memory ran out: close other programs, or choose another device or a smaller model.", "failed")
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:

@@ -38,11 +38,12 @@ class Files:
     checkpoint: Path
 
 
-def seeded_checkpoint(folder: Path, sam, base: Base) -> None:
+def seeded_checkpoint(folder: Path, sam, base: Base, orientation: str = "LPS") -> None:
     """A checkpoint whose mask tokens are random, so that all of its classes occur."""
     torch.nn.init.normal_(sam.mask_decoder.mask_tokens.weight, generator=torch.Generator().manual_seed(0))
     sizes = SMALL.sizes if base.architecture == "vit_b" else (256,)
-    write_checkpoint(folder, add_lora(sam, LoraSettings()), CheckpointInfo(base, LABELS, Preprocessing(sizes=sizes)))
+    preprocessing = Preprocessing(sizes=sizes, orientation=orientation)
+    write_checkpoint(folder, add_lora(sam, LoraSettings()), CheckpointInfo(base, LABELS, preprocessing))
 
 
 def run(capsys, *arguments) -> list[dict]:

@@ -75,6 +75,13 @@ def files_on_disk(tmp_path_factory, sample_ct, sample_labels) -> Files:
     return Files(folder, ct, labels, series, folder / "base.pth", folder / "checkpoint")
 
 
+@pytest.fixture
+def several_versions(monkeypatch) -> None:
+    """The few-shot recipe of seconds, with each slice encoded in several versions."""
+    stage = replace(SMALL_FEW_SHOT.stages[0], versions=5)
+    monkeypatch.setitem(presets.PRESETS, "few-shot", replace(SMALL_FEW_SHOT, stages=(stage,)))
+
+
 @pytest.fixture(scope="session")
 def worker(tmp_path_factory):
     """With the small network; shared, and left in order at the end."""

@@ -9,7 +9,6 @@ import pytest
 import SimpleITK
 
 from SAMedCore.cli import main
-from SAMedCore.cli.console import Console
 
 
 @pytest.fixture
@@ -55,6 +54,7 @@ def empty_file(folder):
     return folder / "empty.nii.gz"
 
 
+@pytest.mark.usefixtures("lite_weights")
 @pytest.mark.parametrize("make", [no_file, no_image, empty_file, colour, four_dimensional, one_voxel_thick, with_nan])
 def test_a_bad_ct_is_refused_in_one_line_that_names_it(make, tmp_path, capsys):
     ct = make(tmp_path)
@@ -86,6 +86,7 @@ def test_a_folder_that_is_no_checkpoint_is_refused(ct, capsys):
 
 
 def test_an_unknown_base_model_is_refused(tmp_path, capsys):
+    (tmp_path / "a.pth").touch()
     arguments = ["models", "import", str(tmp_path / "a.pth"), "--base", "vit_x", "--out", str(tmp_path / "out")]
     assert main(arguments) == 2
     assert 'unknown base model "vit_x"' in capsys.readouterr().err
@@ -108,14 +109,3 @@ def test_models_list_names_the_authors_checkpoints(capsys):
 def test_light_modules_import_no_torch(code):
     check = f"{code}; import sys; print([name for name in ('torch', 'SimpleITK', 'matplotlib') if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True).stdout.strip() == "[]"
-
-
-def test_each_phase_has_one_bar(capsys):
-    with Console(as_json=False) as console:
-        for phase in ("encoding", "training"):
-            for done in (1, 2, 3):
-                console.progress({"phase": phase, "done": done, "total": 3})
-    shown = capsys.readouterr().err
-    assert shown.count("encoding:   0%") == 1
-    assert shown.count("training: 100%") == 1
-    assert shown.count("\n") == 2

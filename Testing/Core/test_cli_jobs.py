@@ -209,8 +209,9 @@ def test_the_papers_preset_learns_from_slices_without_labels_too(files, tmp_path
     assert read_info(tmp_path / "new").trained_on["slices"] == slices
 
 
-def test_minutes_end_the_training_after_an_epoch(files, tmp_path, capsys):
+def test_minutes_end_the_encoding_after_a_version_and_the_training_after_an_epoch(files, tmp_path, capsys, several_versions):
     *progress, _ = run(capsys, *finetune(files, tmp_path / "new", "--epochs", 50, "--minutes", 1e-9))
+    assert max(event["done"] for event in progress if event["phase"] == "encoding") == 3
     assert {(event["epoch"], event["epochs"]) for event in progress if event["phase"] == "training"} == {(1, 50)}
 
 

@@ -12,7 +12,9 @@ from cli_files import Files, evaluate, finetune, segment
 
 from SAMedCore import catalogue
 from SAMedCore.cli import main
+from SAMedCore.errors import InputError
 from SAMedCore.formats import read_labelmap, write_labelmap
+from SAMedCore.inference import load_model
 from SAMedCore.volume import LabelMap
 
 pytestmark = [
@@ -116,15 +118,24 @@ def completing(files: Files, folder: Path, annotated: list[int], out: Path | Non
     return ["complete", files.ct, folder / "some.nrrd", out or folder / "out.nii.gz", *base, *options]
 
 
+def segmenting(files: Files, folder: Path) -> list:
+    """With a checkpoint on weights of one's own, which are not named."""
+    return ["segment", files.ct, folder / "out.nii.gz", "--model", files.checkpoint]
+
+
 REFUSED = {
-    "another base": (lambda f, d: model(f, d, f.checkpoint, other_weights(d)), "other.pth: wrong base model"),
+    "base not named": (segmenting, "none of the catalogue's: name the weights file that it was made on (--base FILE)."),
+    "another base": (lambda f, d: model(f, d, f.checkpoint, other_weights(d)), "name the right weights (--base FILE)."),
     "no such base": (lambda f, d: model(f, d, f.checkpoint, d / "none.pth"), "none.pth: no such weights file"),
     "damaged samed.json": (lambda f, d: model(f, d, damaged_json(f, d)), "samed.json: damaged"),
     "incomplete samed.json": (lambda f, d: model(f, d, changed(f.checkpoint, d, labels=None)), "samed.json: damaged"),
     "damaged adapter": (lambda f, d: model(f, d, damaged_adapter(f, d)), "damaged: the adapter cannot be loaded"),
     "newer format": (lambda f, d: model(f, d, changed(f.checkpoint, d, format_version=2)), "newer SAMed (format 2)"),
     "unknown label": (lambda f, d: segment(f, d / "out.nii.gz", "--labels", "liver,heart"), 'unknown label "heart"'),
-    "slices outside": (lambda f, d: segment(f, d / "out.nii.gz", "--slices", "2:9"), "--slices 2:9"),
+    "slices outside": (
+        lambda f, d: segment(f, d / "out.nii.gz", "--slices", "2:9"),
+        "slices 2:9: the volume has the slices 0:4",
+    ),
     "no slices": (lambda f, d: segment(f, d / "out.nii.gz", "--slices", "3:3"), "--slices"),
     "no device": (lambda f, d: segment(f, d / "out.nii.gz", "--device", "cuda:99"), "--device cuda:99"),
     "no batch": (lambda f, d: segment(f, d / "out.nii.gz", "--batch-size", 0), "--batch-size"),
@@ -189,7 +200,9 @@ def test_bad_input_is_refused_in_one_line_and_leaves_nothing(case, files, tmp_pa
     printed = capsys.readouterr()
     assert said in printed.err
     assert printed.err.count("\n") == 1
-    assert '"result"' not in printed.out
+    *progress, event = map(json.loads, printed.out.splitlines())
+    assert {each["event"] for each in progress} <= {"progress"}
+    assert event == {"event": "error", "kind": "input", "message": printed.err.removeprefix("samed: ").rstrip("\n")}
     assert listing() == before
 
 
@@ -199,3 +212,9 @@ def test_base_weights_that_were_not_fetched_are_asked_for(files, tmp_path, capsy
     arguments = finetune(files, tmp_path / "new", "--base", "lite")
     assert main([str(argument) for argument in arguments]) == 2
     assert 'run "samed models fetch lite"' in capsys.readouterr().err
+
+
+def test_the_library_asks_for_the_base_weights_without_naming_an_option(files):
+    with pytest.raises(InputError, match='made on the base model "base"') as refusal:
+        load_model(files.checkpoint, "cpu")
+    assert "--" not in str(refusal.value)

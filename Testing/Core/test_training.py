@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +21,8 @@ from SAMedCore.training.dataset import SliceDataset
 from SAMedCore.training.embeddings import encode_slices
 from SAMedCore.training.optimization import precision_on
 from SAMedCore.training.presets import Recipe, Stage
-from SAMedCore.training.trainer import can_be_resumed, train
+from SAMedCore.training.start import can_be_resumed
+from SAMedCore.training.trainer import train
 from SAMedCore.training.validation import validation_dice
 
 LABELS = LabelTable.generic([1])
@@ -213,6 +215,100 @@ def test_a_time_limit_ends_a_stage_after_the_epoch(tmp_path):
     seen: list[dict] = []
     train_tiny(tmp_path / "out", hasty, progress=seen.append)
     assert {(e["stage"], e["epoch"]) for e in seen if e["phase"] == "training"} == {("all", 1)}
+
+
+class SlowSam(TinySam):
+    """Encoding a slice takes a minute, and so does decoding a batch; `clock` is the time in seconds."""
+
+    clock = 0.0
+
+    def encode(self, images):
+        self.pass_time(len(images))
+        return super().encode(images)
+
+    def decode(self, image_embedding):
+        self.pass_time(1)
+        return super().decode(image_embedding)
+
+    @classmethod
+    def pass_time(cls, minutes: int) -> None:
+        cls.clock += 60 * minutes
+
+
+@pytest.fixture
+def slow_sam(monkeypatch) -> type[SlowSam]:
+    monkeypatch.setattr(SlowSam, "clock", 0.0)
+    for module in ("clock", "embeddings"):
+        monkeypatch.setattr(f"SAMedCore.training.{module}.time", SimpleNamespace(monotonic=lambda: SlowSam.clock))
+    return SlowSam
+
+
+def train_slowly(sam: type[SlowSam], out: Path, minutes: float, **options) -> list[dict]:
+    """A stage of ten versions of eight slices, three more held out; returns its events."""
+    patient = replace(DECODER, versions=10, minutes=minutes, planned_epochs=100, epochs=100)
+    data, events = (bright_squares(8, "few-shot"), bright_squares(3, None)), []
+    recipe = replace(RECIPE, stages=(patient,))
+    progress = options.pop("progress", lambda event: None)
+    train(sam(), *data, recipe, out, save=save, progress=lambda e: (events.append(e), progress(e)), **options)
+    return events
+
+
+def slices_encoded(events: list[dict]) -> int:
+    """Of those that are learnt from."""
+    return max(event["done"] for event in events if event["phase"] == "encoding" and event["total"] > 3)
+
+
+def test_encoding_takes_half_of_a_stages_minutes_and_training_the_rest(tmp_path, slow_sam):
+    """Three slices held out and three versions of eight take 27 minutes; an epoch of six batches and a validation seven."""
+    events = train_slowly(slow_sam, tmp_path / "out", minutes=60)
+    assert slices_encoded(events) == 3 * 8
+    assert (events[-1]["epoch"], events[-1]["step"]) == (5, 5 * 6)
+    assert slow_sam.clock / 60 == 27 + 5 * 7
+
+
+def test_a_stage_that_is_over_before_its_slices_are_encoded_encodes_each_once_and_trains_an_epoch(tmp_path, slow_sam):
+    events = train_slowly(slow_sam, tmp_path / "out", minutes=5)
+    assert slices_encoded(events) == 8
+    assert (events[-1]["epoch"], events[-1]["step"], events[-1]["eta_s"]) == (1, 2, 0)
+    assert (tmp_path / "out" / "weights.pt").exists()
+
+
+def test_a_resumed_stage_learns_from_as_many_versions_as_it_had(tmp_path, slow_sam):
+    seen: list[dict] = []
+    with pytest.raises(Cancelled):
+        train_slowly(
+            slow_sam, tmp_path / "out", 60, progress=seen.append, cancelled=lambda: any(e.get("epoch") == 2 for e in seen)
+        )
+    assert slices_encoded(seen) == 3 * 8
+    events = train_slowly(slow_sam, tmp_path / "out", 60, resume=True)
+    assert slices_encoded(events) == 3 * 8
+    assert {event["steps"] for event in events if event["phase"] == "training"} == {100 * 6}
+
+
+def test_the_time_left_is_told_at_the_pace_of_the_training_alone(tmp_path, slow_sam):
+    """A batch takes a minute, and the limit comes before the last one."""
+    events = train_slowly(slow_sam, tmp_path / "out", minutes=60)
+    first = next(event for event in events if event["phase"] == "training")
+    assert first["eta_s"] == 60 * (60 - 27 - 1)
+    unlimited = replace(DECODER, versions=1, planned_epochs=3, epochs=3)
+    seen: list[dict] = []
+    train(
+        slow_sam(),
+        bright_squares(8, None),
+        None,
+        replace(RECIPE, stages=(unlimited,)),
+        tmp_path / "two",
+        save=save,
+        progress=seen.append,
+    )
+    assert [event["eta_s"] for event in seen if event["phase"] == "training" and not event["epoch_done"]] == [
+        300,
+        240,
+        180,
+        120,
+        60,
+        0,
+    ]
 
 
 def test_a_stage_for_gpus_is_left_out_without_one(tmp_path):

@@ -194,6 +194,7 @@ def bad_requests(files: Files, ct: VoxelFile, labels, folder: Path) -> dict[str,
     return {
         "no such model": (replace(segment, model="nowhere"), "no such checkpoint"),
         "no such base": (replace(segment, base="nowhere.pth"), "no such weights file"),
+        "no base named": (replace(segment, base=None), "name the weights file that it was made on."),
         "the wrong base": (Segment(ct, "abdomen-demo", str(files.base), "cpu"), "wrong base model"),
         "no such label": (replace(segment, labels=("heart",)), 'unknown label "heart"'),
         "no such slice": (replace(segment, slices=(3, 4)), "0:4"),

@@ -13,6 +13,8 @@ from SAMedCore.protocol import (
     Progress,
     Result,
 )
+from SAMedCore.worker.finetuning import finetuned
+from SAMedCore.worker.job import Job
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups")
 
@@ -32,6 +34,15 @@ def test_a_fine_tuned_checkpoint_segments(worker, ask_finetune, ask_segment, tmp
     events = worker.ask(ask_segment(model=str(out)))
     assert [label["name"] for label in events[-1].values["labelmap"]["labels"]] == ["liver", "aorta"]
     assert set(np.unique(segmented(events)).tolist()) <= {0, 5, 7}
+
+
+def test_the_minutes_of_a_request_bound_its_encoding_too(ask_finetune, several_versions, tmp_path):
+    events = []
+    request = ask_finetune(tmp_path / "mine", epochs=50, minutes=1e-9)
+    finetuned(request, Job(request, 1, tmp_path, events.append))
+    batches = 2  # of three slices in one version
+    assert {(event.step, event.steps) for event in events if isinstance(event, Metrics)} >= {(batches, 50 * batches)}
+    assert max(event.epoch for event in events if isinstance(event, Metrics)) == 1
 
 
 def test_a_cancelled_training_keeps_its_best_checkpoint(worker, ask_finetune, tmp_path):
