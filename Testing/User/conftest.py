@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from environments import ROOT, UserPython, build_wheel, copy_core, fresh_environment, pinned
+from environments import ROOT, SHIPPED, UserPython, build_wheel, copy_core, fresh_environment, pinned
 
 from SAMedCore.formats import write_labelmap, write_volume
 from SAMedCore.labels import SYNAPSE_ORGANS
@@ -35,8 +35,9 @@ def a_slicer_user(tmp_path_factory, lite_weights) -> Iterator[UserPython]:
     folder = tmp_path_factory.mktemp("slicer")
     core = copy_core(folder / "qt-scripted-modules")
     slicer = fresh_environment(folder / "python", folder / "desk", {"PYTHONPATH": str(core)})
-    slicer.install(*pinned(ROOT / "Testing/Slicer/data/slicer-5.12-packages.txt"))
-    slicer.install(*pinned(ROOT / "SlicerSAMed/Resources/requirements.txt"))
+    slicer.install(*pinned(SHIPPED))
+    # As the panel's Install has it: what Slicer ships stays.
+    slicer.install(*pinned(ROOT / "SlicerSAMed/Resources/requirements.txt"), "--constraint", SHIPPED)
     yield slicer
     shutil.rmtree(folder)
 

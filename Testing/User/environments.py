@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+SHIPPED = ROOT / "Testing" / "Slicer" / "data" / "slicer-5.12-packages.txt"
+"""What Slicer 5.12 has in its Python, pinned."""
+
 LENT = re.compile(r"torch|torchvision|triton|(nvidia|cuda)[-_].*", re.IGNORECASE)
 """Names of the distributions that are linked."""
 
