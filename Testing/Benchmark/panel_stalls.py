@@ -22,6 +22,7 @@ slicerhost.boot()
 import slicer  # noqa: E402
 
 import launchers  # noqa: E402
+from SAMedCore import samples  # noqa: E402
 from SAMedCore.labels import SYNAPSE_ORGANS  # noqa: E402
 from SAMedCore.volume import Volume  # noqa: E402
 from SAMedLib.locations import coreFolder  # noqa: E402
@@ -104,10 +105,27 @@ def measure() -> list[tuple[str, float]]:
     return rows
 
 
+def measureCancel() -> list[tuple[str, float]]:
+    """(what, ms) of the real worker, cancelled while it segments the sample: until it has answered, and the longest stall."""
+    worker = Worker(sys.executable, str(coreFolder()))
+    job = SegmentJob(worker, addVolume(samples.fetch_sample()[0], "sample"), None, ModelChoice("abdomen-demo", device="cpu"))
+    phases: list[str] = []
+    job.listener.jobProgressed = lambda phase, done, total, secondsLeft: phases.append(phase)
+    with slicerhost.StallMeter() as stalls:
+        job.start()
+        slicerhost.waitUntil(lambda: phases.count("segmenting") > 1, seconds=300)
+        began = time.perf_counter()
+        job.cancel()
+        slicerhost.waitUntil(lambda: job.finished, seconds=60)
+        took = (time.perf_counter() - began) * 1000
+    worker.stop()
+    return [("a real worker starts and segments", stalls.longestMs), ("until it has answered to Cancel (not a stall)", took)]
+
+
 def main() -> None:
     print(f"Longest stall of Slicer's main thread, CT of {' x '.join(str(n) for n in reversed(SHAPE))} voxels:")
-    for what, stallMs in measure():
-        print(f"  {what:42}{stallMs:8.0f} ms")
+    for what, stallMs in [*measure(), *measureCancel()]:
+        print(f"  {what:48}{stallMs:8.0f} ms")
 
 
 if __name__ == "__main__":

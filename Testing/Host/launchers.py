@@ -7,6 +7,9 @@ from pathlib import Path
 
 import slicer
 
+PATIENCE_SECONDS = 60
+"""After so long a test that waits has failed, however busy the machine: how fast things are is for `make stalls` to say."""
+
 LAUNCHER = """#!{python}
 import subprocess, sys
 sys.exit(subprocess.Popen([{python!r}, *sys.argv[1:]]).wait())
@@ -41,16 +44,14 @@ def isRunning(pid: int) -> bool:
         return False
 
 
-def privateFolders() -> list[Path]:
-    """What SAMed left in the folder for temporary files."""
-    return sorted(Path(slicer.app.temporaryPath).glob("samed-*"))
+def privateFolders(folder: Path | None = None) -> list[Path]:
+    """What SAMed left in `folder`, by default the one for temporary files."""
+    return sorted(Path(folder or slicer.app.temporaryPath).glob("samed-*"))
 
 
-def secondsUntilGone(pids, most: float) -> float:
-    """How long it takes until none of these processes runs and no private folder is there; `most` at the most."""
-    began = time.monotonic()
-    while any(isRunning(pid) for pid in pids) or privateFolders():
-        if time.monotonic() - began > most:
-            break
+def waitUntilGone(pids, folder: Path | None = None) -> None:
+    """Wait until none of these processes runs and no private folder is in `folder`, by default the one for temporary files."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while any(isRunning(pid) for pid in pids) or privateFolders(folder):
+        assert time.monotonic() < deadline, "something remained"
         time.sleep(0.02)
-    return time.monotonic() - began

@@ -16,7 +16,17 @@ import pytest
 import slicerhost
 from SAMedLib.install import InstallPlan
 
-NEEDED = {"torch", "torchvision", "matplotlib", "peft", "platformdirs", "safetensors", "segment-anything", "tqdm"}
+NEEDED = {
+    "torch",
+    "torchvision",
+    "huggingface_hub",
+    "matplotlib",
+    "peft",
+    "platformdirs",
+    "safetensors",
+    "segment-anything",
+    "tqdm",
+}
 """Every package that is installed for SAMed, without what these need themselves."""
 
 
