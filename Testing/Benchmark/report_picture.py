@@ -39,9 +39,7 @@ def draw(results: Results, path: Path) -> None:
 def _draw_speed(axes: Axes, results: Results) -> None:
     """Bars of the plain procedure and of SAMedCore, both as parts of the plain procedure's time; a line at the floor."""
     rows = [
-        (f"{title}\n{result.setting} malloc", result)
-        for name, variant, title in MEASURES
-        for result in results.named(name, variant)
+        (f"{title}\n{result.setting}", result) for name, variant, title in MEASURES for result in results.named(name, variant)
     ]
     for place, (_, result) in enumerate(rows):
         share = 1 / result.ratio
@@ -74,7 +72,7 @@ def _draw_stages(axes: Axes, results: Results) -> None:
             if share >= 4:
                 axes.text(left + share / 2, place, f"{share:.0f} %", ha="center", va="center", fontsize=9, color="white")
             left += share
-    axes.set_yticks(range(len(rows)), [f"{result.variant}\n{result.setting} malloc" for result in rows])
+    axes.set_yticks(range(len(rows)), [f"{result.variant}\n{result.setting}" for result in rows])
     axes.invert_yaxis()
     axes.set_xlim(0, 100)
     axes.set_xlabel("% of a slice's time", fontsize=10, color=INK)
@@ -121,7 +119,7 @@ def _draw_growth(axes: Axes, results: Results) -> None:
     axes.set_ylabel("time, beside the smallest's", fontsize=10, color=INK)
     axes.grid(color=RULE, linewidth=0.8)
     axes.legend(loc="lower right", fontsize=9, frameon=False)
-    _title(axes, "Growth with slice size, classes and batch")
+    _title(axes, "Growth with size, classes and batch")
 
 
 def _number(result: Result) -> int:
