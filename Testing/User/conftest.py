@@ -1,7 +1,6 @@
 """The two environments that users have, each made once, used by many tests and removed at the end."""
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +14,6 @@ from SAMedCore.volume import LabelMap, Volume
 
 SLICES = slice(80, 84)
 """Of the sample, in which all of the eight organs lie."""
-
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="links to folders")
 
 
 @pytest.fixture(scope="session")
