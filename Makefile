@@ -52,7 +52,7 @@ demo: $(READY) ## segment a small real CT with the shipped checkpoint and score 
 	$(BIN)/samed demo
 
 screenshots: $(READY) ## draw the pictures of the documentation; some minutes
-	PYTHONPATH=SlicerSAMed:Testing/Host $(BIN)/python Docs/draw_screenshots.py
+	PYTHONPATH=SlicerSAMed:Testing/Host $(BIN)/python Tools/draw_screenshots.py
 
 # Times with one thread, without and with the two MALLOC_ variables, which only a new process heeds; then with all of the cores
 # what a person waits for. The JSON stays in build/benchmark.
@@ -82,7 +82,7 @@ resolve: $(READY) ## what pip would install into Slicer on each system, and how 
 	$(BIN)/python Testing/Slicer/dry_run.py
 
 train-demo: $(READY) ## train the shipped checkpoint again
-	$(BIN)/python -m SAMedCore.training.demo
+	$(BIN)/python Tools/train_demo.py
 
 clean: ## remove .venv and what the tools left behind
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

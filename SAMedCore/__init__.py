@@ -6,19 +6,21 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from SAMedCore.inference import Segmenter, load_model
-    from SAMedCore.labels import LabelTable
-    from SAMedCore.volume import LabelMap, Volume, read_labelmap, read_volume, write_labelmap
+    from SAMedCore.files.read import read_labelmap, read_volume
+    from SAMedCore.files.write import write_labelmap
+    from SAMedCore.image.labels import LabelTable
+    from SAMedCore.image.volume import LabelMap, Volume
+    from SAMedCore.segment import Segmenter, load_model
 
 HOMES = {
-    "LabelMap": "volume",
-    "LabelTable": "labels",
-    "Segmenter": "inference",
-    "Volume": "volume",
-    "load_model": "inference",
-    "read_labelmap": "volume",
-    "read_volume": "volume",
-    "write_labelmap": "volume",
+    "LabelMap": "image.volume",
+    "LabelTable": "image.labels",
+    "Segmenter": "segment",
+    "Volume": "image.volume",
+    "load_model": "segment",
+    "read_labelmap": "files.read",
+    "read_volume": "files.read",
+    "write_labelmap": "files.write",
 }
 __all__ = [
     "LabelMap",

@@ -14,17 +14,17 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
-from SAMedLib.locations import forgetLibrary, makeCoreImportable
+from SAMedLib.setup.locations import forgetLibrary, makeCoreImportable
 
 makeCoreImportable()
 
 from SAMedLib.consoleApi import ConsoleApi  # noqa: E402 - needs SAMedCore
-from SAMedLib.panel import Panel  # noqa: E402
-from SAMedLib.parameters import SAMedParameterNode  # noqa: E402
+from SAMedLib.panel.panel import Panel  # noqa: E402
+from SAMedLib.panel.parameters import SAMedParameterNode  # noqa: E402
 from SAMedLib.sampleData import registerSampleData  # noqa: E402
+from SAMedLib.scene.volumes import firstVolume  # noqa: E402
 from SAMedLib.selfTest import SelfTest  # noqa: E402
-from SAMedLib.volumes import firstVolume  # noqa: E402
-from SAMedLib.worker import sharedWorker, stopSharedWorker  # noqa: E402
+from SAMedLib.worker.client import sharedWorker, stopSharedWorker  # noqa: E402
 
 
 class SAMed(ScriptedLoadableModule):

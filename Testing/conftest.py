@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from SAMedCore import catalogue, samples
-from SAMedCore.volume import LabelMap, Volume
+from SAMedCore.checkpoint import catalogue
+from SAMedCore.demo.sample import fetch_sample
+from SAMedCore.image.volume import LabelMap, Volume
 
 
 @pytest.fixture(scope="session")
 def sample() -> tuple[Volume, LabelMap]:
-    return samples.fetch_sample()
+    return fetch_sample()
 
 
 @pytest.fixture(scope="session")

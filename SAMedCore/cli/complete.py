@@ -30,10 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
-    from SAMedCore.completion.complete import complete
-    from SAMedCore.formats.write import check_labelmap_output, write_or_keep
-    from SAMedCore.volume import read_labelmap, read_volume
-    from SAMedCore.writing import check_different
+    from SAMedCore.complete.scan import complete
+    from SAMedCore.files.atomic import check_different
+    from SAMedCore.files.read import read_labelmap, read_volume
+    from SAMedCore.files.write import check_labelmap_output, write_or_keep
 
     check_labelmap_output(options.out, source=options.ct)
     check_different(options.ct, options.labels, options.out)

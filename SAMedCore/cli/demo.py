@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
-    from SAMedCore.demonstration import demonstrate
+    from SAMedCore.demo.show import demonstrate
 
     outcome = demonstrate(options.out, options.device, console.progress)
     console.result(outcome.text(), **outcome.facts())

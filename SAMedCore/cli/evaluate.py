@@ -34,9 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
-    from SAMedCore.evaluation.compare import evaluate_folder
-    from SAMedCore.pictures.saving import check_picture_output
-    from SAMedCore.writing import check_writable
+    from SAMedCore.draw.saving import check_picture_output
+    from SAMedCore.evaluate.compare import evaluate_folder
+    from SAMedCore.files.atomic import check_writable
 
     if options.csv is not None:
         check_writable(options.csv)
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
     if options.csv is not None:
         scores.write_csv(options.csv)
     if options.plot is not None:
-        from SAMedCore.pictures.boxplot import box_plot
+        from SAMedCore.draw.boxplot import box_plot
 
         box_plot(scores, options.plot)
     summaries = [asdict(summary) for summary in (*scores.summaries(), scores.mean())]

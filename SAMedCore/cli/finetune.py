@@ -51,12 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
-    from SAMedCore.checkpoint import check_checkpoint, check_output
+    from SAMedCore.checkpoint.folder import check_checkpoint, check_output
     from SAMedCore.errors import InputError
-    from SAMedCore.training.pairs import load_pairs
-    from SAMedCore.training.presets import adjusted, preset
-    from SAMedCore.training.start import check_run, check_start
-    from SAMedCore.volume import axes_of
+    from SAMedCore.image.orientation import axes_of
+    from SAMedCore.train.cases import load_pairs
+    from SAMedCore.train.recipe import adjusted, preset
+    from SAMedCore.train.start import check_run, check_start
 
     check_output(options.out)
     files = _files(options)
@@ -72,7 +72,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
         check_checkpoint(options.checkpoint, None if options.base is None else Path(options.base))
 
     from SAMedCore.devices import choose_device
-    from SAMedCore.training.finetune import TrainingData, finetune
+    from SAMedCore.train.finetune import TrainingData, finetune
 
     device = choose_device(options.device)
     pairs = load_pairs(files, progress=console.progress)
@@ -106,8 +106,8 @@ def _slices(text: str) -> str | range:
 
 def _files(options: argparse.Namespace) -> list[tuple[Path, Path]]:
     from SAMedCore.errors import InputError
-    from SAMedCore.formats.listing import label_maps_in, paired, scans_in
-    from SAMedCore.training.pairs import pairs_from_csv
+    from SAMedCore.files.cases import label_maps_in, paired, scans_in
+    from SAMedCore.train.cases import pairs_from_csv
 
     if options.pairs is not None:
         return pairs_from_csv(options.pairs)

@@ -43,7 +43,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
 
 
 def _list(options: argparse.Namespace, console: Console) -> None:
-    from SAMedCore.catalogue import BASE_MODELS, CHECKPOINTS
+    from SAMedCore.checkpoint.catalogue import BASE_MODELS, CHECKPOINTS
 
     lines, rows = ["Base models:"], []
     for base in BASE_MODELS:
@@ -61,23 +61,23 @@ def _list(options: argparse.Namespace, console: Console) -> None:
 
 
 def _fetch(options: argparse.Namespace, console: Console) -> None:
-    from SAMedCore.catalogue import fetch_base, find_base
+    from SAMedCore.checkpoint.catalogue import fetch_base, find_base
 
     path = fetch_base(find_base(options.name))
     console.result(f"Fetched and checked: {path}", path=str(path))
 
 
 def _info(options: argparse.Namespace, console: Console) -> None:
-    from SAMedCore.checkpoint import find_folder, read_info
+    from SAMedCore.checkpoint.folder import find_folder, read_info
 
     facts = read_info(find_folder(options.checkpoint)).to_json()
     console.result(json.dumps(facts, indent=1), **facts)
 
 
 def _import(options: argparse.Namespace, console: Console) -> None:
-    from SAMedCore.catalogue import check_weights_file
-    from SAMedCore.checkpoint import check_output, find_base_model
-    from SAMedCore.volume import axes_of
+    from SAMedCore.checkpoint.catalogue import check_weights_file
+    from SAMedCore.checkpoint.folder import check_output, find_base_model
+    from SAMedCore.image.orientation import axes_of
 
     check_output(options.out)
     check_weights_file(options.file)
@@ -85,20 +85,20 @@ def _import(options: argparse.Namespace, console: Console) -> None:
         axes_of(options.orientation)
     base, weights = find_base_model(options.base)
 
-    from SAMedCore.original import import_original
+    from SAMedCore.checkpoint.original import import_original
 
     import_original(options.file, base, weights, options.out, options.orientation, options.input_size)
     console.result(f"Checkpoint: {options.out}", checkpoint=str(options.out))
 
 
 def _export(options: argparse.Namespace, console: Console) -> None:
-    from SAMedCore.checkpoint import check_checkpoint, find_folder
-    from SAMedCore.writing import check_writable
+    from SAMedCore.checkpoint.folder import check_checkpoint, find_folder
+    from SAMedCore.files.atomic import check_writable
 
     check_writable(options.file)
     check_checkpoint(options.checkpoint, options.base)
 
-    from SAMedCore.original import export_original
+    from SAMedCore.checkpoint.original import export_original
 
     export_original(find_folder(options.checkpoint), options.file, options.base)
     console.result(f"Exported: {options.file}", file=str(options.file))

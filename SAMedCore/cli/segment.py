@@ -32,11 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
-    from SAMedCore.checkpoint import check_checkpoint
-    from SAMedCore.formats.write import check_labelmap_output, check_volume_output, write_or_keep, write_volume
-    from SAMedCore.pictures.saving import check_picture_output
-    from SAMedCore.volume import axial_count, check_slices, read_volume
-    from SAMedCore.writing import check_different
+    from SAMedCore.checkpoint.folder import check_checkpoint
+    from SAMedCore.draw.saving import check_picture_output
+    from SAMedCore.files.atomic import check_different
+    from SAMedCore.files.read import read_volume
+    from SAMedCore.files.write import check_labelmap_output, check_volume_output, write_or_keep, write_volume
+    from SAMedCore.image.slices import axial_count, check_slices
 
     check_labelmap_output(options.out, source=options.ct)
     if options.probabilities is not None:
@@ -49,9 +50,9 @@ def run(options: argparse.Namespace, console: Console) -> None:
         info.labels.subset(options.labels)
     volume = read_volume(options.ct)
     if options.slices is not None:
-        check_slices(options.slices, axial_count(volume))
+        check_slices(options.slices, axial_count(volume.grid))
 
-    from SAMedCore.inference import load_model
+    from SAMedCore.segment import load_model
 
     model = load_model(options.model, options.device, options.precision, options.base)
     segmentation = model.segment_with_probabilities(
@@ -68,7 +69,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
         channels_last = segmentation.probabilities.transpose(1, 2, 3, 0).astype("float32")
         write_volume(channels_last, volume.ijk_to_lps, options.probabilities)
     if options.overview is not None:
-        from SAMedCore.pictures.overview import overview
+        from SAMedCore.draw.overview import overview
 
         overview(volume, segmentation.labelmap, options.overview)
     console.result(f"Segmentation: {options.out}", segmentation=str(options.out))

@@ -15,7 +15,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 
-from SAMedCore.model.layers import FusedQKV, Linear
+from SAMedCore.model.fast.layers import FusedQKV, Linear
 from SAMedCore.model.sam import Sam
 
 ENCODER_TARGETS = r"image_encoder\..*\.qkv\.(q_proj|v_proj)"

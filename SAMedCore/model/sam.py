@@ -12,9 +12,9 @@ from segment_anything.modeling.transformer import Attention
 from torch import nn
 
 from SAMedCore.errors import InputError
-from SAMedCore.model.encoders.tiny_vit import TinyVitEncoder
-from SAMedCore.model.encoders.vit import VitEncoder, VitSize
-from SAMedCore.model.layers import DecoderAttention, DecoderTransformer, Upscaling
+from SAMedCore.model.fast.layers import DecoderAttention, DecoderTransformer, Upscaling
+from SAMedCore.model.fast.tiny_vit import TinyVitEncoder
+from SAMedCore.model.fast.vit import VitEncoder, VitSize
 
 PROMPT_EMBED_DIM = 256
 VIT_SIZES = {

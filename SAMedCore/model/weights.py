@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 
-from SAMedCore.catalogue import check_weights_file
+from SAMedCore.checkpoint.catalogue import check_weights_file
 from SAMedCore.errors import InputError
-from SAMedCore.model.encoders.tiny_vit import from_lite_medsam
-from SAMedCore.model.encoders.vit import interpolate_positions
+from SAMedCore.model.fast.tiny_vit import from_lite_medsam
+from SAMedCore.model.fast.vit import interpolate_positions
 from SAMedCore.model.sam import Sam, build_sam
 
 ENCODER = "image_encoder."

@@ -6,17 +6,17 @@ from pathlib import Path
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 
 from SAMedCore.errors import SAMedError
-from SAMedLib.annotations import readAnnotation
-from SAMedLib.cohort import SegmentFileJob, planFolder
-from SAMedLib.completing import CompleteJob, CompletionOutcome
-from SAMedLib.consoleListener import ConsoleListener
-from SAMedLib.finetuning import FinetuneJob, Scan, Training, TrainingOutcome
-from SAMedLib.install import requirePackages
-from SAMedLib.jobs import Job
-from SAMedLib.provenance import drawnSlices
-from SAMedLib.ranking import DoubtfulSlice, RankJob
-from SAMedLib.segmenting import ModelChoice, SegmentJob
-from SAMedLib.worker import Worker
+from SAMedLib.jobs.cohort import SegmentFileJob, planFolder
+from SAMedLib.jobs.complete import CompleteJob, CompletionOutcome
+from SAMedLib.jobs.consoleListener import ConsoleListener
+from SAMedLib.jobs.finetune import FinetuneJob, Scan, Training, TrainingOutcome
+from SAMedLib.jobs.job import Job
+from SAMedLib.jobs.rank import DoubtfulSlice, RankJob
+from SAMedLib.jobs.segment import ModelChoice, SegmentJob
+from SAMedLib.scene.annotations import readAnnotation
+from SAMedLib.scene.provenance import drawnSlices
+from SAMedLib.setup.install import requirePackages
+from SAMedLib.worker.client import Worker
 
 
 class ConsoleApi:

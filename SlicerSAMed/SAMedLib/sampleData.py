@@ -11,14 +11,16 @@ from pathlib import Path
 import slicer
 from slicer.i18n import tr as _
 
-from SAMedCore import protocol, samples
+from SAMedCore.demo import sample
 from SAMedCore.errors import SAMedError
-from SAMedCore.volume import LabelMap, Volume, write_labelmap
-from SAMedLib.consoleListener import ConsoleListener
-from SAMedLib.install import requirePackages
-from SAMedLib.jobs import PlainJob
-from SAMedLib.volumes import RAS_TO_LPS
-from SAMedLib.worker import sharedWorker
+from SAMedCore.files.write import write_labelmap
+from SAMedCore.image.volume import LabelMap, Volume
+from SAMedCore.service import messages
+from SAMedLib.jobs.consoleListener import ConsoleListener
+from SAMedLib.jobs.job import PlainJob
+from SAMedLib.scene.volumes import RAS_TO_LPS
+from SAMedLib.setup.install import requirePackages
+from SAMedLib.worker.client import sharedWorker
 
 CATEGORY = "SAMed"
 SAMPLE_NAME = "SAMedAbdomenCT"
@@ -41,7 +43,7 @@ def registerSampleData(moduleFolder: Path) -> None:
         fileNames=[CT_FILE, DRAWN_FILE],
         nodeNames=[SAMPLE_NAME, _("Every 6th slice")],
         loadFileTypes=["VolumeFile", "SegmentationFile"],
-        checksums=[f"SHA256:{next(iter(samples.SAMPLE.members.values()))}", None],
+        checksums=[f"SHA256:{next(iter(sample.SAMPLE.members.values()))}", None],
         customDownloader=lambda source: _newest().showSample(source),
     )
     logic.registerUrlRewriteRule(CATEGORY, lambda address: _newest().fileAddress(address))
@@ -80,10 +82,10 @@ def fileAddress(address: str) -> str:
     if not address.startswith(SCHEME):
         return address
     requirePackages()
-    PlainJob(sharedWorker(), protocol.Fetch(samples.NAME), ConsoleListener(SAMPLE_NAME)).start().wait()
+    PlainJob(sharedWorker(), messages.Fetch(sample.NAME), ConsoleListener(SAMPLE_NAME)).start().wait()
     if address == SCHEME + CT_FILE:
-        return samples.fetch_sample_files()[0].as_uri()
-    _volume, organs = samples.fetch_sample()
+        return sample.fetch_sample_files()[0].as_uri()
+    _volume, organs = sample.fetch_sample()
     drawn = Path(slicer.app.temporaryPath) / DRAWN_FILE
     write_labelmap(_everySixth(organs), drawn)
     return drawn.as_uri()
@@ -105,7 +107,7 @@ def addVolume(volume: Volume, name: str):
 
 def _everySixth(organs: LabelMap) -> LabelMap:
     """The sample is stored in RAS, so that k counts from the feet."""
-    drawn = samples.ORGAN_SLICES[:: samples.ANNOTATED_EVERY]
+    drawn = sample.ORGAN_SLICES[:: sample.ANNOTATED_EVERY]
     voxels = organs.voxels.copy()
     voxels[[k for k in range(len(voxels)) if k not in drawn]] = 0
     return LabelMap(voxels, organs.ijk_to_lps, organs.labels)

@@ -10,16 +10,16 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
-from SAMedCore import catalogue
+from SAMedCore.checkpoint import catalogue
 from SAMedCore.errors import Cancelled
-from SAMedCore.volume import Volume
-from SAMedLib.annotations import readAnnotation
-from SAMedLib.locations import cachedFiles
-from SAMedLib.packages import missingPackages
+from SAMedCore.image.volume import Volume
+from SAMedLib.jobs.segment import ModelChoice, SegmentJob
 from SAMedLib.sampleData import addVolume
-from SAMedLib.segmenting import ModelChoice, SegmentJob
-from SAMedLib.undo import SavedSegmentation
-from SAMedLib.worker import sharedWorker
+from SAMedLib.scene.annotations import readAnnotation
+from SAMedLib.scene.undo import SavedSegmentation
+from SAMedLib.setup.locations import cachedFiles
+from SAMedLib.setup.packages import missingPackages
+from SAMedLib.worker.client import sharedWorker
 
 MODEL = "abdomen-demo"
 

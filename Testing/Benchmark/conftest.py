@@ -11,8 +11,9 @@ import pytest
 import torch
 from settings import IS_TINY, ONE_BLOCK, ROUNDS, SLICE_SIZE
 
-from SAMedCore.samples import ORGAN_SLICES
-from SAMedCore.volume import Volume, reorient
+from SAMedCore.demo.sample import ORGAN_SLICES
+from SAMedCore.image.orientation import reorient
+from SAMedCore.image.volume import Volume
 
 if IS_TINY:
     networks.use_one_block()

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from settings import DEVICE, ON_GPU
 
-from SAMedCore.model.layers import HAS_ONEDNN
+from SAMedCore.model.fast.layers import HAS_ONEDNN
 
 MALLOC = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
 PRODUCT_SIZE = 8192 if ON_GPU else 2048

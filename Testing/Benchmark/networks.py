@@ -9,14 +9,14 @@ from plain_procedure import PlainProcedure
 from plain_samed import PlainSamed, random_base, random_original
 from settings import CLASSES, DEVICE
 
-from SAMedCore.checkpoint import Base, CheckpointInfo, find_base_model, load_merged
-from SAMedCore.inference import Segmenter
-from SAMedCore.labels import LabelTable
+from SAMedCore.checkpoint.folder import Base, CheckpointInfo, find_base_model, load_merged
+from SAMedCore.checkpoint.original import import_original
+from SAMedCore.image.labels import LabelTable
 from SAMedCore.model import sam as sam_module
 from SAMedCore.model.lora import LoraSettings, add_lora, merge_lora
+from SAMedCore.model.preprocessing import LITE_MEDSAM_INPUT, Preprocessing
 from SAMedCore.model.sam import VitSize, build_sam
-from SAMedCore.original import import_original
-from SAMedCore.preprocessing import LITE_MEDSAM_INPUT, Preprocessing
+from SAMedCore.segment import Segmenter
 
 ONE_BLOCK = VitSize(embed_dim=768, depth=1, num_heads=12, global_attn_indexes=(0,))
 

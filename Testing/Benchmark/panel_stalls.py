@@ -22,14 +22,14 @@ slicerhost.boot()
 import slicer  # noqa: E402
 
 import launchers  # noqa: E402
-from SAMedCore import samples  # noqa: E402
-from SAMedCore.labels import SYNAPSE_ORGANS  # noqa: E402
-from SAMedCore.volume import Volume  # noqa: E402
-from SAMedLib.locations import coreFolder  # noqa: E402
+from SAMedCore.demo import sample  # noqa: E402
+from SAMedCore.image.labels import SYNAPSE_ORGANS  # noqa: E402
+from SAMedCore.image.volume import Volume  # noqa: E402
+from SAMedLib.jobs.segment import ModelChoice, SegmentJob  # noqa: E402
 from SAMedLib.sampleData import addVolume  # noqa: E402
-from SAMedLib.segmenting import ModelChoice, SegmentJob  # noqa: E402
-from SAMedLib.statistics import addVolumesTable  # noqa: E402
-from SAMedLib.worker import Worker  # noqa: E402
+from SAMedLib.scene.statistics import addVolumesTable  # noqa: E402
+from SAMedLib.setup.locations import coreFolder  # noqa: E402
+from SAMedLib.worker.client import Worker  # noqa: E402
 
 SHAPE = (1000, 512, 512)
 SLICES_AT_A_TIME = 16
@@ -108,7 +108,7 @@ def measure() -> list[tuple[str, float]]:
 def measureCancel() -> list[tuple[str, float]]:
     """(what, ms) of the real worker, cancelled while it segments the sample: until it has answered, and the longest stall."""
     worker = Worker(sys.executable, str(coreFolder()))
-    job = SegmentJob(worker, addVolume(samples.fetch_sample()[0], "sample"), None, ModelChoice("abdomen-demo", device="cpu"))
+    job = SegmentJob(worker, addVolume(sample.fetch_sample()[0], "sample"), None, ModelChoice("abdomen-demo", device="cpu"))
     phases: list[str] = []
     job.listener.jobProgressed = lambda phase, done, total, secondsLeft: phases.append(phase)
     with slicerhost.StallMeter() as stalls:

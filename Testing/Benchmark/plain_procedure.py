@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from scipy.ndimage import zoom
 from torch import nn
 
-from SAMedCore.preprocessing import Preprocessing
+from SAMedCore.model.preprocessing import Preprocessing
 
 TIE = 2e-4
 """Logits of two classes so close are equal but for rounding, in float32 and in another order of summation."""

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from report_tables import seconds_text, stage_medians, stage_names
 from results import Result, Results
 
-from SAMedCore.pictures.saving import padded_layout, save
+from SAMedCore.draw.saving import padded_layout, save
 
 FAST, PLAIN, INK, GREY, RULE = "#2f6db5", "#c3cad3", "#1d2530", "#6b7684", "#e3e7ec"
 STAGES = ("#8fb4dc", "#5c93cc", "#2f6db5", "#c4561b", "#e6b35a", "#a9b3bf")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from settings import DEVICE, SLICES_AT_ONCE, STARTS
 
-from SAMedCore.formats import write_volume
+from SAMedCore.files.write import write_volume
 
 ROOT = Path(__file__).parents[2]
 BUSY = "while True: pass"

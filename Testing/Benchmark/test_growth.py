@@ -10,9 +10,9 @@ import pytest
 from machine import PeakMemory
 from settings import BATCH_SIZES, CLASS_COUNTS, CLASSES, ON_GPU, ROUNDS, SLICE_COUNTS, SLICE_SIZES
 
-from SAMedCore.formats import write_volume
+from SAMedCore.files.write import write_volume
+from SAMedCore.model.preprocessing import Preprocessing
 from SAMedCore.model.sam import VIT_SIZES, build_sam
-from SAMedCore.preprocessing import Preprocessing
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is measured on Linux alone")
 

@@ -7,7 +7,7 @@ from functools import wraps
 from machine import seconds, wait_for_gpu
 from settings import ROUNDS
 
-from SAMedCore.preprocessing import Preprocessing
+from SAMedCore.model.preprocessing import Preprocessing
 
 
 def test_stages(benchmark, pair, make_ct, monkeypatch):

@@ -8,8 +8,8 @@ import pytest
 from settings import DEVICE, IS_TINY, ONE_BLOCK, ROUNDS, SLICES, STARTS
 from worker_process import REAL, WorkerProcess, written
 
-from SAMedCore.formats import write_volume
-from SAMedCore.protocol import Result, Segment, Slices
+from SAMedCore.files.write import write_volume
+from SAMedCore.service.messages import Result, Segment, Slices
 
 ROOT = Path(__file__).parents[2]
 IMPORT = "import time; began = time.perf_counter(); import SAMedCore; print(time.perf_counter() - began)"

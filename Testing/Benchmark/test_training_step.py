@@ -5,9 +5,9 @@ import torch
 from operations import gflop
 from settings import CLASSES, DEVICE, TRAINING_BATCH
 
-from SAMedCore.checkpoint import load_peft
-from SAMedCore.training.optimization import Optimization
-from SAMedCore.training.presets import PRESETS
+from SAMedCore.checkpoint.folder import load_peft
+from SAMedCore.train.optimization import Optimization
+from SAMedCore.train.recipe import PRESETS
 
 RATE = 1e-6
 """So small that the steps do not change what the next ones compute."""

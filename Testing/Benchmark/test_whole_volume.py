@@ -7,9 +7,9 @@ import torch
 from operations import gflop
 from settings import CLASSES, ON_GPU, SLICES
 
-from SAMedCore.inference import BATCH_ON_GPU
+from SAMedCore.model.preprocessing import Preprocessing
 from SAMedCore.model.sam import build_sam
-from SAMedCore.preprocessing import Preprocessing
+from SAMedCore.segment import BATCH_ON_GPU
 
 ENCODED = BATCH_ON_GPU if ON_GPU else 1
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import torch
 
-from SAMedCore.checkpoint import Base, CheckpointInfo, write_checkpoint
+from SAMedCore.checkpoint.folder import Base, CheckpointInfo, write_checkpoint
 from SAMedCore.cli import main
-from SAMedCore.labels import SYNAPSE_ORGANS
+from SAMedCore.image.labels import SYNAPSE_ORGANS
 from SAMedCore.model.lora import LoraSettings, add_lora
+from SAMedCore.model.preprocessing import Preprocessing
 from SAMedCore.model.sam import VitSize
-from SAMedCore.preprocessing import Preprocessing
-from SAMedCore.training.presets import PRESETS, Stage
+from SAMedCore.train.recipe import PRESETS, Stage
 
 LABELS = SYNAPSE_ORGANS.subset(["spleen", "liver", "aorta"])
 SLICES = slice(70, 74)

@@ -15,14 +15,16 @@ from worker_process import PATIENCE_S, WorkerProcess, written
 from worker_process import SMALL as SMALL_WORKER
 from written_series import write_series
 
-from SAMedCore.checkpoint import find_base_model
-from SAMedCore.formats import read_labelmap, read_volume, write_labelmap, write_volume
-from SAMedCore.labels import SYNAPSE_ORGANS
+from SAMedCore.checkpoint.folder import find_base_model
+from SAMedCore.files.read import read_labelmap, read_volume
+from SAMedCore.files.write import write_labelmap, write_volume
+from SAMedCore.image.labels import SYNAPSE_ORGANS
+from SAMedCore.image.orientation import reorient
+from SAMedCore.image.volume import LabelMap, Volume
 from SAMedCore.model import sam as sam_module
 from SAMedCore.model.sam import build_sam
-from SAMedCore.protocol import AnnotatedScan, Complete, Finetune, Ready, Segment, VoxelFile
-from SAMedCore.training import presets
-from SAMedCore.volume import LabelMap, Volume, reorient
+from SAMedCore.service.messages import AnnotatedScan, Complete, Finetune, Ready, Segment, VoxelFile
+from SAMedCore.train import recipe
 
 torch.set_num_threads(2)
 # A shell ignores Ctrl-C for what it runs in the background, and so would these tests.
@@ -34,7 +36,7 @@ def small_architecture() -> Iterator[None]:
     """The architecture vit_b with one block, and a few-shot recipe of seconds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sam_module.VIT_SIZES, "vit_b", ONE_BLOCK)
-        patch.setitem(presets.PRESETS, "few-shot", SMALL_FEW_SHOT)
+        patch.setitem(recipe.PRESETS, "few-shot", SMALL_FEW_SHOT)
         yield
 
 
@@ -79,7 +81,7 @@ def files_on_disk(tmp_path_factory, sample_ct, sample_labels) -> Files:
 def several_versions(monkeypatch) -> None:
     """The few-shot recipe of seconds, with each slice encoded in several versions."""
     stage = replace(SMALL_FEW_SHOT.stages[0], versions=5)
-    monkeypatch.setitem(presets.PRESETS, "few-shot", replace(SMALL_FEW_SHOT, stages=(stage,)))
+    monkeypatch.setitem(recipe.PRESETS, "few-shot", replace(SMALL_FEW_SHOT, stages=(stage,)))
 
 
 @pytest.fixture(scope="session")

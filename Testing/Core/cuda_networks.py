@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import nn
 
-from SAMedCore.checkpoint import Base, CheckpointInfo
-from SAMedCore.labels import LabelTable
+from SAMedCore.checkpoint.folder import Base, CheckpointInfo
+from SAMedCore.image.labels import LabelTable
+from SAMedCore.image.volume import LabelMap, Volume
 from SAMedCore.model import sam as sam_module
+from SAMedCore.model.preprocessing import Preprocessing
 from SAMedCore.model.sam import DEFAULT_INPUT_SIZE, Sam, build_sam
-from SAMedCore.preprocessing import Preprocessing
-from SAMedCore.volume import LabelMap, Volume
 
 LABELS = LabelTable.generic([1, 2, 4])
 

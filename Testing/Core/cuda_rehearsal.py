@@ -34,8 +34,8 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from SAMedCore import preprocessing
-from SAMedCore.model import attention
+from SAMedCore.model import preprocessing
+from SAMedCore.model.fast import attention
 
 NEEDS_CUDA_BUILD = pytest.mark.skipif(
     not torch.backends.cuda.is_built(), reason="this torch was built without CUDA: its fake tensors cannot be on a GPU"

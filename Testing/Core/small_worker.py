@@ -14,7 +14,7 @@ import time
 from cli_files import ONE_BLOCK, SMALL_FEW_SHOT
 
 from SAMedCore.model import sam as sam_module
-from SAMedCore.training import presets
+from SAMedCore.train import recipe
 
 LIBC = ctypes.CDLL(None)
 NOISE = '{"type": "Result", "number": 1}'
@@ -35,6 +35,6 @@ def noisy_encode(self, images):
 
 
 sam_module.VIT_SIZES["vit_b"] = ONE_BLOCK
-presets.PRESETS["few-shot"] = SMALL_FEW_SHOT
+recipe.PRESETS["few-shot"] = SMALL_FEW_SHOT
 sam_module.Sam.encode = noisy_encode
-runpy.run_module("SAMedCore.worker", run_name="__main__")
+runpy.run_module("SAMedCore.service", run_name="__main__")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from SAMedCore.training.augmentation import AUGMENTATIONS, few_shot_augmentation, paper_augmentation
+from SAMedCore.train.augment import AUGMENTATIONS, few_shot_augmentation, paper_augmentation
 
 
 @pytest.fixture

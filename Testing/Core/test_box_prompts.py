@@ -3,11 +3,11 @@
 import numpy as np
 import torch
 
-from SAMedCore.completion.promptable import load_promptable
-from SAMedCore.completion.prompts import SliceGrids
-from SAMedCore.evaluation.measures import dice
-from SAMedCore.samples import ORGAN_SLICES
-from SAMedCore.volume import reorient
+from SAMedCore.complete.prompts import SliceGrids
+from SAMedCore.demo.sample import ORGAN_SLICES
+from SAMedCore.evaluate.measures import dice
+from SAMedCore.image.orientation import reorient
+from SAMedCore.model.promptable import load_promptable
 
 EVERY = 3
 MARGIN = 1

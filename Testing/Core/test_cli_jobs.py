@@ -17,15 +17,18 @@ import torch
 from cli_files import LABELS, SMALL, evaluate, finetune, run, seeded_checkpoint, segment
 from written_series import strip_slices
 
-from SAMedCore.checkpoint import find_base_model, read_info
+from SAMedCore.checkpoint.folder import find_base_model, read_info
 from SAMedCore.cli import main
 from SAMedCore.cli.console import Console
-from SAMedCore.formats import read_labelmap, read_volume, write_labelmap
-from SAMedCore.labels import SYNAPSE_ORGANS
+from SAMedCore.files.read import read_labelmap, read_volume
+from SAMedCore.files.write import write_labelmap
+from SAMedCore.image.grid import same_grid
+from SAMedCore.image.labels import SYNAPSE_ORGANS
+from SAMedCore.image.orientation import orientation_of, reorient
+from SAMedCore.image.volume import LabelMap
 from SAMedCore.model.weights import build_pretrained, read_state
-from SAMedCore.training import presets
-from SAMedCore.training.presets import PRESETS
-from SAMedCore.volume import LabelMap, orientation_of, reorient, same_grid
+from SAMedCore.train import recipe
+from SAMedCore.train.recipe import PRESETS
 
 pytestmark = [
     pytest.mark.usefixtures("small_network"),
@@ -39,7 +42,7 @@ def test_a_ct_becomes_a_label_map_on_its_grid(files, tmp_path, capsys, ending):
     assert [(event["event"], event["done"], event["total"]) for event in progress] == [("progress", k, 4) for k in (1, 2, 3, 4)]
     assert result == {"event": "result", "segmentation": str(tmp_path / f"out{ending}")}
     found = read_labelmap(tmp_path / f"out{ending}")
-    assert same_grid(found, read_volume(files.ct))
+    assert same_grid(found.grid, read_volume(files.ct).grid)
     assert set(np.unique(found.voxels)) == {0, *LABELS.values}
     if ending == ".seg.nrrd":
         assert found.labels == LABELS
@@ -81,7 +84,7 @@ def test_a_dicom_series_becomes_a_dicom_segmentation(files, tmp_path, capsys):
     out = tmp_path / "out.dcm"
     run(capsys, "segment", files.series, out, "--model", files.checkpoint, "--base", files.base, "--device", "cpu")
     found = read_labelmap(out)
-    assert same_grid(found, read_volume(files.series))
+    assert same_grid(found.grid, read_volume(files.series).grid)
     assert set(np.unique(found.voxels)) == {0, *LABELS.values}
     assert found.labels.names == LABELS.names
     assert not found.person_drew
@@ -153,7 +156,7 @@ def test_a_partly_annotated_scan_is_completed_and_the_baselines_stand_beside_it(
 
 def test_a_completed_dicom_series_says_that_a_person_drew_part_of_it(files, tmp_path, capsys):
     series = read_volume(files.series)
-    voxels = reorient(read_labelmap(files.labels), orientation_of(series)).voxels.copy()
+    voxels = reorient(read_labelmap(files.labels), orientation_of(series.grid)).voxels.copy()
     voxels[1] = 0
     write_labelmap(LabelMap(voxels, series.ijk_to_lps, SYNAPSE_ORGANS), tmp_path / "some.seg.nrrd")
     options = ["--base", files.base, "--device", "cpu", "--steps", 2]
@@ -203,7 +206,7 @@ def test_the_papers_preset_learns_from_slices_without_labels_too(files, tmp_path
     labels.voxels[0] = 0
     write_labelmap(labels, tmp_path / "labels.seg.nrrd")
     (tmp_path / "pairs.csv").write_text(f"image,labels\n{files.ct},labels.seg.nrrd\n")
-    monkeypatch.setitem(presets.PRESETS, "samed", replace(PRESETS["samed"], sizes=SMALL.sizes))
+    monkeypatch.setitem(recipe.PRESETS, "samed", replace(PRESETS["samed"], sizes=SMALL.sizes))
     options = ["--pairs", tmp_path / "pairs.csv", "--base", files.base, "--preset", preset, "--epochs", 1, "--validation", 0]
     run(capsys, "finetune", *options, "--out", tmp_path / "new")
     assert read_info(tmp_path / "new").trained_on["slices"] == slices

@@ -10,12 +10,13 @@ import pytest
 import torch
 from cli_files import Files, evaluate, finetune, segment
 
-from SAMedCore import catalogue
+from SAMedCore.checkpoint import catalogue
 from SAMedCore.cli import main
 from SAMedCore.errors import InputError
-from SAMedCore.formats import read_labelmap, write_labelmap
-from SAMedCore.inference import load_model
-from SAMedCore.volume import LabelMap
+from SAMedCore.files.read import read_labelmap
+from SAMedCore.files.write import write_labelmap
+from SAMedCore.image.volume import LabelMap
+from SAMedCore.segment import load_model
 
 pytestmark = [
     pytest.mark.usefixtures("small_network"),

@@ -6,20 +6,21 @@ import numpy as np
 import pytest
 import torch
 
-from SAMedCore.completion.complete import complete
-from SAMedCore.completion.estimate import COPY, INTERPOLATION, NETWORK, Estimate, choose, make_folds
-from SAMedCore.completion.finetune import tunable
-from SAMedCore.completion.interpolation import SliceShapes, blend, nearest, reach, signed_distance_mm, smooth, to_labels
-from SAMedCore.completion.network import NetworkCompletion
-from SAMedCore.completion.promptable import Promptable
-from SAMedCore.completion.prompts import SliceGrids, make_prompts
+from SAMedCore.complete.choose import COPY, INTERPOLATION, NETWORK, Estimate, choose, make_folds
+from SAMedCore.complete.network import NetworkCompletion
+from SAMedCore.complete.prompts import SliceGrids, make_prompts
+from SAMedCore.complete.scan import complete
+from SAMedCore.complete.shapes import SliceShapes, blend, nearest, reach, signed_distance_mm, smooth, to_labels
+from SAMedCore.complete.tune import tunable
+from SAMedCore.demo.sample import ORGAN_SLICES
 from SAMedCore.errors import Cancelled, InputError
-from SAMedCore.evaluation.measures import dice
-from SAMedCore.labels import LabelTable
+from SAMedCore.evaluate.measures import dice
+from SAMedCore.image.labels import LabelTable
+from SAMedCore.image.orientation import reorient
+from SAMedCore.image.volume import LabelMap, Volume
+from SAMedCore.model.preprocessing import Preprocessing
+from SAMedCore.model.promptable import Promptable
 from SAMedCore.model.sam import build_sam
-from SAMedCore.preprocessing import Preprocessing
-from SAMedCore.samples import ORGAN_SLICES
-from SAMedCore.volume import LabelMap, Volume, reorient
 
 SPACING_MM = (1.5, 2.0)
 SIZE = 40
@@ -159,7 +160,7 @@ def test_the_slices_between_are_filled_in_and_the_annotated_ones_come_back_as_th
 
 
 def test_the_network_fills_in_where_it_is_the_better(cone, small_model, monkeypatch):
-    monkeypatch.setattr("SAMedCore.completion.complete.choose", lambda estimates: NETWORK)
+    monkeypatch.setattr("SAMedCore.complete.scan.choose", lambda estimates: NETWORK)
     volume, truth = cone
     events = []
     result = complete(volume, annotated_only(truth), model=small_model, steps=1, progress=events.append)
@@ -180,7 +181,7 @@ def test_the_network_fills_in_where_it_is_the_better(cone, small_model, monkeypa
 
 
 def test_every_orientation_gives_the_same_completion(cone, small_model, monkeypatch):
-    monkeypatch.setattr("SAMedCore.completion.complete.choose", lambda estimates: NETWORK)
+    monkeypatch.setattr("SAMedCore.complete.scan.choose", lambda estimates: NETWORK)
     volume, truth = cone
     partly = annotated_only(truth)
     expected = complete(volume, partly, model=small_model, steps=1).labelmap

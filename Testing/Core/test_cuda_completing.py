@@ -8,10 +8,10 @@ import torch
 from cuda_networks import annotated_scan, dtypes_seen, unset_sam
 from cuda_rehearsal import NEEDS_CUDA_BUILD
 
-from SAMedCore.completion.complete import complete
-from SAMedCore.completion.estimate import NETWORK
-from SAMedCore.completion.promptable import Promptable
-from SAMedCore.preprocessing import LITE_MEDSAM_INPUT, Preprocessing
+from SAMedCore.complete.choose import NETWORK
+from SAMedCore.complete.scan import complete
+from SAMedCore.model.preprocessing import LITE_MEDSAM_INPUT, Preprocessing
+from SAMedCore.model.promptable import Promptable
 
 pytestmark = NEEDS_CUDA_BUILD
 
@@ -22,8 +22,8 @@ ANNOTATED = (0, 2, 4)
     ("architecture", "preprocessing"), [("lite", LITE_MEDSAM_INPUT), ("vit_b", Preprocessing(sizes=(512,), padded=True))]
 )
 def test_the_network_is_tuned_and_fills_in_on_the_gpu_in_float32(gpu, monkeypatch, architecture, preprocessing):
-    monkeypatch.setattr("SAMedCore.completion.complete.choose", lambda estimates: NETWORK)
-    monkeypatch.setattr("SAMedCore.completion.network.OTHER_VERSIONS", 1)
+    monkeypatch.setattr("SAMedCore.complete.scan.choose", lambda estimates: NETWORK)
+    monkeypatch.setattr("SAMedCore.complete.network.OTHER_VERSIONS", 1)
     volume, labelmap = annotated_scan(5)
     drawn = np.zeros_like(labelmap.voxels)
     drawn[list(ANNOTATED)] = labelmap.voxels[list(ANNOTATED)]

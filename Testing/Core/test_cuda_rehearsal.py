@@ -8,9 +8,9 @@ import torch
 from cuda_networks import annotated_scan, checkpoint_info, dtypes_seen, unset_sam
 from cuda_rehearsal import NEEDS_CUDA_BUILD, Event, backward
 
-from SAMedCore.inference import Segmenter
 from SAMedCore.model.lora import LoraSettings, add_lora
 from SAMedCore.model.sam import build_sam
+from SAMedCore.segment import Segmenter
 
 pytestmark = NEEDS_CUDA_BUILD
 

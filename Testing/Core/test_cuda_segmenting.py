@@ -8,17 +8,17 @@ from cuda_networks import LABELS, annotated_scan, checkpoint_info, dtypes_seen, 
 from cuda_rehearsal import NEEDS_CUDA_BUILD, Event
 from worker_process import written
 
-from SAMedCore.checkpoint import CheckpointInfo, find_base_model, write_checkpoint
+from SAMedCore.checkpoint.folder import CheckpointInfo, find_base_model, write_checkpoint
 from SAMedCore.errors import SAMedError
-from SAMedCore.inference import Segmenter, load_model
 from SAMedCore.model.lora import LoraSettings, add_lora
+from SAMedCore.model.preprocessing import Preprocessing
 from SAMedCore.model.sam import build_sam
-from SAMedCore.preprocessing import Preprocessing
-from SAMedCore.protocol import Progress, Segment
-from SAMedCore.ranking import rank_slices
-from SAMedCore.worker.job import Job
-from SAMedCore.worker.jobs import do
-from SAMedCore.worker.models import Models
+from SAMedCore.rank import rank_slices
+from SAMedCore.segment import Segmenter, load_model
+from SAMedCore.service.job import Job
+from SAMedCore.service.jobs import do
+from SAMedCore.service.messages import Progress, Segment
+from SAMedCore.service.models import Models
 
 pytestmark = NEEDS_CUDA_BUILD
 

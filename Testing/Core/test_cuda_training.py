@@ -11,16 +11,16 @@ from cuda_networks import LABELS, annotated_scan, dtypes_seen, unset_sam
 from cuda_rehearsal import NEEDS_CUDA_BUILD, rehearsal
 from peft import PeftModel
 
-from SAMedCore.checkpoint import read_info
+from SAMedCore.checkpoint.folder import read_info
 from SAMedCore.errors import Cancelled, SAMedError
 from SAMedCore.model.lora import LoraSettings, add_lora
-from SAMedCore.preprocessing import Preprocessing
-from SAMedCore.training import presets
-from SAMedCore.training.dataset import SliceDataset, slice_dataset
-from SAMedCore.training.optimization import Optimization
-from SAMedCore.training.pairs import Pair
-from SAMedCore.training.presets import PRESETS, Recipe, Stage
-from SAMedCore.training.trainer import train
+from SAMedCore.model.preprocessing import Preprocessing
+from SAMedCore.train import recipe
+from SAMedCore.train.cases import Pair
+from SAMedCore.train.loop import train
+from SAMedCore.train.optimization import Optimization
+from SAMedCore.train.recipe import PRESETS, Recipe, Stage
+from SAMedCore.train.slices import SliceDataset, slice_dataset
 
 pytestmark = NEEDS_CUDA_BUILD
 
@@ -191,7 +191,7 @@ def test_too_little_memory_is_said_in_a_sentence(gpu, tmp_path):
 def test_the_command_line_trains_on_the_gpu_and_leaves_a_checkpoint(gpu, files, capsys, tmp_path, monkeypatch):
     decoder = replace(SMALL_FEW_SHOT.stages[0], epochs=1)
     stages = (decoder, replace(decoder, trains="all", only_on_gpu=True))
-    monkeypatch.setitem(presets.PRESETS, "few-shot", replace(SMALL_FEW_SHOT, stages=stages))
+    monkeypatch.setitem(recipe.PRESETS, "few-shot", replace(SMALL_FEW_SHOT, stages=stages))
     arguments = ["auto" if each == "cpu" else each for each in finetune(files, tmp_path / "checkpoint")]
     events = run(capsys, *arguments)
     assert [event["stage"] for event in events if event.get("epoch_done")] == ["decoder", "all"]

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from SAMedCore.catalogue import DEMO_FOLDER
-from SAMedCore.checkpoint import INFO_FILE, read_info
-from SAMedCore.demonstration import ANNOTATED, SCORED, Outcome, demonstrate
-from SAMedCore.inference import Segmenter, load_model
-from SAMedCore.samples import ORGAN_SLICES
-from SAMedCore.training.demo import publish
+from SAMedCore.checkpoint.catalogue import DEMO_FOLDER
+from SAMedCore.checkpoint.folder import INFO_FILE, read_info
+from SAMedCore.demo.sample import ORGAN_SLICES
+from SAMedCore.demo.show import ANNOTATED, SCORED, Outcome, demonstrate
+from SAMedCore.segment import Segmenter, load_model
+from train_demo import publish
 
 MEGABYTES = 1e6
 

@@ -10,8 +10,8 @@ from cuda_rehearsal import NEEDS_CUDA_BUILD, rehearsal
 
 from SAMedCore.devices import choose_device, choose_dtype, exact_products, found_devices
 from SAMedCore.errors import InputError
-from SAMedCore.training.optimization import precision_on
-from SAMedCore.training.presets import PRESETS
+from SAMedCore.train.optimization import precision_on
+from SAMedCore.train.recipe import PRESETS
 
 
 def test_the_cpu_is_always_there_and_comes_last():

@@ -4,8 +4,8 @@ from segment_anything.modeling import MaskDecoder
 from segment_anything.modeling.transformer import Attention
 from torch import nn
 
-from SAMedCore.model.encoders.tiny_vit import TinyVitEncoder, from_lite_medsam
-from SAMedCore.model.layers import DecoderAttention, Upscaling
+from SAMedCore.model.fast.layers import DecoderAttention, Upscaling
+from SAMedCore.model.fast.tiny_vit import TinyVitEncoder, from_lite_medsam
 from SAMedCore.model.weights import build_pretrained, read_state
 
 

@@ -10,12 +10,15 @@ from medpy.metric import binary
 from scipy.spatial.distance import cdist
 
 from SAMedCore.cli import main
+from SAMedCore.draw.boxplot import box_plot
 from SAMedCore.errors import InputError
-from SAMedCore.evaluation import OrganScore, Scores, evaluate_case, evaluate_folder
-from SAMedCore.evaluation.measures import paper_measures, standard_measures
-from SAMedCore.labels import SYNAPSE_ORGANS, LabelTable
-from SAMedCore.pictures.boxplot import box_plot
-from SAMedCore.volume import LabelMap, reorient, write_labelmap
+from SAMedCore.evaluate.compare import evaluate_case, evaluate_folder
+from SAMedCore.evaluate.measures import paper_measures, standard_measures
+from SAMedCore.evaluate.scores import OrganScore, Scores
+from SAMedCore.files.write import write_labelmap
+from SAMedCore.image.labels import SYNAPSE_ORGANS, LabelTable
+from SAMedCore.image.orientation import reorient
+from SAMedCore.image.volume import LabelMap
 
 # The library still imports from namespaces that SciPy is going to remove.
 pytestmark = pytest.mark.filterwarnings("ignore:.*scipy.ndimage:DeprecationWarning")

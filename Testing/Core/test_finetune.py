@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from SAMedCore.checkpoint import read_info, write_info
+from SAMedCore.checkpoint.folder import read_info, write_info
 from SAMedCore.errors import InputError
-from SAMedCore.inference import load_model
-from SAMedCore.training.finetune import TrainingData, finetune
-from SAMedCore.training.pairs import Pair
-from SAMedCore.training.presets import PRESETS, Recipe, Stage
-from SAMedCore.volume import Volume
+from SAMedCore.image.volume import Volume
+from SAMedCore.segment import load_model
+from SAMedCore.train.cases import Pair
+from SAMedCore.train.finetune import TrainingData, finetune
+from SAMedCore.train.recipe import PRESETS, Recipe, Stage
 
 SLICES = [70, 80]
 TWO_STAGES = (

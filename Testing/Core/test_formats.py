@@ -15,17 +15,12 @@ from written_series import strip_slices, write_series
 
 from SAMedCore import __version__
 from SAMedCore.errors import InputError, SAMedError
-from SAMedCore.formats import (
-    check_labelmap_output,
-    check_volume_output,
-    read_labelmap,
-    read_volume,
-    write_labelmap,
-    write_volume,
-)
-from SAMedCore.formats.write import write_or_keep
-from SAMedCore.labels import SYNAPSE_ORGANS, Label, LabelTable
-from SAMedCore.volume import LabelMap, reorient, same_grid
+from SAMedCore.files.read import read_labelmap, read_volume
+from SAMedCore.files.write import check_labelmap_output, check_volume_output, write_labelmap, write_or_keep, write_volume
+from SAMedCore.image.grid import same_grid
+from SAMedCore.image.labels import SYNAPSE_ORGANS, Label, LabelTable
+from SAMedCore.image.orientation import reorient
+from SAMedCore.image.volume import LabelMap
 
 ENDINGS = [".seg.nrrd", ".nii.gz", ".nii", ".nrrd", ".mha"]
 OBLIQUE = Rotation.from_euler("xyz", (12, -7, 30), degrees=True).as_matrix()
@@ -72,7 +67,7 @@ def test_a_label_map_survives_write_and_read(tmp_path, ending, code):
     assert np.array_equal(again.voxels, labelmap.voxels)
     assert again.voxels.dtype == labelmap.voxels.dtype
     assert np.abs(again.ijk_to_lps - labelmap.ijk_to_lps).max() < 1e-4
-    assert same_grid(again, labelmap)
+    assert same_grid(again.grid, labelmap.grid)
     assert again.labels == SYNAPSE_ORGANS
 
 
@@ -89,7 +84,7 @@ def test_a_volume_survives_write_and_read(tmp_path, ending, dtype):
 @pytest.mark.parametrize("ending", [".seg.nrrd", ".nrrd", ".mha"])
 def test_a_tilted_gantry_survives_where_the_format_can_say_it(tmp_path, sheared, ending):
     write_labelmap(sheared, tmp_path / f"tilted{ending}")
-    assert same_grid(read_labelmap(tmp_path / f"tilted{ending}"), sheared)
+    assert same_grid(read_labelmap(tmp_path / f"tilted{ending}").grid, sheared.grid)
 
 
 def test_a_tilted_gantry_is_refused_where_the_format_would_straighten_it(tmp_path, sheared):
@@ -240,7 +235,7 @@ def test_a_dicom_segmentation_survives_write_and_read(tmp_path, series):
     labelmap = reorient(LabelMap(voxels, ct.ijk_to_lps, SYNAPSE_ORGANS), "SAR")
     write_labelmap(labelmap, tmp_path / "seg.dcm", source=series)
     again = read_labelmap(tmp_path / "seg.dcm")
-    assert same_grid(again, ct)
+    assert same_grid(again.grid, ct.grid)
     assert np.array_equal(again.voxels, voxels)
     assert again.labels == SYNAPSE_ORGANS.subset(["right kidney", "aorta"])
 
@@ -372,7 +367,7 @@ def test_a_segmentation_beside_the_series_does_not_hide_it(tmp_path, stored_slic
     folder = write_series(tmp_path / "ct", stored_slices)
     ct = read_volume(folder)
     write_labelmap(LabelMap(np.ones(ct.voxels.shape, np.uint8), ct.ijk_to_lps, SYNAPSE_ORGANS), folder / "s.dcm", folder)
-    assert same_grid(read_volume(folder), ct)
+    assert same_grid(read_volume(folder).grid, ct.grid)
 
 
 def test_a_folder_without_a_series_is_refused(tmp_path):

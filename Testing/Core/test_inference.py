@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from SAMedCore.checkpoint import Base, CheckpointInfo
+from SAMedCore.checkpoint.folder import Base, CheckpointInfo
 from SAMedCore.errors import Cancelled, InputError
-from SAMedCore.inference import Segmenter, keep_largest_components, one_ahead
-from SAMedCore.labels import LabelTable
+from SAMedCore.image.labels import LabelTable
+from SAMedCore.image.volume import Volume
+from SAMedCore.model.preprocessing import Preprocessing
 from SAMedCore.model.sam import build_sam
-from SAMedCore.preprocessing import Preprocessing
-from SAMedCore.volume import Volume
+from SAMedCore.segment import Segmenter, keep_largest_components, one_ahead
 
 CLASSES = 3
 

@@ -7,11 +7,11 @@ import sys
 import pytest
 import torch
 
-from SAMedCore.model import layers
+from SAMedCore.model.fast import layers
 
 PRODUCTS_OF_A_LAYER = """
 import torch
-from SAMedCore.model.layers import Linear
+from SAMedCore.model.fast.layers import Linear
 with torch.inference_mode(), torch.profiler.profile() as profiled:
     Linear(64, 64)(torch.rand(8, 64))
 print(torch.backends.cpu.get_cpu_capability(), any("linear_pointwise" in each.key for each in profiled.key_averages()))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from SAMedCore.errors import InputError
-from SAMedCore.formats.listing import label_maps_in, paired, scans_in
+from SAMedCore.files.cases import label_maps_in, paired, scans_in
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from SAMedCore.training.loss import IGNORE, segmentation_loss
+from SAMedCore.train.loss import IGNORE, segmentation_loss
 
 
 @pytest.fixture

@@ -12,14 +12,14 @@ from huggingface_hub import ModelCard
 from peft import PeftModel
 from safetensors.torch import load_file
 
-from SAMedCore import catalogue
-from SAMedCore.checkpoint import ADAPTER_FILE, CARD_FILE, Base, CheckpointInfo, read_info, write_info
-from SAMedCore.downloads import sha256_of
-from SAMedCore.formats import read_labelmap, read_volume
+from SAMedCore.checkpoint import catalogue
+from SAMedCore.checkpoint.card import model_card
+from SAMedCore.checkpoint.fetch import sha256_of
+from SAMedCore.checkpoint.folder import ADAPTER_FILE, CARD_FILE, Base, CheckpointInfo, read_info, write_info
+from SAMedCore.files.read import read_labelmap, read_volume
+from SAMedCore.image.grid import same_grid
 from SAMedCore.model.lora import split_qkv
 from SAMedCore.model.sam import build_sam
-from SAMedCore.model_card import model_card
-from SAMedCore.volume import same_grid
 
 pytestmark = pytest.mark.usefixtures("small_network")
 
@@ -34,7 +34,7 @@ def run_snippet(card: str, ct: Path, folder: Path, monkeypatch) -> None:
     shutil.copy(ct, folder / "ct.nii.gz")
     monkeypatch.chdir(folder)
     exec(snippet, {})
-    assert same_grid(read_labelmap(folder / "organs.seg.nrrd"), read_volume(ct))
+    assert same_grid(read_labelmap(folder / "organs.seg.nrrd").grid, read_volume(ct).grid)
 
 
 def test_a_finetuned_checkpoint_says_what_it_is_and_nothing_about_whom_it_was_made_from(files, tmp_path, capsys):

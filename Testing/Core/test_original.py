@@ -4,10 +4,10 @@ import pytest
 import torch
 from plain_samed import PlainSamed, random_base, random_original
 
-from SAMedCore.checkpoint import Base, load_merged, load_peft, read_info
-from SAMedCore.downloads import sha256_of
+from SAMedCore.checkpoint.fetch import sha256_of
+from SAMedCore.checkpoint.folder import Base, load_merged, load_peft, read_info
+from SAMedCore.checkpoint.original import describe_original, export_original, import_original
 from SAMedCore.errors import Cancelled, InputError
-from SAMedCore.original import describe_original, export_original, import_original
 
 
 @pytest.fixture(scope="module")

@@ -14,16 +14,16 @@ from plain_samed import plain_encoder
 from scipy import ndimage
 from torch import nn
 
-from SAMedCore.labels import LabelTable
-from SAMedCore.model.encoders.vit import VitEncoder, VitSize
+from SAMedCore.image.labels import LabelTable
+from SAMedCore.image.volume import LabelMap, Volume
+from SAMedCore.model.fast.vit import VitEncoder, VitSize
 from SAMedCore.model.lora import LoraSettings, add_lora
+from SAMedCore.model.preprocessing import Preprocessing
 from SAMedCore.model.sam import Sam, build_sam
-from SAMedCore.preprocessing import Preprocessing
-from SAMedCore.training.dataset import slice_dataset
-from SAMedCore.training.pairs import Pair
-from SAMedCore.training.presets import PRESETS
-from SAMedCore.training.trainer import train
-from SAMedCore.volume import LabelMap, Volume
+from SAMedCore.train.cases import Pair
+from SAMedCore.train.loop import train
+from SAMedCore.train.recipe import PRESETS
+from SAMedCore.train.slices import slice_dataset
 
 CLASSES, SLICES, BATCH, STEPS, SEED = 3, 72, 24, 3, 1234
 FIRST_SIZE, INPUT_SIZE, LOW_RES_SIZE = 48, 64, 16

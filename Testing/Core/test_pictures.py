@@ -5,12 +5,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from SAMedCore.draw.boxplot import box_plot
+from SAMedCore.draw.losscurve import loss_curve
+from SAMedCore.draw.overview import overview
+from SAMedCore.draw.planes import richest_index, spread_slices
 from SAMedCore.errors import InputError
-from SAMedCore.evaluation import OrganScore, Scores
-from SAMedCore.labels import SYNAPSE_ORGANS
-from SAMedCore.pictures import box_plot, loss_curve, overview
-from SAMedCore.pictures.planes import richest_index, spread_slices
-from SAMedCore.volume import LabelMap, Volume, reorient
+from SAMedCore.evaluate.scores import OrganScore, Scores
+from SAMedCore.image.labels import SYNAPSE_ORGANS
+from SAMedCore.image.orientation import reorient
+from SAMedCore.image.volume import LabelMap, Volume
 
 ORIENTATIONS = ["RAS", "SAR", "PIL"]
 SPLEEN, GALLBLADDER, LIVER = (SYNAPSE_ORGANS.subset([name]).labels[0] for name in ("spleen", "gallbladder", "liver"))

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from SAMedCore import protocol
-from SAMedCore.protocol import (
+from SAMedCore.service import messages
+from SAMedCore.service.messages import (
     LONGEST_LINE,
     AnnotatedScan,
     Cancel,
@@ -75,8 +75,8 @@ def test_every_message_comes_back_as_it_was_sent(messages, decode):
 
 
 def test_every_kind_of_message_is_tried_here():
-    assert {type(message) for message in REQUESTS} == set(typing.get_args(protocol.Request))
-    assert {type(message) for message in EVENTS} == set(typing.get_args(protocol.Event))
+    assert {type(message) for message in REQUESTS} == set(typing.get_args(messages.Request))
+    assert {type(message) for message in EVENTS} == set(typing.get_args(messages.Event))
 
 
 def test_whole_numbers_pass_for_measures_and_what_is_left_out_has_its_default():

@@ -5,11 +5,12 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
+from SAMedCore.demo.sample import ANNOTATED_EVERY, ORGAN_SLICES
 from SAMedCore.errors import Cancelled, InputError
-from SAMedCore.inference import load_model
-from SAMedCore.ranking import rank_slices, uncertainty
-from SAMedCore.samples import ANNOTATED_EVERY, ORGAN_SLICES
-from SAMedCore.volume import Volume, reorient
+from SAMedCore.image.orientation import reorient
+from SAMedCore.image.volume import Volume
+from SAMedCore.rank import rank_slices, uncertainty
+from SAMedCore.segment import load_model
 
 NEVER_SEEN = range(ORGAN_SLICES.start + 1, ORGAN_SLICES.stop, ANNOTATED_EVERY)
 """Each the neighbour of one that the shipped checkpoint was trained on."""

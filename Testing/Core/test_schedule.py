@@ -2,8 +2,8 @@
 
 import pytest
 
-from SAMedCore.training.presets import PRESETS, preset
-from SAMedCore.training.schedule import learning_rate
+from SAMedCore.train.recipe import PRESETS, preset
+from SAMedCore.train.schedule import learning_rate
 
 MAX_STEPS = 200 * 93
 

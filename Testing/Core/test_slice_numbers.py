@@ -8,15 +8,17 @@ import pytest
 from cli_files import LABELS, SMALL, run, seeded_checkpoint
 from worker_process import segmented, written
 
-from SAMedCore.checkpoint import find_base_model
-from SAMedCore.formats import read_labelmap, write_labelmap, write_volume
-from SAMedCore.inference import load_model
+from SAMedCore.checkpoint.folder import find_base_model
+from SAMedCore.files.read import read_labelmap
+from SAMedCore.files.write import write_labelmap, write_volume
+from SAMedCore.image.orientation import reorient
+from SAMedCore.image.volume import LabelMap, Volume
 from SAMedCore.model.weights import build_pretrained, read_state
-from SAMedCore.protocol import AnnotatedScan, Finetune, Result
-from SAMedCore.ranking import rank_slices
-from SAMedCore.training.dataset import NOT_ANNOTATED, slice_dataset
-from SAMedCore.training.pairs import Pair
-from SAMedCore.volume import LabelMap, Volume, reorient
+from SAMedCore.rank import rank_slices
+from SAMedCore.segment import load_model
+from SAMedCore.service.messages import AnnotatedScan, Finetune, Result
+from SAMedCore.train.cases import Pair
+from SAMedCore.train.slices import NOT_ANNOTATED, slice_dataset
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups")
 

@@ -15,15 +15,15 @@ from segment_anything.modeling import ImageEncoderViT
 from torch import nn
 
 from SAMedCore.errors import Cancelled, InputError, SAMedError
-from SAMedCore.labels import LabelTable
-from SAMedCore.preprocessing import Preprocessing
-from SAMedCore.training.dataset import SliceDataset
-from SAMedCore.training.embeddings import encode_slices
-from SAMedCore.training.optimization import precision_on
-from SAMedCore.training.presets import Recipe, Stage
-from SAMedCore.training.start import can_be_resumed
-from SAMedCore.training.trainer import train
-from SAMedCore.training.validation import validation_dice
+from SAMedCore.image.labels import LabelTable
+from SAMedCore.model.preprocessing import Preprocessing
+from SAMedCore.train.embeddings import encode_slices
+from SAMedCore.train.loop import train
+from SAMedCore.train.optimization import precision_on
+from SAMedCore.train.recipe import Recipe, Stage
+from SAMedCore.train.slices import SliceDataset
+from SAMedCore.train.start import can_be_resumed
+from SAMedCore.train.validation import validation_dice
 
 LABELS = LabelTable.generic([1])
 DECODER = Stage(trains="decoder", batch_size=4, base_rate=0.02, warmup_steps=2, planned_epochs=3, epochs=3, versions=2)
@@ -111,7 +111,7 @@ def test_the_decoder_stage_leaves_the_encoder_alone(tmp_path):
 
 @pytest.mark.parametrize(("room", "versions"), [(1000, 2), (15, 1), (3, 1)])
 def test_many_slices_are_encoded_in_fewer_versions(tmp_path, monkeypatch, room, versions):
-    monkeypatch.setattr("SAMedCore.training.stages.MOST_EMBEDDINGS", room)
+    monkeypatch.setattr("SAMedCore.train.stages.MOST_EMBEDDINGS", room)
     seen: list[dict] = []
     train_tiny(tmp_path / "out", replace(RECIPE, stages=(DECODER,)), progress=seen.append)
     assert [event["total"] for event in seen if event["phase"] == "encoding"][-1] == 8 * versions
@@ -173,7 +173,7 @@ def test_the_best_epoch_is_what_is_published(tmp_path):
 
 
 def test_the_loss_curve_is_drawn_while_the_run_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr("SAMedCore.training.stages.REDRAW_S", 0)
+    monkeypatch.setattr("SAMedCore.train.stages.REDRAW_S", 0)
     seen: list[dict] = []
     with pytest.raises(Cancelled):
         train_tiny(tmp_path / "out", progress=seen.append, cancelled=lambda: any(e.get("epoch") == 3 for e in seen))
@@ -239,7 +239,7 @@ class SlowSam(TinySam):
 def slow_sam(monkeypatch) -> type[SlowSam]:
     monkeypatch.setattr(SlowSam, "clock", 0.0)
     for module in ("clock", "embeddings"):
-        monkeypatch.setattr(f"SAMedCore.training.{module}.time", SimpleNamespace(monotonic=lambda: SlowSam.clock))
+        monkeypatch.setattr(f"SAMedCore.train.{module}.time", SimpleNamespace(monotonic=lambda: SlowSam.clock))
     return SlowSam
 
 
@@ -382,7 +382,7 @@ def test_embeddings_are_those_of_the_augmented_slices():
     ],
 )
 def test_mixed_precision_is_used_where_it_is_faster(monkeypatch, device, wanted, in_hardware, used):
-    monkeypatch.setattr("SAMedCore.training.optimization.has_bf16_hardware", lambda: in_hardware)
+    monkeypatch.setattr("SAMedCore.train.optimization.has_bf16_hardware", lambda: in_hardware)
     assert precision_on(torch.device(device), replace(RECIPE, precision=wanted)) == used
 
 

@@ -9,12 +9,13 @@ import torch
 from scipy.ndimage import zoom
 
 from SAMedCore.errors import Cancelled, InputError
-from SAMedCore.labels import SYNAPSE_ORGANS, LabelTable
-from SAMedCore.preprocessing import Preprocessing
-from SAMedCore.training.dataset import EpochSampler, SliceDataset, item_loader, slice_dataset, split
-from SAMedCore.training.loss import IGNORE
-from SAMedCore.training.pairs import Pair, classes_of, load_pairs, pairs_from_csv, training_labels
-from SAMedCore.volume import LabelMap, Volume, reorient
+from SAMedCore.image.labels import SYNAPSE_ORGANS, LabelTable
+from SAMedCore.image.orientation import reorient
+from SAMedCore.image.volume import LabelMap, Volume
+from SAMedCore.model.preprocessing import Preprocessing
+from SAMedCore.train.cases import Pair, classes_of, load_pairs, pairs_from_csv, training_labels
+from SAMedCore.train.loss import IGNORE
+from SAMedCore.train.slices import EpochSampler, SliceDataset, item_loader, slice_dataset, split
 
 GRID = Preprocessing(sizes=(24, 32))
 

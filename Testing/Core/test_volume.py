@@ -9,21 +9,12 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from SAMedCore.errors import InputError
-from SAMedCore.labels import SYNAPSE_ORGANS
-from SAMedCore.volume import (
-    LabelMap,
-    Volume,
-    axial_count,
-    from_the_feet,
-    on_common_extent,
-    orientation_of,
-    part_of_slices,
-    placed_on,
-    reorient,
-    restore_orientation,
-    same_grid,
-    turned_view,
-)
+from SAMedCore.image.grid import same_grid
+from SAMedCore.image.labels import SYNAPSE_ORGANS
+from SAMedCore.image.orientation import orientation_of, reorient, restore_orientation, turned_view
+from SAMedCore.image.placement import on_common_extent, placed_on
+from SAMedCore.image.slices import axial_count, from_the_feet, part_of_slices
+from SAMedCore.image.volume import LabelMap, Volume
 
 ALL_CODES = ["".join(letters) for axes in permutations(("LR", "PA", "SI")) for letters in product(*axes)]
 
@@ -51,7 +42,7 @@ def test_there_are_48_orientations():
 def test_every_axis_order_and_flip_gives_the_same_canonical_voxels(code, rotation_degrees):
     image = reorient(an_image(rotation_degrees=rotation_degrees), "LPS")
     stored = reorient(image, code)
-    assert orientation_of(stored) == code
+    assert orientation_of(stored.grid) == code
     canonical = reorient(stored, "LPS")
     assert np.array_equal(canonical.voxels, image.voxels)
     assert np.allclose(canonical.ijk_to_lps, image.ijk_to_lps, atol=1e-9)
@@ -62,7 +53,7 @@ def test_every_axis_order_and_flip_gives_the_same_canonical_voxels(code, rotatio
 def test_a_label_map_goes_back_to_exactly_the_stored_order(code):
     stored = reorient(an_image(rotation_degrees=(5, 6, 7)), code)
     network = reorient(stored, "RPS")
-    restored = restore_orientation(LabelMap(network.voxels, network.ijk_to_lps, SYNAPSE_ORGANS), like=stored)
+    restored = restore_orientation(LabelMap(network.voxels, network.ijk_to_lps, SYNAPSE_ORGANS), like=stored.grid)
     assert np.array_equal(restored.voxels, stored.voxels)
     assert np.array_equal(restored.ijk_to_lps, stored.ijk_to_lps)
     assert restored.labels is SYNAPSE_ORGANS
@@ -78,16 +69,16 @@ def test_a_label_map_goes_back_to_exactly_the_stored_order(code):
 def test_reorienting_leaves_every_voxel_where_it_is_in_the_patient(shape, spacing_mm, rotation_degrees, origin_mm, code):
     image = an_image(shape, spacing_mm, rotation_degrees, origin_mm)
     moved = reorient(image, code)
-    assert orientation_of(moved) == code
+    assert orientation_of(moved.grid) == code
     before, after = lps_by_voxel(image), lps_by_voxel(moved)
     assert before.keys() == after.keys()
     assert all(np.allclose(before[value], after[value], atol=1e-6) for value in before)
-    assert np.array_equal(reorient(moved, orientation_of(image)).voxels, image.voxels)
+    assert np.array_equal(reorient(moved, orientation_of(image.grid)).voxels, image.voxels)
 
 
 def test_the_letters_are_the_directions_of_increasing_indices():
-    assert orientation_of(an_image()) == "LPS"
-    assert orientation_of(Volume(np.zeros((2, 2, 2)), np.diag([-1.0, -1, 1, 1]))) == "RAS"
+    assert orientation_of(an_image().grid) == "LPS"
+    assert orientation_of(Volume(np.zeros((2, 2, 2)), np.diag([-1.0, -1, 1, 1])).grid) == "RAS"
 
 
 def test_a_volume_in_the_wanted_orientation_is_not_copied():
@@ -102,22 +93,22 @@ def test_an_impossible_orientation_is_refused_by_name(code):
 
 
 def test_spacing_is_given_along_i_j_k():
-    assert an_image(rotation_degrees=(10, 20, 30)).spacing_mm == pytest.approx((0.7, 0.8, 2.5))
+    assert an_image(rotation_degrees=(10, 20, 30)).grid.spacing_mm == pytest.approx((0.7, 0.8, 2.5))
 
 
 @pytest.mark.parametrize(("shift_mm", "same"), [(0, True), (1e-4, True), (0.1, False)])
 def test_grids_are_the_same_within_what_file_headers_lose(shift_mm, same):
-    assert same_grid(an_image(), an_image(origin_mm=(-10, 20, 30 + shift_mm))) is same
+    assert same_grid(an_image().grid, an_image(origin_mm=(-10, 20, 30 + shift_mm)).grid) is same
 
 
 def test_grids_of_different_sizes_differ():
-    assert not same_grid(an_image(), an_image(shape=(5, 5, 6)))
+    assert not same_grid(an_image().grid, an_image(shape=(5, 5, 6)).grid)
 
 
 def test_a_label_map_of_another_scan_is_not_put_back():
     other = LabelMap(np.ones((4, 5, 6), np.uint8), an_image(origin_mm=(0, 0, 0)).ijk_to_lps, SYNAPSE_ORGANS)
     with pytest.raises(InputError, match="does not lie on the volume's voxels"):
-        restore_orientation(other, like=an_image())
+        restore_orientation(other, like=an_image().grid)
 
 
 @pytest.mark.parametrize("code", ["LPS", "ASR"])
@@ -127,8 +118,8 @@ def test_a_cropped_label_map_finds_its_place_on_the_whole_grid(code):
     matrix = image.ijk_to_lps.copy()
     matrix[:3, 3] = (matrix @ [1, 2, 3, 1])[:3]
     cropped = reorient(LabelMap(whole.voxels[3:6, 2:5, 1:9], matrix, SYNAPSE_ORGANS), code)
-    placed = placed_on(cropped, image)
-    assert same_grid(placed, image)
+    placed = placed_on(cropped, image.grid)
+    assert same_grid(placed.grid, image.grid)
     assert np.array_equal(placed.voxels[3:6, 2:5, 1:9], whole.voxels[3:6, 2:5, 1:9])
     assert np.count_nonzero(placed.voxels) == np.count_nonzero(cropped.voxels)
 
@@ -137,7 +128,7 @@ def test_a_label_map_reaching_beyond_the_volume_is_cut_to_it():
     image = an_image(shape=(4, 5, 6))
     matrix = image.ijk_to_lps.copy()
     matrix[:3, 3] = (matrix @ [-2, 0, 1, 1])[:3]
-    placed = placed_on(LabelMap(np.ones((9, 5, 4), np.uint8), matrix, SYNAPSE_ORGANS), image)
+    placed = placed_on(LabelMap(np.ones((9, 5, 4), np.uint8), matrix, SYNAPSE_ORGANS), image.grid)
     assert placed.voxels.sum() == 3 * 5 * 2
     assert placed.voxels[1:, :, :2].all()
 
@@ -149,8 +140,8 @@ def test_two_parts_of_a_grid_get_the_extent_of_both(code):
     far[:3, 3] = (far @ [4, 5, 5, 1])[:3]
     near = LabelMap(np.ones((3, 2, 2), np.uint8), image.ijk_to_lps, SYNAPSE_ORGANS)
     first, second = on_common_extent(near, reorient(LabelMap(np.full((2, 3, 5), 2, np.uint8), far, SYNAPSE_ORGANS), code))
-    assert same_grid(first, image)
-    assert same_grid(second, image)
+    assert same_grid(first.grid, image.grid)
+    assert same_grid(second.grid, image.grid)
     assert (first.voxels[:3, :2, :2].sum(), first.voxels.sum()) == (12, 12)
     assert (second.voxels[5:, 5:, 4:].sum(), second.voxels.sum()) == (60, 60)
     first, second = on_common_extent(second, near)
@@ -168,28 +159,28 @@ def test_two_grids_whose_voxels_lie_between_each_others_have_no_common_extent():
 def test_a_label_map_between_the_voxels_is_refused():
     between = LabelMap(np.ones((4, 5, 6), np.uint8), an_image(origin_mm=(-10.2, 20, 30)).ijk_to_lps, SYNAPSE_ORGANS)
     with pytest.raises(InputError, match="do not coincide"):
-        placed_on(between, an_image())
+        placed_on(between, an_image().grid)
 
 
 @pytest.mark.parametrize("code", ALL_CODES)
 def test_what_is_written_to_slices_of_a_turned_view_stands_in_the_image(code):
     image = an_image(rotation_degrees=(5, 6, 7))
     view = turned_view(image, code)
-    assert orientation_of(view) == code
+    assert orientation_of(view.grid) == code
     assert np.array_equal(view.voxels, reorient(image, code).voxels)
     before, last = image.voxels.copy(), view.voxels.shape[0] - 1
     view.voxels[1 : last + 1] = -1
     changed = np.zeros(image.voxels.shape, bool)
-    changed[part_of_slices(image, code, 1, last)] = True
+    changed[part_of_slices(image.grid, code, 1, last)] = True
     assert np.array_equal(image.voxels, np.where(changed, -1, before))
 
 
 @pytest.mark.parametrize("code", ["LPS", "RAI", "SLP", "PIR"])
 def test_slices_from_the_feet_are_found_in_orientations_that_count_from_the_head(code):
     stored = reorient(an_image(), code)
-    assert axial_count(stored) == 4
+    assert axial_count(stored.grid) == 4
     for towards in ("LPS", "RPI"):
-        numbers = from_the_feet([0, 1], axial_count(stored), towards)
+        numbers = from_the_feet([0, 1], axial_count(stored.grid), towards)
         first_mm = [(reorient(stored, towards).ijk_to_lps @ [0, 0, k, 1])[2] for k in numbers]
         assert first_mm == pytest.approx([30, 32.5])
         assert from_the_feet(numbers, 4, towards) == [0, 1]

@@ -16,10 +16,12 @@ from scipy.spatial.transform import Rotation
 from worker_process import PATIENCE_S, only_inputs, segmented, written
 
 from SAMedCore import __version__
-from SAMedCore.completion.complete import complete
-from SAMedCore.inference import load_model
-from SAMedCore.original import export_original
-from SAMedCore.protocol import (
+from SAMedCore.checkpoint.original import export_original
+from SAMedCore.complete.scan import complete
+from SAMedCore.image.orientation import reorient
+from SAMedCore.image.volume import LabelMap, Volume
+from SAMedCore.segment import load_model
+from SAMedCore.service.messages import (
     LONGEST_LINE,
     AnnotatedScan,
     Complete,
@@ -38,7 +40,6 @@ from SAMedCore.protocol import (
     VoxelFile,
     encode,
 )
-from SAMedCore.volume import LabelMap, Volume, reorient
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups")
 

@@ -9,10 +9,10 @@ import torch
 from worker_process import PATIENCE_S
 
 from SAMedCore.errors import Cancelled, InputError, SAMedError
-from SAMedCore.protocol import Error, Result, decode_event
-from SAMedCore.worker import jobs, server
-from SAMedCore.worker.job import Job
-from SAMedCore.worker.server import Server
+from SAMedCore.service import jobs, server
+from SAMedCore.service.job import Job
+from SAMedCore.service.messages import Error, Result, decode_event
+from SAMedCore.service.server import Server
 
 
 class Networks:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from worker_process import PATIENCE_S, WorkerProcess
 
-from SAMedCore.protocol import Cancel, Describe, Error, Started
+from SAMedCore.service.messages import Cancel, Describe, Error, Started
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups")
 

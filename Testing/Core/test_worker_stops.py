@@ -8,14 +8,14 @@ import sys
 import pytest
 from worker_process import cancelled, only_inputs, written
 
-from SAMedCore.protocol import (
+from SAMedCore.service.messages import (
     Cancel,
     Describe,
     Error,
     Progress,
     Slices,
 )
-from SAMedCore.worker.process import vanish
+from SAMedCore.service.process import vanish
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups")
 

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from worker_process import cancelled, only_inputs, segmented
 
-from SAMedCore.checkpoint import read_info
-from SAMedCore.protocol import (
+from SAMedCore.checkpoint.folder import read_info
+from SAMedCore.service.finetuning import finetuned
+from SAMedCore.service.job import Job
+from SAMedCore.service.messages import (
     Cancel,
     Metrics,
     Progress,
     Result,
 )
-from SAMedCore.worker.finetuning import finetuned
-from SAMedCore.worker.job import Job
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups")
 

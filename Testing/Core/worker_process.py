@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from SAMedCore.protocol import Cancel, Error, Event, LabelFile, Lines, Request, Result, VoxelFile, decode_event, encode
-from SAMedCore.volume import LabelMap, Volume
+from SAMedCore.image.volume import LabelMap, Volume
+from SAMedCore.service.messages import Cancel, Error, Event, LabelFile, Lines, Request, Result, VoxelFile, decode_event, encode
 
-REAL = ("-m", "SAMedCore.worker")
+REAL = ("-m", "SAMedCore.service")
 SMALL = (str(Path(__file__).with_name("small_worker.py")),)
 PATIENCE_S = 120
 """After so long a test that waits has failed, however busy the machine: how fast things are is for `make stalls` to say."""

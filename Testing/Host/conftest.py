@@ -24,7 +24,7 @@ def theRightModule(request) -> None:
     if expected:
         import SAMedCore
         import SAMedLib
-        from SAMedLib.locations import coreFolder
+        from SAMedLib.setup.locations import coreFolder
 
         homes = {Path(package.__file__).parents[1] for package in (SAMedCore, SAMedLib)} | {coreFolder()}
         assert homes == {Path(expected)}
@@ -77,7 +77,7 @@ def sameModules() -> Iterator[None]:
 def panel(sameModules) -> Iterator[object]:
     """The module's panel, entered; its worker is gone afterwards."""
     widget = slicerhost.loadModule("SAMed")
-    from SAMedLib.worker import stopSharedWorker
+    from SAMedLib.worker.client import stopSharedWorker
 
     yield widget
     slicerhost.unloadModule("SAMed")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import launchers
-from SAMedCore.labels import SYNAPSE_ORGANS
+from SAMedCore.image.labels import SYNAPSE_ORGANS
 
 BODY = """
 from pathlib import Path

@@ -3,7 +3,7 @@
 import numpy as np
 import slicer
 
-from SAMedCore.volume import LabelMap, Volume
+from SAMedCore.image.volume import LabelMap, Volume
 
 
 def crop(image, start: int, stop: int):
@@ -22,7 +22,7 @@ def ctNode(volume: Volume, name: str = "CT"):
 
 def drawnNode(labelmap: LabelMap, volumeNode, name: str = "drawn"):
     """A segmentation as a person has drawn it on the volume."""
-    from SAMedLib.segmentations import writeSegmentation
+    from SAMedLib.scene.segmentations import writeSegmentation
 
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
     writeSegmentation(node, labelmap, volumeNode)
@@ -32,7 +32,7 @@ def drawnNode(labelmap: LabelMap, volumeNode, name: str = "drawn"):
 def labelsIn(segmentationNode, volumeNode) -> np.ndarray:
     """(k, j, i) values as the segments are numbered, on the volume's grid; all 0 for an empty segmentation."""
     from SAMedCore.errors import InputError
-    from SAMedLib.annotations import readAnnotation
+    from SAMedLib.scene.annotations import readAnnotation
 
     try:
         return readAnnotation(segmentationNode, volumeNode).labelmap.voxels

@@ -11,7 +11,7 @@ import slicer
 
 import slicerhost
 from SAMedCore.errors import SAMedError
-from SAMedLib import models
+from SAMedLib.setup import models
 from scans import crop, ctNode, drawnNode
 
 
@@ -213,7 +213,7 @@ def test_the_tab_key_goes_from_top_to_bottom(panel, tab):
 
 
 def test_nothing_is_installed_or_started_where_packages_are_missing(monkeypatch, ct):
-    from SAMedLib import packages
+    from SAMedLib.setup import packages
 
     monkeypatch.setattr(packages, "TORCH_REQUIREMENTS", ("no-such-package-as-this>=1",))
     slicerhost.dialogs.answers["okcancel"] = False
@@ -234,7 +234,7 @@ STARTING = ["apply", "rank", "complete", "finetune", "install", "reinstall", "fe
 
 @pytest.mark.parametrize("clicked", ["applyButton", "reinstallButton"])
 def test_no_button_begins_anything_while_packages_are_installed(monkeypatch, panel, ct, clicked):
-    from SAMedLib import install, packages
+    from SAMedLib.setup import install, packages
 
     ui, enabled = panel.ui, []
     panel.panel.parameterNode.inputVolume = ct
@@ -251,7 +251,7 @@ def test_no_button_begins_anything_while_packages_are_installed(monkeypatch, pan
 
 
 def test_a_skipped_self_test_is_no_failed_one(monkeypatch):
-    from SAMedLib import packages
+    from SAMedLib.setup import packages
 
     monkeypatch.setattr(packages, "TORCH_REQUIREMENTS", ("no-such-package-as-this>=1",))
     widget = slicerhost.loadModule("SAMed")

@@ -8,8 +8,8 @@ import slicer
 
 import launchers
 import slicerhost
-from SAMedCore.labels import SYNAPSE_ORGANS
-from SAMedLib import worker as workerModule
+from SAMedCore.image.labels import SYNAPSE_ORGANS
+from SAMedLib.worker import client as workerModule
 from scans import crop, ctNode, drawnNode, labelsIn, segmentIn
 
 ANSWER = """
@@ -157,7 +157,7 @@ def test_revert_restores_what_a_person_had_drawn(answering, ct, sample_labels, p
 
 
 def test_only_the_slice_in_the_axial_view_is_replaced(answering, ct, sample_labels, panel):
-    from SAMedLib.volumes import jumpToSlice
+    from SAMedLib.scene.volumes import jumpToSlice
 
     drawn = drawnNode(crop(sample_labels, 80, 84), ct)
     before = segmentIn(drawn, "liver", ct)

@@ -8,9 +8,9 @@ import slicer
 
 import slicerhost
 from heldWorker import HeldWorker
-from SAMedCore import catalogue
-from SAMedLib import install
-from SAMedLib import worker as workerModule
+from SAMedCore.checkpoint import catalogue
+from SAMedLib.setup import install
+from SAMedLib.worker import client as workerModule
 from scans import crop, ctNode, segmentIn
 
 JOBS = ("segment", "import", "fetch", "complete", "finetune", "rank")

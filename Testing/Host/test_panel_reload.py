@@ -8,15 +8,18 @@ import slicer
 
 import SAMed
 import slicerhost
-from SAMedLib import worker as workerModule
+from SAMedLib.worker import client as workerModule
 
 
 def test_reload_takes_the_library_anew_not_the_module_s_file_alone(panel):
-    old = {name: sys.modules[name] for name in ("SAMed", "SAMedLib.panel", "SAMedLib.worker", "SAMedCore.protocol")}
+    old = {
+        name: sys.modules[name]
+        for name in ("SAMed", "SAMedLib.panel.panel", "SAMedLib.worker.client", "SAMedCore.service.messages")
+    }
     panel.onReload()
     assert [name for name, module in old.items() if sys.modules[name] is module] == []
     new = slicer.modules.SAMedWidget
-    assert type(new.panel) is sys.modules["SAMedLib.panel"].Panel
+    assert type(new.panel) is sys.modules["SAMedLib.panel.panel"].Panel
     assert new.panel.parameterNode.inputVolume is None
     assert new.ui.applyButton.toolTip == "Select a CT volume."
 
@@ -25,7 +28,7 @@ def test_reload_ends_the_worker_of_the_old_library(panel):
     panel.logic.worker.start()
     panel.onReload()
     assert not workerModule.sharedWorker().isRunning
-    assert slicer.modules.SAMedWidget.logic.worker is sys.modules["SAMedLib.worker"].sharedWorker()
+    assert slicer.modules.SAMedWidget.logic.worker is sys.modules["SAMedLib.worker.client"].sharedWorker()
     assert slicer.modules.SAMedWidget.logic.worker is not workerModule.sharedWorker()
 
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from SAMedLib.processTree import killTrees
+from SAMedLib.worker.processTree import killTrees
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import SampleData
 import slicer
 
 import slicerhost
-from SAMedCore import samples
+from SAMedCore.demo import sample
 from SAMedCore.errors import SAMedError
 from SAMedLib import sampleData
-from SAMedLib.segmentations import checkOutput
+from SAMedLib.scene.segmentations import checkOutput
 from scans import segmentIn
 
 NAME = "SAMedAbdomenCT"
@@ -43,15 +43,15 @@ def offered() -> list[str]:
 
 
 def drawnSlicesOf(segmentationNode, volumeNode) -> tuple[int, ...]:
-    from SAMedLib.annotations import readAnnotation
-    from SAMedLib.provenance import drawnSlices
+    from SAMedLib.scene.annotations import readAnnotation
+    from SAMedLib.scene.provenance import drawnSlices
 
     return drawnSlices(segmentationNode, readAnnotation(segmentationNode, volumeNode).labelmap)
 
 
 def assertIsTheSample(volumeNode, segmentationNode, sample_ct, sample_labels) -> None:
     assert np.array_equal(slicer.util.arrayFromVolume(volumeNode), sample_ct.voxels)
-    sixth = samples.ORGAN_SLICES[:: samples.ANNOTATED_EVERY]
+    sixth = sample.ORGAN_SLICES[:: sample.ANNOTATED_EVERY]
     assert drawnSlicesOf(segmentationNode, volumeNode) == tuple(k for k in sixth if sample_labels.voxels[k].any())
     drawn = segmentIn(segmentationNode, "liver", volumeNode)
     assert np.array_equal(drawn[82], sample_labels.voxels[82] == 5)
@@ -85,7 +85,7 @@ def test_the_sample_is_never_offered_twice(panel):
 
 def test_the_tile_has_a_picture_and_its_ct_a_checksum(panel):
     source = SampleData.SampleDataLogic().sourceForSampleName(NAME)
-    assert source.checksums[0] == f"SHA256:{next(iter(samples.SAMPLE.members.values()))}"
+    assert source.checksums[0] == f"SHA256:{next(iter(sample.SAMPLE.members.values()))}"
     assert Path(source.thumbnailFileName).is_file()
 
 

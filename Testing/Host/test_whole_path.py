@@ -6,8 +6,8 @@ import qt
 import slicer
 
 import slicerhost
-from SAMedCore.checkpoint import read_info
-from SAMedLib.worker import sharedWorker
+from SAMedCore.checkpoint.folder import read_info
+from SAMedLib.worker.client import sharedWorker
 from scans import crop, ctNode, labelsIn, paint
 
 JOB_SECONDS = 240

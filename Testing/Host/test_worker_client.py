@@ -13,13 +13,13 @@ import qt
 
 import launchers
 import slicerhost
-from SAMedCore import protocol
 from SAMedCore.errors import Cancelled, SAMedError
-from SAMedLib import worker as workerModule
-from SAMedLib.jobs import Job, PlainJob
-from SAMedLib.locations import coreFolder
-from SAMedLib.segmenting import ModelChoice, SegmentJob
-from SAMedLib.worker import Worker
+from SAMedCore.service import messages
+from SAMedLib.jobs.job import Job, PlainJob
+from SAMedLib.jobs.segment import ModelChoice, SegmentJob
+from SAMedLib.setup.locations import coreFolder
+from SAMedLib.worker import client as workerModule
+from SAMedLib.worker.client import Worker
 from scans import crop, ctNode
 
 READY_SECONDS = 60
@@ -130,12 +130,12 @@ def test_a_crash_at_import_is_reported_and_the_next_try_starts_anew(start, monke
     (broken / "__init__.py").write_text(crash)
     worker = start()
     worker.coreFolder = os.pathsep.join([str(broken.parent), worker.coreFolder])
-    job = PlainJob(worker, protocol.Describe("abdomen-demo")).start()
+    job = PlainJob(worker, messages.Describe("abdomen-demo")).start()
     error = endOf(job, seconds=READY_SECONDS)
     assert words in str(error)
     assert "reinstall" in str(error).lower()
     worker.coreFolder = str(coreFolder())
-    assert PlainJob(worker, protocol.Describe("abdomen-demo")).start().wait()["info"]["base"]["name"] == "lite"
+    assert PlainJob(worker, messages.Describe("abdomen-demo")).start().wait()["info"]["base"]["name"] == "lite"
 
 
 class VoxelJob(Job):
@@ -145,7 +145,7 @@ class VoxelJob(Job):
         return [np.zeros((120, 256, 256), np.int16)] * 2
 
     def message(self, paths):
-        return protocol.Fetch("lite")
+        return messages.Fetch("lite")
 
 
 class FailsAtOnce(qt.QProcess):
@@ -156,7 +156,7 @@ class FailsAtOnce(qt.QProcess):
 
 
 @pytest.mark.parametrize("told", ["at once", "later"])
-@pytest.mark.parametrize("job", [VoxelJob, lambda worker: PlainJob(worker, protocol.Fetch("lite"))], ids=["voxels", "none"])
+@pytest.mark.parametrize("job", [VoxelJob, lambda worker: PlainJob(worker, messages.Fetch("lite"))], ids=["voxels", "none"])
 def test_a_program_that_cannot_be_started_is_named_and_nothing_of_it_remains(start, tmp_path, monkeypatch, told, job):
     if told == "at once":
         monkeypatch.setattr(qt, "QProcess", FailsAtOnce)
@@ -175,7 +175,7 @@ def test_processes_that_have_ended_do_not_pile_up(start, scripted, tmp_path, end
             slicerhost.waitUntil(lambda: worker.ready is not None)
         if ending == "it is stopped":
             worker.stop()
-        endOf(PlainJob(worker, protocol.Fetch("lite")).start())
+        endOf(PlainJob(worker, messages.Fetch("lite")).start())
     slicerhost.processEvents()
     assert qt.QApplication.instance().findChildren("QProcess") == []
 
@@ -199,14 +199,14 @@ def test_when_slicer_is_killed_so_is_the_worker_and_its_folder_goes(tmp_path, sa
         import slicer
         slicer.app.temporaryPath = {str(tmp_path)!r}
         from scans import crop, ctNode
-        from SAMedCore import samples
-        from SAMedLib.worker import Worker
-        from SAMedLib.segmenting import ModelChoice, SegmentJob
+        from SAMedCore.demo import sample
+        from SAMedLib.worker.client import Worker
+        from SAMedLib.jobs.segment import ModelChoice, SegmentJob
         worker = Worker({str(tmp_path / "PythonSlicer")!r}, {str(coreFolder())!r})
         def tell(phase, done, total, left):
             if phase == "segmenting" and done:
                 print(*worker.pids, flush=True)
-        job = SegmentJob(worker, ctNode(samples.fetch_sample()[0]), None, ModelChoice("abdomen-demo"))
+        job = SegmentJob(worker, ctNode(sample.fetch_sample()[0]), None, ModelChoice("abdomen-demo"))
         job.listener.jobProgressed = tell
         job.start().wait()
     """
@@ -247,7 +247,7 @@ def test_lines_in_pieces_oversized_lines_and_nonsense_break_nothing(scripted):
             time.sleep(0.002)
         sys.stdin.read()
     """)
-    assert PlainJob(worker, protocol.Fetch("lite")).start().wait() == {"path": "ä" * 1000}
+    assert PlainJob(worker, messages.Fetch("lite")).start().wait() == {"path": "ä" * 1000}
 
 
 def test_a_flood_on_stderr_blocks_nothing_and_only_the_end_is_kept(scripted):
@@ -259,14 +259,14 @@ def test_a_flood_on_stderr_blocks_nothing_and_only_the_end_is_kept(scripted):
         say("Result", request["number"], values={})
         sys.stdin.read()
     """)
-    assert PlainJob(worker, protocol.Fetch("lite")).start().wait() == {}
+    assert PlainJob(worker, messages.Fetch("lite")).start().wait() == {}
     slicerhost.waitUntil(lambda: worker.log and worker.log[-1] == "line 199999", seconds=20)
     assert len(worker.log) == workerModule.KEPT_LOG_LINES
 
 
 def test_a_worker_that_does_not_obey_is_killed(scripted):
     worker = scripted("sys.stdin.buffer.readline(); time.sleep(1000)")
-    job = PlainJob(worker, protocol.Fetch("lite")).start()
+    job = PlainJob(worker, messages.Fetch("lite")).start()
     slicerhost.waitUntil(lambda: worker.ready is not None)
     pids = worker.pids
     job.cancel()
@@ -279,7 +279,7 @@ def test_a_worker_that_does_not_obey_is_killed(scripted):
 def test_a_worker_of_another_protocol_is_refused(start, tmp_path):
     program = launchers.SCRIPTED.replace("protocol=1", "protocol=99")
     worker = start(launchers.write(tmp_path / "newer", program, body="sys.stdin.read()"))
-    error = endOf(PlainJob(worker, protocol.Fetch("lite")).start())
+    error = endOf(PlainJob(worker, messages.Fetch("lite")).start())
     assert "protocol 99" in str(error)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import slicer
 
-from SAMedLib.locations import coreFolder, makeCoreImportable, pythonSlicerExecutable
-from SAMedLib.packages import constraintsFile, missingPackages
+from SAMedLib.setup.locations import coreFolder, makeCoreImportable, pythonSlicerExecutable
+from SAMedLib.setup.packages import constraintsFile, missingPackages
 
 
 class SAMedPackagesTest(unittest.TestCase):

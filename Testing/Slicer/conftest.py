@@ -14,7 +14,10 @@ import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
 import slicerhost
-from SAMedCore.volume import Grid, LabelMap, Volume, axial_count, part_of_slices, reorient
+from SAMedCore.image.grid import Grid
+from SAMedCore.image.orientation import reorient
+from SAMedCore.image.slices import axial_count, part_of_slices
+from SAMedCore.image.volume import LabelMap, Volume
 from slicerhost import mrml
 from slicerhost.checks import noTorchInSlicersProcess  # noqa: F401
 
@@ -209,14 +212,14 @@ def logic(lite_weights):
 
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """One worker serves all tests of this folder, and is gone before those of another."""
-    worker = sys.modules.get("SAMedLib.worker")
+    worker = sys.modules.get("SAMedLib.worker.client")
     if worker is not None and (nextitem is None or not nextitem.path.is_relative_to(Path(__file__).parent)):
         worker.stopSharedWorker()
 
 
 def some_slices(image: Grid, first: int, last: int) -> Grid:
     """The axial slices `first` to `last`, counted from the feet, whichever axis they are stacked along."""
-    k, j, i = part_of_slices(image, "LPS", first, last)
+    k, j, i = part_of_slices(image.grid, "LPS", first, last)
     start = np.eye(4)
     start[:3, 3] = i.start, j.start, k.start
     return replace(image, voxels=np.ascontiguousarray(image.voxels[k, j, i]), ijk_to_lps=image.ijk_to_lps @ start)
@@ -224,7 +227,7 @@ def some_slices(image: Grid, first: int, last: int) -> Grid:
 
 def two_slices(image: Grid) -> Grid:
     """Two slices through the upper abdomen, or the only one."""
-    count = axial_count(image)
+    count = axial_count(image.grid)
     return some_slices(image, count * 4 // 5, min(count * 4 // 5 + 1, count - 1))
 
 

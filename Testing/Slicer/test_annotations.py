@@ -9,13 +9,13 @@ import pytest
 import slicer
 
 from SAMedCore.errors import InputError
-from SAMedCore.labels import Label
-from SAMedCore.volume import reorient
-from SAMedLib.annotations import annotatedSlices, pairsInScene, readAnnotation
-from SAMedLib.placement import gridInSegmentation
-from SAMedLib.segmentations import writeSegmentation
-from SAMedLib.segments import BINARY_LABELMAP, newLayer, newSegment
-from SAMedLib.volumes import ijkToRAS
+from SAMedCore.image.labels import Label
+from SAMedCore.image.orientation import reorient
+from SAMedLib.scene.annotations import annotatedSlices, pairsInScene, readAnnotation
+from SAMedLib.scene.placement import gridInSegmentation
+from SAMedLib.scene.segmentations import writeSegmentation
+from SAMedLib.scene.segments import BINARY_LABELMAP, newLayer, newSegment
+from SAMedLib.scene.volumes import ijkToRAS
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import slicer
 
-from SAMedCore.labels import LEFT, RIGHT, SYNAPSE_ORGANS, Code, Label
-from SAMedLib.classes import matchSegments
-from SAMedLib.segments import newSegment
+from SAMedCore.image.labels import LEFT, RIGHT, SYNAPSE_ORGANS, Code, Label
+from SAMedLib.scene.classes import matchSegments
+from SAMedLib.scene.segments import newSegment
 
 KIDNEY = Code("SCT", "64033007", "Kidney")
 LIVER = Code("SCT", "10200004", "Liver")

@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 import slicer
 
-from SAMedCore.checkpoint import read_info
+from SAMedCore.checkpoint.folder import read_info
 from SAMedCore.errors import InputError, SAMedError
-from SAMedCore.labels import Label
-from SAMedCore.volume import LabelMap
-from SAMedLib.annotations import readAnnotation
-from SAMedLib.finetuning import FinetuneJob, Scan, Training
+from SAMedCore.image.labels import Label
+from SAMedCore.image.volume import LabelMap
+from SAMedLib.jobs.finetune import FinetuneJob, Scan, Training
+from SAMedLib.jobs.segment import writeModelSlices
 from SAMedLib.sampleData import addVolume
-from SAMedLib.segmentations import writeSegmentation
-from SAMedLib.segmenting import writeModelSlices
-from SAMedLib.segments import BINARY_LABELMAP, newLayer, newSegment
-from SAMedLib.volumes import ijkToRAS
-from SAMedLib.worker import sharedWorker
+from SAMedLib.scene.annotations import readAnnotation
+from SAMedLib.scene.segmentations import writeSegmentation
+from SAMedLib.scene.segments import BINARY_LABELMAP, newLayer, newSegment
+from SAMedLib.scene.volumes import ijkToRAS
+from SAMedLib.worker.client import sharedWorker
 
 MODEL = "abdomen-demo"
 FIRST = 84
@@ -270,6 +270,6 @@ def test_a_checkpoint_that_is_not_there_is_named(logic, scan):
 
 def test_missing_packages_are_named_before_anything_is_copied(logic, scan, monkeypatch):
     volumeNode, _drawn, _labels = scan(2, (0,))
-    monkeypatch.setattr("SAMedLib.install.missingPackages", lambda: ["torch>=2.4"])
+    monkeypatch.setattr("SAMedLib.setup.install.missingPackages", lambda: ["torch>=2.4"])
     with pytest.raises(SAMedError, match=r"These Python packages are missing: torch>=2\.4"):
         logic.segment(volumeNode, MODEL)

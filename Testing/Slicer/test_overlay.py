@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import slicer
 
-from SAMedLib.overlay import Overlay
-from SAMedLib.volumes import ijkToRAS
+from SAMedLib.scene.overlay import Overlay
+from SAMedLib.scene.volumes import ijkToRAS
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import slicer
 
-from SAMedCore.volume import LabelMap, Volume, reorient
-from SAMedLib.annotations import readAnnotation
-from SAMedLib.provenance import drawnSlices
-from SAMedLib.segmentations import writeSegmentation
-from SAMedLib.segmenting import writeModelSlices
+from SAMedCore.image.orientation import reorient
+from SAMedCore.image.volume import LabelMap, Volume
+from SAMedLib.jobs.segment import writeModelSlices
+from SAMedLib.scene.annotations import readAnnotation
+from SAMedLib.scene.provenance import drawnSlices
+from SAMedLib.scene.segmentations import writeSegmentation
 
 FIRST = 80
 SLICES = tuple(range(6))

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from SAMedCore import catalogue
-from SAMedCore.formats import read_labelmap, write_volume
+from SAMedCore.checkpoint import catalogue
+from SAMedCore.files.read import read_labelmap
+from SAMedCore.files.write import write_volume
 
 ROOT = Path(__file__).parents[2]
 AS_SLICER_STARTS = f"""

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 import slicer
 
-from SAMedCore.labels import Label, LabelTable
-from SAMedCore.terminology import terminology_entry
-from SAMedCore.volume import LabelMap, reorient
-from SAMedLib.annotations import readAnnotation
-from SAMedLib.segmentations import writeSegmentation
-from SAMedLib.segments import BINARY_LABELMAP, CLOSED_SURFACE, labelOf, layersOf, newLayer, newSegment
-from SAMedLib.undo import SavedSegmentation
-from SAMedLib.volumes import ijkToRAS
+from SAMedCore.image.labels import Label, LabelTable
+from SAMedCore.image.orientation import reorient
+from SAMedCore.image.terminology import terminology_entry
+from SAMedCore.image.volume import LabelMap
+from SAMedLib.scene.annotations import readAnnotation
+from SAMedLib.scene.segmentations import writeSegmentation
+from SAMedLib.scene.segments import BINARY_LABELMAP, CLOSED_SURFACE, labelOf, layersOf, newLayer, newSegment
+from SAMedLib.scene.undo import SavedSegmentation
+from SAMedLib.scene.volumes import ijkToRAS
 
 
 @pytest.fixture

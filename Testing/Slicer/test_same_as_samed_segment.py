@@ -13,12 +13,15 @@ import pytest
 import slicer
 
 from SAMedCore.errors import SAMedError
-from SAMedCore.formats import read_labelmap, read_volume
-from SAMedCore.volume import LabelMap, Volume, axial_count, orientation_of, part_of_slices, placed_on, reorient
-from SAMedLib.annotations import readAnnotation
+from SAMedCore.files.read import read_labelmap, read_volume
+from SAMedCore.image.orientation import orientation_of, reorient
+from SAMedCore.image.placement import placed_on
+from SAMedCore.image.slices import axial_count, part_of_slices
+from SAMedCore.image.volume import LabelMap, Volume
 from SAMedLib.sampleData import addVolume
-from SAMedLib.segmentations import writeSegmentation
-from SAMedLib.volumes import readVolume
+from SAMedLib.scene.annotations import readAnnotation
+from SAMedLib.scene.segmentations import writeSegmentation
+from SAMedLib.scene.volumes import readVolume
 
 MODEL = "abdomen-demo"
 LIVER = 5
@@ -64,8 +67,8 @@ def expected(files, thin_cts, lite_weights) -> dict[str, LabelMap]:
     outputs = {name: path.with_name(f"{name}.seg.nrrd") for name, path in files.items()}
     arguments = [str(path) for name in files for path in (files[name], outputs[name])]
     subprocess.run([sys.executable, "-c", SAMED_SEGMENT, *arguments], check=True)
-    maps = {name: placed_on(read_labelmap(path), read_volume(files[name])) for name, path in outputs.items()}
-    return maps | {name: placed_on(maps["as it is"], thin_cts[name]) for name in REFUSED}
+    maps = {name: placed_on(read_labelmap(path), read_volume(files[name]).grid) for name, path in outputs.items()}
+    return maps | {name: placed_on(maps["as it is"], thin_cts[name].grid) for name in REFUSED}
 
 
 def assertSame(segmented: LabelMap, expected: LabelMap) -> None:
@@ -90,21 +93,21 @@ def test_a_segmentation_is_that_of_samed_segment_in_memory_and_saved(logic, expe
     """Under a transform only the uppermost slice, which is quicker; the others are empty then."""
     geometry, volumeNode = a_thin_ct
     volume = readVolume(volumeNode)
-    wanted, slices = placed_on(expected[geometry], volume), None
+    wanted, slices = placed_on(expected[geometry], volume.grid), None
     if volumeNode.GetParentTransformNode() is not None:
-        slices = (axial_count(volume) - 1,)
+        slices = (axial_count(volume.grid) - 1,)
         wanted = on(wanted, slices)
     segmentationNode = logic.segment(volumeNode, MODEL, slices=slices)
     assert segmentationNode.GetParentTransformNode() is volumeNode.GetParentTransformNode()
     assertSame(inNode(segmentationNode, volumeNode), wanted)
 
-    assertSame(placed_on(read_labelmap(save(segmentationNode)), volume), wanted)
+    assertSame(placed_on(read_labelmap(save(segmentationNode)), volume.grid), wanted)
 
     name = segmentationNode.GetName()
     reopen()
     volumeNode, segmentationNode = slicer.util.getNode("CT"), slicer.util.getNode(name)
     # Slicer turns a left-handed volume round when it loads it
-    turned = reorient(wanted, orientation_of(readVolume(volumeNode)))
+    turned = reorient(wanted, orientation_of(readVolume(volumeNode).grid))
     assertSame(inNode(segmentationNode, volumeNode), turned)
 
 
@@ -112,14 +115,14 @@ def on(labelmap: LabelMap, slices: tuple[int, ...]) -> LabelMap:
     """What the label map holds on these slices, counted from the feet, alone."""
     kept = replace(labelmap, voxels=np.zeros_like(labelmap.voxels))
     for k in slices:
-        part = part_of_slices(labelmap, "LPS", k, k)
+        part = part_of_slices(labelmap.grid, "LPS", k, k)
         kept.voxels[part] = labelmap.voxels[part]
     return kept
 
 
 def test_a_slice_segmented_alone_leaves_the_others_as_they_were_drawn(logic, expected, thin_cts, load, segmentation_node):
     volume = thin_cts["oblique and anisotropic, other order"]
-    volumeNode, wanted = load(volume), placed_on(expected["oblique and anisotropic, other order"], volume)
+    volumeNode, wanted = load(volume), placed_on(expected["oblique and anisotropic, other order"], volume.grid)
     drawn = replace(wanted, voxels=np.full_like(wanted.voxels, LIVER))
     writeSegmentation(segmentation_node, drawn, volumeNode)
     assert logic.segment(volumeNode, MODEL, segmentation_node, slices=(1,)) is segmentation_node
@@ -152,5 +155,5 @@ def test_a_folder_of_scans_is_segmented_but_for_the_broken_one_which_is_named(
     assert sorted(path.name for path in out.iterdir()) == ["a scan.seg.nrrd", "series.seg.nrrd"]
     for scan, name in (("a scan.nrrd", "oblique"), ("series", "series")):
         written = read_labelmap(out / (Path(scan).stem + ".seg.nrrd"))
-        assertSame(placed_on(written, read_volume(scans / scan)), expected[name])
+        assertSame(placed_on(written, read_volume(scans / scan).grid), expected[name])
     assert an_empty_scene.GetNumberOfNodes() == nodes

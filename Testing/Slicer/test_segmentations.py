@@ -9,14 +9,16 @@ import pytest
 import slicer
 
 from SAMedCore.errors import InputError
-from SAMedCore.formats import read_labelmap
-from SAMedCore.labels import SYNAPSE_ORGANS, Label, LabelTable
-from SAMedCore.terminology import terminology_entry
-from SAMedCore.volume import LabelMap, orientation_of, placed_on, reorient
-from SAMedLib.annotations import readAnnotation
-from SAMedLib.segmentations import checkOutput, writeSegmentation
-from SAMedLib.segments import BINARY_LABELMAP, CLOSED_SURFACE, layersOf, newLayer, newSegment
-from SAMedLib.volumes import ijkToRAS, readVolume
+from SAMedCore.files.read import read_labelmap
+from SAMedCore.image.labels import SYNAPSE_ORGANS, Label, LabelTable
+from SAMedCore.image.orientation import orientation_of, reorient
+from SAMedCore.image.placement import placed_on
+from SAMedCore.image.terminology import terminology_entry
+from SAMedCore.image.volume import LabelMap
+from SAMedLib.scene.annotations import readAnnotation
+from SAMedLib.scene.segmentations import checkOutput, writeSegmentation
+from SAMedLib.scene.segments import BINARY_LABELMAP, CLOSED_SURFACE, layersOf, newLayer, newSegment
+from SAMedLib.scene.volumes import ijkToRAS, readVolume
 
 
 def as_slicer_exports(segmentationNode, volumeNode, labels: LabelTable) -> np.ndarray:
@@ -63,7 +65,7 @@ def test_the_saved_file_holds_what_was_written(load, segmentation_node, an_odd_c
     node.SetAndObserveTransformNodeID(a_transform.GetID())
     writeSegmentation(segmentation_node, labelmap, node)
     path = save(segmentation_node)
-    assert_same(placed_on(read_labelmap(path), labelmap), labelmap)
+    assert_same(placed_on(read_labelmap(path), labelmap.grid), labelmap)
     loaded = slicer.modules.segmentations.logic().LoadSegmentationFromFile(str(path), True)
     loaded.SetAndObserveTransformNodeID(a_transform.GetID())
     assert_same(readAnnotation(loaded, node).labelmap, labelmap)
@@ -77,7 +79,7 @@ def test_the_reopened_scene_holds_what_was_written(load, segmentation_node, an_o
     reopen()
     volumeNode, segmentationNode = slicer.util.getNode("CT"), slicer.util.getNode("CT segmentation")
     # Slicer turns a left-handed volume round when it loads it
-    expected = reorient(labelmap, orientation_of(readVolume(volumeNode)))
+    expected = reorient(labelmap, orientation_of(readVolume(volumeNode).grid))
     np.testing.assert_array_equal(as_slicer_exports(segmentationNode, volumeNode, labelmap.labels), expected.voxels)
     assert_same(readAnnotation(segmentationNode, volumeNode).labelmap, expected)
     checkOutput(segmentationNode, volumeNode)

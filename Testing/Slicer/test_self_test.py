@@ -12,9 +12,9 @@ import slicer
 
 import SAMed
 import slicerhost
-from SAMedLib import packages
 from SAMedLib.sampleData import addVolume
 from SAMedLib.selfTest import phantom
+from SAMedLib.setup import packages
 
 CMAKE = (Path(__file__).parents[2] / "SlicerSAMed" / "CMakeLists.txt").read_text(encoding="utf-8")
 CASES = [name for name in dir(SAMed.SAMedTest) if name.startswith("test_")]

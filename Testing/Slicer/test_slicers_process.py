@@ -9,7 +9,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from SAMedLib.packages import TORCH_REQUIREMENTS, otherRequirements
+from SAMedLib.setup.packages import TORCH_REQUIREMENTS, otherRequirements
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "SlicerSAMed").rglob("*.py"))

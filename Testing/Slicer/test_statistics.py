@@ -7,9 +7,9 @@ import pytest
 import slicer
 from SegmentStatistics import SegmentStatisticsLogic
 
-from SAMedCore.volume import LabelMap
-from SAMedLib.segmentations import writeSegmentation
-from SAMedLib.statistics import addVolumesTable, volumesInWords
+from SAMedCore.image.volume import LabelMap
+from SAMedLib.scene.segmentations import writeSegmentation
+from SAMedLib.scene.statistics import addVolumesTable, volumesInWords
 
 
 def volumes(tableNode) -> dict[str, float]:
@@ -25,7 +25,9 @@ def test_volumes_are_voxels_times_spacing(load, segmentation_node, an_odd_ct):
     ct, labels = an_odd_ct
     node = load(ct)
     writeSegmentation(segmentation_node, labels, node)
-    expected = {label.name: np.sum(labels.voxels == label.value) * np.prod(ct.spacing_mm) / 1000 for label in labels.labels}
+    expected = {
+        label.name: np.sum(labels.voxels == label.value) * np.prod(ct.grid.spacing_mm) / 1000 for label in labels.labels
+    }
     assert volumes(addVolumesTable(segmentation_node, node)) == pytest.approx(expected)
 
 

@@ -8,10 +8,10 @@ import slicer
 from matplotlib.image import imread
 from scipy.ndimage import distance_transform_edt
 
-from SAMedCore.volume import Volume
-from SAMedLib.overlay import Overlay
-from SAMedLib.segmentations import writeSegmentation
-from SAMedLib.volumes import ijkToRAS, jumpToSlice, shownSlice, transformed
+from SAMedCore.image.volume import Volume
+from SAMedLib.scene.overlay import Overlay
+from SAMedLib.scene.segmentations import writeSegmentation
+from SAMedLib.scene.volumes import ijkToRAS, jumpToSlice, shownSlice, transformed
 
 views = pytest.importorskip("slicerhost.views")
 

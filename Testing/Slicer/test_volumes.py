@@ -7,8 +7,9 @@ import pytest
 import slicer
 
 from SAMedCore.errors import InputError
-from SAMedCore.volume import Volume, reorient
-from SAMedLib.volumes import centreOfSlice, jumpToSlice, numberOfSlices, readVolume, shownSlice, sliceAt
+from SAMedCore.image.orientation import reorient
+from SAMedCore.image.volume import Volume
+from SAMedLib.scene.volumes import centreOfSlice, jumpToSlice, numberOfSlices, readVolume, shownSlice, sliceAt
 
 
 def test_every_geometry_is_read_as_it_is_stored(load, an_odd_ct):

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from environments import ROOT, SHIPPED, UserPython, build_wheel, copy_core, fresh_environment, pinned
 
-from SAMedCore.formats import write_labelmap, write_volume
-from SAMedCore.labels import SYNAPSE_ORGANS
-from SAMedCore.volume import LabelMap, Volume
+from SAMedCore.files.write import write_labelmap, write_volume
+from SAMedCore.image.labels import SYNAPSE_ORGANS
+from SAMedCore.image.volume import LabelMap, Volume
 
 SLICES = slice(80, 84)
 """Of the sample, in which all of the eight organs lie."""

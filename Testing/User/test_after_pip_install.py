@@ -5,19 +5,19 @@ import pytest
 from imports import import_every_module, lacks
 from worker_process import WorkerProcess, segmented, written
 
-from SAMedCore.formats import read_labelmap
-from SAMedCore.protocol import Ready, Result, Segment
+from SAMedCore.files.read import read_labelmap
+from SAMedCore.service.messages import Ready, Result, Segment
 
 DEVELOPERS_ONLY = ("timm", "pytest", "highdicom", "hypothesis", "medpy", "nrrd", "PySide6", "slicer", "tensorboard")
 
 SEEDED_VIT_B = """
 import sys, torch
 from pathlib import Path
-from SAMedCore.checkpoint import CheckpointInfo, find_base_model, write_checkpoint
-from SAMedCore.labels import SYNAPSE_ORGANS
+from SAMedCore.checkpoint.folder import CheckpointInfo, find_base_model, write_checkpoint
+from SAMedCore.image.labels import SYNAPSE_ORGANS
 from SAMedCore.model.lora import LoraSettings, add_lora
 from SAMedCore.model.sam import build_sam
-from SAMedCore.preprocessing import Preprocessing
+from SAMedCore.model.preprocessing import Preprocessing
 sam = build_sam("vit_b", 3, seed=0)
 torch.save(sam.state_dict(), "vit_b.pth")
 base, _ = find_base_model("vit_b.pth")
@@ -47,7 +47,7 @@ def test_the_wheel_is_what_is_imported(a_user):
 
 def test_no_module_needs_more_than_is_declared(a_user):
     refused = import_every_module(a_user)
-    assert refused == {"SAMedCore.formats.dicom_seg": 'DICOM SEG (.dcm) needs highdicom: run pip install "samedcore[dicom]".'}
+    assert refused == {"SAMedCore.files.dicom_seg": 'DICOM SEG (.dcm) needs highdicom: run pip install "samedcore[dicom]".'}
 
 
 def test_the_demo_runs(a_user, outcome_of):

@@ -8,8 +8,8 @@ from packaging.utils import canonicalize_name
 from worker_process import WorkerProcess, segmented, written
 from written_series import write_series
 
-from SAMedCore.protocol import AnnotatedScan, Finetune, RankSlices, Ready, Result, Segment
-from SAMedCore.volume import reorient
+from SAMedCore.image.orientation import reorient
+from SAMedCore.service.messages import AnnotatedScan, Finetune, RankSlices, Ready, Result, Segment
 
 INSTALLED = """
 import importlib.metadata, json
@@ -19,9 +19,11 @@ DEVELOPERS_ONLY = ("timm", "pytest", "hypothesis", "medpy", "nrrd", "PySide6", "
 
 DICOM_SEG = """
 import sys
-from SAMedCore.formats import read_labelmap, read_volume, write_labelmap
-from SAMedCore.volume import LabelMap
-from SAMedCore.labels import SYNAPSE_ORGANS
+from SAMedCore.files.read import read_labelmap
+from SAMedCore.files.read import read_volume
+from SAMedCore.files.write import write_labelmap
+from SAMedCore.image.volume import LabelMap
+from SAMedCore.image.labels import SYNAPSE_ORGANS
 import numpy as np
 series, out = sys.argv[1:]
 volume = read_volume(series)

@@ -14,7 +14,7 @@ import pip
 import pytest
 
 import slicerhost
-from SAMedLib.install import InstallPlan
+from SAMedLib.setup.install import InstallPlan
 
 NEEDED = {
     "torch",

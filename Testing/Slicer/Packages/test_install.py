@@ -13,7 +13,7 @@ from fresh_slicer import NEEDED, makeWheel, mustNotRun
 
 import slicerhost
 from SAMedCore.errors import SAMedError
-from SAMedLib import install, packages
+from SAMedLib.setup import install, packages
 
 
 def test_after_a_yes_everything_is_there_and_slicers_own_packages_are_as_they_were(a_fresh_slicer):

@@ -9,8 +9,8 @@ import pytest
 import slicer
 from fresh_slicer import NEEDED
 
-from SAMedCore import catalogue
-from SAMedLib import locations
+from SAMedCore.checkpoint import catalogue
+from SAMedLib.setup import locations
 
 ROOT = Path(__file__).parents[3]
 
@@ -26,7 +26,7 @@ sys.path[:0] = {folders!r}
 import slicerhost
 slicerhost.boot()
 slicerhost.loadModule("SAMed")
-from SAMedLib import locations
+from SAMedLib.setup import locations
 assert locations.cacheFolder() is None and locations.cacheMegabytes() == 0
 """
 

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from SAMedPackagesTest import SAMedPackagesTest  # noqa: F401 - collected here, where Slicer is stood in for
 
-from SAMedLib import packages
+from SAMedLib.setup import packages
 
 ROOT = Path(__file__).parents[3]
 

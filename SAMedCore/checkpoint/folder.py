@@ -1,0 +1,313 @@
+"""The checkpoint folder: a PEFT adapter, and `samed.json` with everything that inference needs to know about it.
+
+    adapter_config.json, adapter_model.safetensors   written and read by Hugging Face PEFT
+    samed.json                                       base model and its SHA-256, labels, preprocessing, recipe, origin
+    README.md                                        the same for people and for the Hugging Face Hub: `model_card.py`
+
+No pickle is executed, and nothing in it names a file, path or patient.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from SAMedCore import __version__
+from SAMedCore.checkpoint import catalogue, fetch
+from SAMedCore.checkpoint.card import model_card
+from SAMedCore.errors import BaseNeeded, InputError
+from SAMedCore.files.atomic import check_writable
+from SAMedCore.image.labels import LabelTable
+from SAMedCore.model.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+    from SAMedCore.model.sam import Sam
+
+FORMAT_VERSION = 1
+INFO_FILE = "samed.json"
+CARD_FILE = "README.md"
+ADAPTER_FILE = "adapter_model.safetensors"
+RECORDED_VERSIONS = ("torch", "peft", "segment-anything")
+
+
+@dataclass(frozen=True)
+class Base:
+    """The pretrained model under the LoRA: name, architecture ("vit_b", "lite", ...), SHA-256 of its weights file."""
+
+    name: str
+    architecture: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class CheckpointInfo:
+    """What `samed.json` says.
+
+    Attributes:
+        base: the pretrained model.
+        labels: the classes; the network's class n is the n-th label of the table.
+        preprocessing: window, sizes, orientation.
+        description: one line for people.
+        recipe: how it was trained; plain JSON.
+        trained_on: counts and hashes of the training data; no file names, paths or UIDs.
+        metrics: results, for example the validation Dice; plain JSON.
+        versions: of the packages that wrote it.
+    """
+
+    base: Base
+    labels: LabelTable
+    preprocessing: Preprocessing
+    description: str = ""
+    recipe: dict[str, Any] = field(default_factory=dict)
+    trained_on: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "format_version": FORMAT_VERSION,
+            "base": vars(self.base),
+            "labels": self.labels.to_json(),
+            "preprocessing": self.preprocessing.to_json(),
+            "description": self.description,
+            "recipe": self.recipe,
+            "trained_on": self.trained_on,
+            "metrics": self.metrics,
+            "versions": self.versions,
+        }
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> CheckpointInfo:
+        return cls(
+            base=Base(**row["base"]),
+            labels=LabelTable.from_json(row["labels"]),
+            preprocessing=Preprocessing.from_json(row["preprocessing"]),
+            **{key: row[key] for key in ("description", "recipe", "trained_on", "metrics", "versions")},
+        )
+
+
+def read_info(folder: Path) -> CheckpointInfo:
+    """What the checkpoint in `folder` says of itself.
+
+    Raises:
+        InputError: it is missing, damaged, or written by a newer version.
+    """
+    file = folder / INFO_FILE
+    if not file.is_file() or not (folder / ADAPTER_FILE).is_file():
+        raise InputError(f"{folder}: not a SAMed checkpoint: a folder with {INFO_FILE} and {ADAPTER_FILE} is expected.")
+    try:
+        row = json.loads(file.read_text(encoding="utf-8"))
+        if row["format_version"] <= FORMAT_VERSION:
+            return CheckpointInfo.from_json(row)
+    except (InputError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{file}: damaged ({error!r}): fetch or train the checkpoint again.") from error
+    raise InputError(f"{folder}: written by a newer SAMed (format {row['format_version']}): update SAMed.")
+
+
+def check_checkpoint(checkpoint: str | Path, weights: Path | None = None) -> CheckpointInfo:
+    """Call it before long work, and before torch is loaded: what the checkpoint says of itself.
+
+    Args:
+        checkpoint, weights: as in `find_folder` and `find_weights`.
+
+    Raises:
+        InputError: it is missing or damaged, or its base model's weights are not here.
+    """
+    info = read_info(find_folder(checkpoint))
+    find_weights(info.base, weights)
+    return info
+
+
+def check_output(folder: Path) -> None:
+    """Call it before long work: raises InputError where no checkpoint could be written at `folder`."""
+    if folder.exists() and not (folder / INFO_FILE).is_file():
+        raise InputError(f"{folder}: is there already and is no checkpoint: choose another place.")
+    check_writable(folder.absolute().parent / INFO_FILE)
+
+
+def write_checkpoint(folder: Path, model: PeftModel, info: CheckpointInfo, half: bool = False) -> None:
+    """Write a checkpoint; an existing one of that name is replaced only when the new one is complete.
+
+    Args:
+        folder: the checkpoint's folder.
+        model: SAM with LoRA, from `add_lora`.
+        info: what to say of it; the package versions are filled in.
+        half: store the tensors as float16, which halves the file.
+
+    Raises:
+        InputError: the place cannot be written to.
+    """
+    model.peft_config["default"].base_model_name_or_path = info.base.name
+
+    def fill(partial: Path) -> None:
+        model.save_pretrained(str(partial), save_embedding_layers=False)  # "auto" asks the Hub about the base model
+        if half:
+            _halve(partial / ADAPTER_FILE)
+        # In Slicer this package lies beside the module, and pip knows nothing of it.
+        versions = {"samedcore": __version__, **{name: version(name) for name in RECORDED_VERSIONS}}
+        write_info(partial, replace(info, versions=versions))
+        # In place of PEFT's template, which says nothing.
+        (partial / CARD_FILE).write_text(model_card(info), encoding="utf-8")
+
+    replace_folder(folder, fill)
+
+
+def write_info(folder: Path, info: CheckpointInfo) -> None:
+    """Write `samed.json` into a checkpoint's folder."""
+    (folder / INFO_FILE).write_text(json.dumps(info.to_json(), indent=1) + "\n", encoding="utf-8")
+
+
+def replace_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Have `fill` write a new folder beside `folder`, flush it to the disk, and put it in its place.
+
+    Raises:
+        InputError: the place cannot be written to.
+    """
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    try:
+        partial.mkdir(parents=True)
+        fill(partial)
+        for path in (*partial.iterdir(), partial):
+            _flush(path)
+        if folder.exists():
+            folder.rename(old)
+        partial.rename(folder)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror or error}): choose another place.") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def find_folder(checkpoint: str | Path) -> Path:
+    """The folder of a checkpoint given by path or by its name in the catalogue.
+
+    Raises:
+        InputError: there is none.
+    """
+    if Path(checkpoint).is_dir():
+        return Path(checkpoint)
+    if Path(checkpoint).name == ADAPTER_FILE and Path(checkpoint).is_file():
+        return Path(checkpoint).parent
+    known = catalogue.find_checkpoint(str(checkpoint))
+    if known is None:
+        raise InputError(f"{checkpoint}: no such checkpoint: give a folder or a name from `samed models list`.")
+    if known.folder is None:
+        raise InputError(f'{checkpoint}: get the file from {known.address}, then run "samed models import FILE.pth".')
+    return known.folder
+
+
+def find_base_model(name_or_file: str | Path) -> tuple[Base, Path]:
+    """The base model of that catalogue name, or in that weights file, and where its weights are.
+
+    Raises:
+        InputError: it is unknown, not fetched, or not a Segment Anything.
+    """
+    if not Path(name_or_file).is_file():
+        known = catalogue.find_base(str(name_or_file))
+        return Base(known.name, known.architecture, known.sha256), catalogue.base_weights(known)
+    from SAMedCore.model.weights import detect_architecture, read_state
+
+    file = Path(name_or_file)
+    sha256 = fetch.sha256_of(file)
+    for known in catalogue.BASE_MODELS:
+        if known.sha256 == sha256:
+            return Base(known.name, known.architecture, sha256), file
+    architecture = detect_architecture(read_state(file))
+    if architecture is None:
+        raise InputError(f"{file}: not the weights of a Segment Anything: give those of vit_b, vit_l, vit_h or lite.")
+    return Base(file.stem, architecture, sha256), file
+
+
+def find_weights(base: Base, weights: Path | None = None) -> Path:
+    """The base model's weights file: `weights`, or for a base of the catalogue the one in the cache folder.
+
+    Raises:
+        InputError: it is not there, or the catalogue has no such base.
+    """
+    if weights is not None:
+        catalogue.check_weights_file(weights)
+        return weights
+    for known in catalogue.BASE_MODELS:
+        if known.sha256 == base.sha256:
+            return catalogue.base_weights(known)
+    raise BaseNeeded(
+        f'the checkpoint was made on the base model "{base.name}" (SHA-256 {base.sha256[:12]}...), which is none of the '
+        f"catalogue's: name the weights file that it was made on."
+    )
+
+
+def read_base(base: Base, weights: Path | None = None) -> dict[str, Any]:
+    """The base model's tensors, from `weights` or the cache folder.
+
+    Raises:
+        InputError: they are missing, or not those of `base`.
+    """
+    from SAMedCore.model.weights import read_state
+
+    path = find_weights(base, weights)
+    state = read_state(path)
+    found = fetch.sha256_of(path)
+    if found != base.sha256:
+        raise BaseNeeded(
+            f"{path}: wrong base model (SHA-256 {found[:12]}...): {base.name} with {base.sha256[:12]}... is needed; "
+            f"name the right weights."
+        )
+    return state
+
+
+def load_peft(folder: Path, weights: Path | None = None, trainable: bool = False) -> tuple[PeftModel, CheckpointInfo]:
+    """The checkpoint's SAM with its LoRA as PEFT has it, in float32 on the CPU, in eval mode unless trainable.
+
+    Raises:
+        InputError: the checkpoint or its base model is missing, damaged or wrong.
+    """
+    from peft import PeftModel
+
+    from SAMedCore.model.lora import split_qkv
+    from SAMedCore.model.weights import build_pretrained
+
+    info = read_info(folder)
+    state = read_base(info.base, weights)
+    sam = build_pretrained(info.base.architecture, len(info.labels), info.preprocessing.input_size, state, info.base.name)
+    try:
+        model = PeftModel.from_pretrained(split_qkv(sam), str(folder), is_trainable=trainable)
+    except Exception as error:  # PEFT and safetensors raise many kinds for damaged files
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{folder}: the adapter cannot be loaded ({reason}): fetch or train it again.") from error
+    return model.float().train(trainable), info
+
+
+def load_merged(folder: Path, weights: Path | None = None) -> tuple[Sam, CheckpointInfo]:
+    """The checkpoint's SAM with LoRA merged, for inference: float32, CPU, eval mode. Raises as `load_peft` does."""
+    from SAMedCore.model.lora import merge_lora
+
+    model, info = load_peft(folder, weights)
+    return merge_lora(model).eval(), info
+
+
+def _halve(file: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    save_file({key: tensor.half() for key, tensor in load_file(file).items()}, file, metadata={"format": "pt"})
+
+
+def _flush(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,196 @@
+"""The .pth files that SAMed's authors published, in and out.
+
+LoRA of the encoder's block i is `w_a_{2i}` and `w_b_{2i}` for q, `w_a_{2i+1}` and `w_b_{2i+1}` for v, with alpha = r. SAMed_s
+adds `sa_*`, `cti_*` and `cit_*` for the self-, token-to-image and image-to-token attentions of the mask decoder's layers, q
+before v, and `fati_*` for the final attention. Everything else is SAM's `prompt_encoder.*` and `mask_decoder.*`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import torch
+from peft import LoraConfig, PeftModel
+from torch import nn
+
+from SAMedCore.checkpoint import fetch
+from SAMedCore.checkpoint.folder import Base, CheckpointInfo, load_peft, read_base, write_checkpoint
+from SAMedCore.errors import Cancelled, InputError
+from SAMedCore.image.labels import SYNAPSE_ORGANS, LabelTable
+from SAMedCore.model.lora import LoraSettings, add_lora
+from SAMedCore.model.preprocessing import Preprocessing
+from SAMedCore.model.sam import Sam
+from SAMedCore.model.weights import build_pretrained, read_state
+
+PUBLISHED_ORIENTATION = "RPS"
+"""The published figures show the patient's right towards increasing columns, posterior towards increasing rows."""
+
+DECODER_ATTENTIONS = {"sa": "self_attn", "cti": "cross_attn_token_to_image", "cit": "cross_attn_image_to_token"}
+
+
+@dataclass(frozen=True)
+class OriginalFacts:
+    """What an authors' file says of itself: its number of classes without the background, and its LoRA."""
+
+    classes: int
+    lora: LoraSettings
+
+
+def describe_original(file: Path) -> OriginalFacts:
+    """Raises InputError where the file is no such checkpoint."""
+    state = read_state(file)
+    settings = _settings(state, file)
+    return OriginalFacts(_class_count(state), settings)
+
+
+def import_original(
+    file: Path,
+    base: Base,
+    weights: Path | None,
+    folder: Path,
+    orientation: str = PUBLISHED_ORIENTATION,
+    input_size: int = 512,
+    cancelled: Callable[[], bool] | None = None,
+) -> CheckpointInfo:
+    """Write the authors' `file` as a checkpoint folder.
+
+    Args:
+        file: the published .pth.
+        base: the SAM that it was trained on.
+        weights: that SAM's weights file, or None for the one in the cache folder.
+        folder: the checkpoint to write.
+        orientation: letters towards which i, j and k of its training slices increase, or "auto".
+        input_size: pixels; the file does not say it, and 512 is the published one.
+        cancelled: asked between the steps.
+
+    Raises:
+        Cancelled: `cancelled` said so; nothing is left.
+        InputError: the file is no such checkpoint, or the base does not fit it.
+    """
+    preprocessing = Preprocessing(sizes=(224, input_size), orientation=orientation)
+    state = read_state(file)
+    settings = _settings(state, file)
+    classes = _class_count(state)
+    base_state = read_base(base, weights)
+    _stop_if(cancelled)
+    sam = build_pretrained(base.architecture, classes, input_size, base_state, base.name)
+    model = add_lora(sam, settings)
+    _load(model, state, file)
+    _stop_if(cancelled)
+    labels = SYNAPSE_ORGANS if classes == len(SYNAPSE_ORGANS) else LabelTable.generic(range(1, classes + 1))
+    info = CheckpointInfo(
+        base=base,
+        labels=labels,
+        preprocessing=preprocessing,
+        description=f"{'SAMed_s' if settings.in_decoder else 'SAMed'} by its authors, imported",
+        recipe={"preset": "samed_s" if settings.in_decoder else "samed"},
+        trained_on={"original_sha256": fetch.sha256_of(file)},
+    )
+    write_checkpoint(folder, model, info)
+    return info
+
+
+def export_original(folder: Path, file: Path, weights: Path | None = None) -> None:
+    """Write a checkpoint of a `vit_*` base as the authors' .pth, for their code to load.
+
+    Raises:
+        InputError: the checkpoint's base has no counterpart in the authors' code, or it cannot be read or written.
+    """
+    model, info = load_peft(folder, weights)
+    if info.base.architecture == "lite":
+        raise InputError(f'{folder}: made on the base "lite", which the original format does not know: use a vit_* base.')
+    adapter = _adapter_tensors(model)
+    state = {original: adapter[ours].detach().clone() for original, ours in _names(_sam_of(model), _in_decoder(model))}
+    partial = file.with_name(f".{file.name}.partial")
+    try:
+        torch.save(state, partial)
+        partial.replace(file)
+    except (OSError, RuntimeError) as error:
+        raise InputError(f"{file}: cannot be written ({error}): choose another place.") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _stop_if(cancelled: Callable[[], bool] | None) -> None:
+    if cancelled is not None and cancelled():
+        raise Cancelled
+
+
+def _class_count(state: dict[str, torch.Tensor]) -> int:
+    return state["mask_decoder.mask_tokens.weight"].shape[0] - 1
+
+
+def _settings(state: dict[str, torch.Tensor], file: Path) -> LoraSettings:
+    if "w_a_000" not in state or "mask_decoder.mask_tokens.weight" not in state:
+        raise InputError(f"{file}: not a checkpoint of SAMed's authors: it has no w_a_000 or no mask decoder.")
+    rank = state["w_a_000"].shape[0]
+    return LoraSettings(rank=rank, alpha=rank, in_decoder="sa_a_000" in state)
+
+
+def _load(model: PeftModel, state: dict[str, torch.Tensor], file: Path) -> None:
+    adapter = _adapter_tensors(model)
+    names = dict(_names(_sam_of(model), _in_decoder(model)))
+    missing, unknown = names.keys() - state.keys(), state.keys() - names.keys()
+    if missing or unknown:
+        what = f"lacks {min(missing)}" if missing else f"has the unknown {min(unknown)}"
+        raise InputError(f"{file}: does not fit this base model: it {what}; name the base it was trained on with --base.")
+    for original, ours in names.items():
+        if adapter[ours].shape != state[original].shape:
+            shapes = f"{tuple(state[original].shape)} instead of {tuple(adapter[ours].shape)}"
+            raise InputError(f"{file}: does not fit this base model: {original} is {shapes}; check --base and --input-size.")
+        adapter[ours].data.copy_(state[original])
+
+
+def _names(sam: Sam, in_decoder: bool) -> Iterator[tuple[str, str]]:
+    """Pairs (name in the authors' file, name among `_adapter_tensors`)."""
+    for block in range(len(cast(nn.ModuleList, sam.image_encoder.blocks))):
+        yield from _pair("w", 2 * block, f"image_encoder.blocks.{block}.attn.qkv")
+    if in_decoder:
+        for layer in range(2):
+            for short, attention in DECODER_ATTENTIONS.items():
+                yield from _pair(short, 2 * layer, f"mask_decoder.transformer.layers.{layer}.{attention}")
+        for part in "qv":
+            for matrix in "AB":
+                module = f"mask_decoder.transformer.final_attn_token_to_image.{part}_proj"
+                yield f"fati_{part}{matrix.lower()}", f"{module}.lora_{matrix}.weight"
+    for key in _saved_keys(sam, in_decoder):
+        yield key, key
+
+
+def _pair(short: str, first: int, module: str) -> Iterator[tuple[str, str]]:
+    for offset, part in enumerate("qv"):
+        for matrix in "AB":
+            yield f"{short}_{matrix.lower()}_{first + offset:03d}", f"{module}.{part}_proj.lora_{matrix}.weight"
+
+
+def _saved_keys(sam: Sam, in_decoder: bool) -> list[str]:
+    keys = {_plain(key) for key in sam.state_dict()}
+    kept = [key for key in keys if key.startswith(("prompt_encoder.", "mask_decoder.")) and "lora_" not in key]
+    return sorted(key for key in kept if not (in_decoder and ".transformer." in key))
+
+
+def _adapter_tensors(model: PeftModel) -> dict[str, torch.Tensor]:
+    """The tensors that the adapter owns, by SAM's plain names."""
+    owned = {}
+    for key, tensor in model.get_base_model().state_dict(keep_vars=True).items():
+        if ".default." in key or key.endswith(".default"):
+            owned[_plain(key)] = tensor
+    return owned
+
+
+def _plain(key: str) -> str:
+    """PEFT's name of a tensor without its wrappers."""
+    return re.sub(r"\.(modules_to_save\.default|original_module|base_layer)\b|(?<=lora_[AB])\.default", "", key)
+
+
+def _sam_of(model: PeftModel) -> Sam:
+    return cast(Sam, model.get_base_model())
+
+
+def _in_decoder(model: PeftModel) -> bool:
+    settings = cast(LoraConfig, model.peft_config["default"])
+    return "mask_decoder" not in (settings.modules_to_save or [])

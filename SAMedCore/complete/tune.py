@@ -1,0 +1,157 @@
+"""Fine-tuning SAM's mask decoder on the annotated slices of one scan, its image embeddings being kept.
+
+The image encoder stays as it is and has run before the training, so that a step costs no more than decoding a slice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from SAMedCore.complete.prompts import Prompts, SliceGrids, in_low_res, make_prompts
+from SAMedCore.complete.shapes import Distances, SliceShapes, blend
+from SAMedCore.model.sam import Sam
+
+LEARNING_RATE = 2e-4
+OWN_SHARE = 0.8
+"""A training prompt holds at most this share of the slice's own shape; the rest is interpolated from its neighbours."""
+
+LOGIT_LIMIT = 4.0
+"""Scores are bounded by plus and minus this, so that no slice outvotes its neighbours by being over-confident."""
+
+
+@contextmanager
+def tunable(sam: Sam) -> Iterator[list[torch.nn.Parameter]]:
+    """The parameters that are fine-tuned: the mask decoder's and the mask prompt's. All are put back at the end."""
+    modules = (sam.mask_decoder, sam.prompt_encoder.mask_downscaling)
+    before = [{key: value.clone() for key, value in module.state_dict().items()} for module in modules]
+    required = [parameter.requires_grad for parameter in sam.parameters()]
+    training = sam.training
+    sam.eval().requires_grad_(False)
+    parameters = [parameter for module in modules for parameter in module.parameters()]
+    for parameter in parameters:
+        parameter.requires_grad_(True)
+    try:
+        yield parameters
+    finally:
+        for module, state in zip(modules, before, strict=True):
+            module.load_state_dict(state)
+        for parameter, needed in zip(sam.parameters(), required, strict=True):
+            parameter.requires_grad_(needed)
+        sam.train(training)
+
+
+def finetune(
+    sam: Sam,
+    parameters: Sequence[torch.nn.Parameter],
+    embeddings: Mapping[int, Sequence[Tensor]],
+    shapes: SliceShapes,
+    slices: Sequence[int],
+    grids: SliceGrids,
+    steps: int,
+    seed: int = 0,
+    on_step: Callable[[int], None] | None = None,
+) -> None:
+    """Teach the mask decoder to redraw the interpolated shapes of `slices` as they were annotated, in place.
+
+    Each step shows one slice through a mix of its own shape (0 to 0.8) and its neighbours' interpolation without it, the box
+    sides moved by up to a pixel; AdamW, the rate falling linearly to 0, binary cross-entropy plus Dice.
+
+    Args:
+        sam: as `tunable` prepared it.
+        parameters: from `tunable`.
+        embeddings: slice -> its image_embedding (1, 256, E, E) in one or more versions, of which each step takes one.
+        shapes: of the annotated slices.
+        slices: at least two annotated slices; no other is looked at.
+        grids: pixel grids of a slice.
+        steps: number of slices shown.
+        seed: of the order of the slices, the mixes and the boxes.
+        on_step: called after each step with the number of steps done; may raise to stop.
+    """
+    random = np.random.default_rng(seed)
+    optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE)
+    order: list[int] = []
+    for step in range(steps):
+        order = order or [int(k) for k in random.permutation(slices)]
+        k = order.pop()
+        from_neighbours = shapes.at(k, using=[other for other in slices if other != k])
+        prompts = make_prompts(blend(from_neighbours, shapes.own(k), random.uniform(0, OWN_SHARE)), grids, jitter=random)
+        if prompts is not None:
+            targets = _targets(shapes.own(k), prompts, grids)
+            version = embeddings[k][int(random.integers(len(embeddings[k])))]
+            logits = region_logits(sam, version, prompts)
+            loss = torch.stack([mask_loss(one, target) for one, target in zip(logits, targets, strict=True)]).mean()
+            optimizer.param_groups[0]["lr"] = LEARNING_RATE * (1 - step / steps)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        if on_step is not None:
+            on_step(step + 1)
+
+
+def region_logits(sam: Sam, embedding: Tensor, prompts: Prompts) -> list[Tensor]:
+    """SAM's answer to each prompt by its single-mask token, looking at the prompt's region alone.
+
+    Args:
+        sam: with SAM's own mask tokens.
+        embedding: (1, 256, E, E).
+        prompts: N of them.
+
+    Returns:
+        N times low_res_logits (h, w) of the region, on the network's device.
+    """
+    embedding = embedding.to(sam.device, torch.float32)
+    position = sam.prompt_encoder.get_dense_pe()
+    answers = []
+    for box, mask, (rows, columns) in zip(prompts.boxes, prompts.masks, prompts.regions, strict=True):
+        shape = mask[(slice(None), *in_low_res((rows, columns)))]
+        sparse, dense = sam.prompt_encoder(points=None, boxes=box[None].to(sam.device), masks=shape[None].to(sam.device))
+        low_res_logits, _ = sam.mask_decoder.predict_masks(
+            image_embeddings=embedding[..., rows, columns],
+            image_pe=position[..., rows, columns],
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+        )
+        answers.append(low_res_logits[0, 0])
+    return answers
+
+
+def mask_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Binary cross-entropy plus soft Dice loss of one mask; both (h, w), the target 0 or 1."""
+    target = target.to(logits.device)
+    cross_entropy = functional.binary_cross_entropy_with_logits(logits, target)
+    probabilities = logits.sigmoid()
+    dice = (2 * (probabilities * target).sum() + 1) / (probabilities.sum() + target.sum() + 1)
+    return cross_entropy + 1 - dice
+
+
+def slice_scores(sam: Sam, embedding: Tensor, distances: Distances, grids: SliceGrids) -> Distances:
+    """Scores of one slice from its interpolated distances; `interpolation.to_labels` turns them into labels.
+
+    Returns:
+        label value -> (j, i) float32, `4 tanh(logit / 4)`, above 0 inside; labels without a shape on this slice have none.
+    """
+    prompts = make_prompts(distances, grids)
+    if prompts is None:
+        return {}
+    with torch.inference_mode():
+        bounded = torch.full(prompts.masks.shape[:1] + prompts.masks.shape[2:], -LOGIT_LIMIT)
+        for n, logits in enumerate(region_logits(sam, embedding, prompts)):
+            bounded[(n, *in_low_res(prompts.regions[n]))] = LOGIT_LIMIT * torch.tanh(logits.cpu() / LOGIT_LIMIT)
+    return dict(zip(prompts.values, grids.to_slice(bounded).numpy(), strict=True))
+
+
+def _targets(own: Distances, prompts: Prompts, grids: SliceGrids) -> list[Tensor]:
+    """N times (h, w) float32 of a region: 1 inside the annotated shape, 0 where the slice holds none of that label."""
+    targets = []
+    for value, region in zip(prompts.values, prompts.regions, strict=True):
+        inside = torch.zeros(prompts.masks.shape[-2:])
+        if value in own:
+            inside = (grids.to_low_res(torch.from_numpy(own[value])[None])[0] > 0).float()
+        targets.append(inside[in_low_res(region)])
+    return targets

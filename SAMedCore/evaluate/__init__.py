@@ -1,0 +1,1 @@
+"""How well label maps agree with a reference: per organ, in millimetres or by the paper's protocol."""

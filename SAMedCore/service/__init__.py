@@ -1,0 +1,12 @@
+"""The process that Slicer talks to: ``python -m SAMedCore.service --folder PRIVATE_FOLDER``.
+
+Requests come on stdin and events go to stdout, as `SAMedCore.service.messages` has them; stderr is the log, which is also in
+``worker.log`` in the private folder. When stdin ends, the process and all that it started and left in that folder are gone.
+
+    __main__.py     who gets which file descriptor, before anything else is imported
+    process.py      its group, its log, and how it goes
+    server.py       one request at a time, cancelled or refused while it runs
+    jobs.py         what each request does; finetuning.py the longest of them
+    models.py       the networks that stay in memory between requests
+    voxels.py       the .npy files
+"""

@@ -1,0 +1,86 @@
+"""The .npy files through which voxels travel."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from SAMedCore.errors import InputError
+from SAMedCore.image.labels import LabelTable
+from SAMedCore.image.volume import LabelMap, Volume
+from SAMedCore.service.job import Job, Pace
+from SAMedCore.service.messages import LabelFile, Slices, VoxelFile
+
+Box = tuple[slice, slice, slice]
+
+
+def volume_of(file: VoxelFile) -> Volume:
+    """The volume, its voxels mapped and not yet read. Raises InputError where the file holds none."""
+    return Volume(_mapped(file.path), np.array(file.ijk_to_lps, np.float64))
+
+
+def labelmap_of(file: LabelFile) -> LabelMap:
+    """The label map, likewise."""
+    return LabelMap(_mapped(file.path), np.array(file.ijk_to_lps, np.float64), LabelTable.from_json(file.labels))
+
+
+class OutputMap:
+    """A label map in a new .npy file of the private folder, all 0, that the other side can read while it is filled.
+
+    Attributes:
+        voxels: (k, j, i), mapped.
+
+    Raises:
+        OSError: there is no room for it.
+    """
+
+    def __init__(self, job: Job, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        self._job = job
+        self.path = job.folder / f"labelmap-{job.number}.npy"
+        job.outputs.append(self.path)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            if hasattr(os, "posix_fallocate"):
+                # Writing to a mapped file on a full disk would be a bus error.
+                os.posix_fallocate(descriptor, 0, int(np.prod(shape)) * dtype.itemsize + 4096)
+        finally:
+            os.close(descriptor)
+        self.voxels = np.lib.format.open_memmap(self.path, mode="w+", dtype=dtype, shape=shape)
+        self._box: Box | None = None
+        self._pace = Pace()
+
+    def finished(self, box: Box) -> None:
+        """This part is filled; the other side is told a few times a second, of all that came since."""
+        self._box = box if self._box is None else _around(self._box, box)
+        if self._pace.is_due():
+            self.tell()
+
+    def tell(self) -> None:
+        """Tell of what was not told yet."""
+        if self._box is not None:
+            self.voxels.flush()
+            self._job.send(Slices(str(self.path), tuple((each.start, each.stop) for each in self._box)))
+            self._box = None
+            self._pace.restart()
+
+    def message(self, ijk_to_lps: np.ndarray, labels: LabelTable) -> dict[str, Any]:
+        """The whole map as the `LabelFile` of a result, as plain JSON."""
+        self.voxels.flush()
+        matrix = tuple(tuple(row) for row in ijk_to_lps.tolist())
+        return asdict(LabelFile(str(self.path), matrix, labels.to_json()))
+
+
+def _mapped(path: str) -> np.ndarray:
+    try:
+        return np.load(Path(path), mmap_mode="r")
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f'the voxels in "{path}" cannot be read ({error}): try again.') from error
+
+
+def _around(first: Box, second: Box) -> Box:
+    k, j, i = (slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(first, second, strict=True))
+    return k, j, i

@@ -1,0 +1,220 @@
+"""Annotated slices as the network is trained on them.
+
+Every item depends on (seed, pass, index) alone, so neither the number of workers nor an interruption changes a run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from SAMedCore.errors import Cancelled, InputError
+from SAMedCore.image.labels import LabelTable
+from SAMedCore.image.orientation import reorient, turned_view
+from SAMedCore.image.slices import from_the_feet
+from SAMedCore.model.preprocessing import Preprocessing, resize_labels
+from SAMedCore.train.augment import AUGMENTATIONS
+from SAMedCore.train.cases import Pair, classes_of
+from SAMedCore.train.loss import IGNORE
+
+NOT_ANNOTATED = 255
+"""The uint8 that stands for `IGNORE` in stored labels."""
+
+
+class TrainingItems(Protocol):
+    """What a stage is trained on: ``items[pass, index]`` gives the network's input and its low-resolution labels."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, pass_and_index: tuple[int, int]) -> tuple[Tensor, Tensor]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class SliceDataset(Dataset):
+    """Slices held in memory at the size at which they are augmented, the first of the preprocessing's sizes.
+
+    Attributes:
+        images: (n, S0, S0) float32, windowed to [0, 1].
+        classes: (n, S0, S0) uint8; 0 background, c the c-th of `labels`, 255 not annotated.
+        volume_numbers: (n,) which scan each slice is from.
+        low_res_size: of the network's logits.
+        augmentation: a name in `AUGMENTATIONS`, or None.
+    """
+
+    images: np.ndarray
+    classes: np.ndarray
+    volume_numbers: np.ndarray
+    labels: LabelTable
+    preprocessing: Preprocessing
+    low_res_size: int
+    augmentation: str | None = None
+    seed: int = 1234
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, pass_and_index: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """(S, S) float32 image and (L, L) int64 classes, `IGNORE` where not annotated."""
+        pass_number, index = pass_and_index
+        image, classes = self.images[index], self.classes[index]
+        if self.augmentation is not None:
+            draw = np.random.default_rng((self.seed, pass_number, index))
+            image, classes = AUGMENTATIONS[self.augmentation](image, classes, draw)
+        further_sizes = self.preprocessing.sizes[1:]
+        resized = self.preprocessing.resize(torch.from_numpy(np.ascontiguousarray(image))[None], further_sizes)[0]
+        low_res = resize_labels(classes[None], (*further_sizes, self.low_res_size))[0].astype(np.int64)
+        low_res[low_res == NOT_ANNOTATED] = IGNORE
+        return resized, torch.from_numpy(low_res)
+
+    def part(self, indices: Sequence[int] | np.ndarray, augmentation: str | None) -> SliceDataset:
+        """The slices of these indices, augmented in this way."""
+        chosen = np.asarray(indices, dtype=int)
+        return replace(
+            self,
+            images=self.images[chosen],
+            classes=self.classes[chosen],
+            volume_numbers=self.volume_numbers[chosen],
+            augmentation=augmentation,
+        )
+
+
+def slice_dataset(
+    pairs: Sequence[Pair],
+    labels: LabelTable,
+    preprocessing: Preprocessing,
+    low_res_size: int,
+    *,
+    slices: Literal["all", "annotated"] | Sequence[Collection[int]] = "all",
+    others: Literal["left out", "not annotated"] = "left out",
+    augmentation: str | None = None,
+    seed: int = 1234,
+    cancelled: Callable[[], bool] | None = None,
+) -> SliceDataset:
+    """The slices of all scans, brought to the preprocessing's orientation, window and first size.
+
+    Args:
+        labels: the structures to learn; class c is the c-th of them, all else is background.
+        slices: "all", "annotated" (those with any label), or for each scan the numbers of its axial slices, counted from
+            the feet.
+        others: what becomes of the slices that are not chosen; "not annotated" keeps them without any loss.
+        cancelled: asked before each scan.
+
+    Raises:
+        Cancelled: `cancelled` said so.
+        InputError: no slice remains, a slice number is not in its scan, or the preprocessing's slices are not axial and
+            have no number.
+    """
+    images, classes, volume_numbers = [], [], []
+    for number, pair in enumerate(pairs):
+        if cancelled is not None and cancelled():
+            raise Cancelled
+        scan_classes = preprocessing.pad(classes_of(reorient(pair.labelmap, preprocessing.orientation), labels))
+        chosen = _chosen(scan_classes, slices if isinstance(slices, str) else slices[number], number, preprocessing.orientation)
+        if others == "not annotated":
+            scan_classes[~chosen] = NOT_ANNOTATED
+            chosen = np.ones_like(chosen)
+        first_size = preprocessing.sizes[:1]
+        scan_images = preprocessing.images_of(turned_view(pair.volume, preprocessing.orientation).voxels[chosen])
+        images.append(preprocessing.resize(torch.from_numpy(scan_images), first_size).numpy())
+        classes.append(resize_labels(scan_classes[chosen], first_size))
+        volume_numbers.append(np.full(int(chosen.sum()), number))
+    dataset = SliceDataset(
+        np.concatenate(images),
+        np.concatenate(classes),
+        np.concatenate(volume_numbers),
+        labels,
+        preprocessing,
+        low_res_size,
+        augmentation,
+        seed,
+    )
+    if not np.isin(dataset.classes, (0, NOT_ANNOTATED), invert=True).any():
+        raise InputError("the label maps hold none of the labels to learn: check --classes and the label maps.")
+    return dataset
+
+
+def split(dataset: SliceDataset, fraction: float, seed: int) -> tuple[SliceDataset, SliceDataset | None]:
+    """Part of the slices for validation, never augmented: whole scans, or slices where there is one scan.
+
+    Raises:
+        InputError: the fraction leaves nothing to train on.
+    """
+    if not 0 <= fraction < 1:
+        raise InputError(f"--validation {fraction} is not a fraction: give a number from 0 up to, but not, 1.")
+    volumes = np.unique(dataset.volume_numbers)
+    # Neighbouring slices are alike, so a split by slice flatters; a single scan leaves no other way.
+    units = dataset.volume_numbers if len(volumes) > 1 else np.arange(len(dataset))
+    every_unit = np.unique(units)
+    count = round(fraction * len(every_unit)) if fraction == 0 else max(1, round(fraction * len(every_unit)))
+    if count == 0 or len(every_unit) < 2:
+        return dataset, None
+    count = min(count, len(every_unit) - 1)
+    held_out = np.isin(units, np.random.default_rng(seed).permutation(every_unit)[:count])
+    return (
+        dataset.part(np.flatnonzero(~held_out), dataset.augmentation),
+        dataset.part(np.flatnonzero(held_out), None),
+    )
+
+
+class EpochSampler(Sampler[tuple[int, int]]):
+    """(pass, index) of every item in the epoch's own order; set `epoch` before each epoch.
+
+    Args:
+        versions: passes over the items that make one epoch, mixed; each pass augments anew.
+    """
+
+    def __init__(self, count: int, seed: int, versions: int = 1, shuffled: bool = True) -> None:
+        self.count, self.seed, self.versions, self.shuffled, self.epoch = count, seed, versions, shuffled, 0
+
+    def __len__(self) -> int:
+        return self.count * self.versions
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        order = np.arange(len(self))
+        if self.shuffled:
+            order = np.random.default_rng((self.seed, self.epoch)).permutation(order)
+        for number in order:
+            version, index = divmod(int(number), self.count)
+            yield self.epoch * self.versions + version, index
+
+
+def item_loader(items: TrainingItems, batch_size: int, sampler: EpochSampler, workers: int) -> DataLoader:
+    """Batches of (inputs, low_res_labels); the last of an epoch may be smaller, as in the paper's code."""
+    return DataLoader(
+        items,  # type: ignore[arg-type]
+        batch_size=batch_size,
+        sampler=sampler,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=torch.cuda.is_available(),
+        # A generator of its own, so that the number of passes leaves torch's global one alone.
+        generator=torch.Generator().manual_seed(sampler.seed),
+    )
+
+
+def worker_count(item_count: int, batch_size: int) -> int:
+    """Processes that prepare slices: none where starting them costs more than they save."""
+    if item_count < 4 * batch_size:
+        return 0
+    return min(8, max(0, (os.cpu_count() or 1) - 1))
+
+
+def _chosen(classes: np.ndarray, slices: str | Collection[int], volume_number: int, code: str) -> np.ndarray:
+    """(k,) bool, k being that of the orientation `code`."""
+    if slices == "all":
+        return np.ones(len(classes), dtype=bool)
+    if slices == "annotated":
+        return np.asarray(classes.any(axis=(1, 2)))
+    numbers = from_the_feet([int(number) for number in slices], len(classes), code)
+    if numbers and not (min(numbers) >= 0 and max(numbers) < len(classes)):
+        raise InputError(f"--slices: scan {volume_number + 1} has the slices 0 to {len(classes) - 1}: name only these.")
+    chosen = np.zeros(len(classes), dtype=bool)
+    chosen[numbers] = True
+    return chosen

@@ -1,0 +1,167 @@
+"""Work that the worker does for this panel, from the copying of the voxels to the answer."""
+
+import logging
+import time
+from abc import ABC, abstractmethod
+
+import numpy as np
+from slicer.i18n import tr as _
+
+from SAMedCore.errors import Cancelled, InputError, SAMedError
+from SAMedCore.service.messages import Error, Metrics, Progress, Result, Slices
+from SAMedLib.worker.client import Worker
+from SAMedLib.worker.voxelFiles import VoxelWriter
+
+PUMP_MSEC = 20
+
+
+class JobListener:
+    """Told what becomes of a job; whoever wants to know overrides what they want to know."""
+
+    def jobProgressed(self, phase: str, done: int, total: int, secondsLeft: float | None) -> None:
+        """`secondsLeft` of this phase, or None while it cannot be told."""
+
+    def jobMeasured(self, metrics: Metrics) -> None:
+        """Training goes on like this."""
+
+    def jobSucceeded(self, outcome) -> None:
+        """`outcome` as the job's class says."""
+
+    def jobFailed(self, error: SAMedError) -> None:
+        """`error` carries the user's sentence; a `Cancelled` is one, too."""
+
+
+class Job(ABC):
+    """One request to the worker, with the voxels that it needs; ends exactly once, with an outcome or an error.
+
+    A subclass says what to send (`arrays`, `message`) and what the answer means (`conclude`).
+
+    Attributes:
+        finished: whether it has ended.
+        wasCancelled: whether it was told to stop; it may have been done by then, and end with an outcome all the same.
+        outcome: what `conclude` gave, or None.
+        error: why it failed, or None.
+    """
+
+    def __init__(self, worker: Worker, listener: JobListener | None = None) -> None:
+        self.worker = worker
+        self.listener = listener or JobListener()
+        self.finished = self.wasCancelled = False
+        self.outcome = None
+        self.error: SAMedError | None = None
+        self._writer: VoxelWriter | None = None
+        self._number = 0
+        self._isSent = False
+        self._phase: tuple[str, float] | None = None
+
+    def arrays(self) -> list[np.ndarray]:
+        """What is copied for the worker, each (k, j, i). Raises InputError where the user's choice is of no use."""
+        return []
+
+    @abstractmethod
+    def message(self, paths):
+        """The request; `paths` (list of pathlib.Path) are those of `arrays`."""
+
+    def conclude(self, values: dict):
+        """What becomes of the worker's answer. Returns the outcome; raises SAMedError."""
+        return values
+
+    def slicesFinished(self, event: Slices) -> None:  # noqa: B027 - most jobs have none
+        """Finished slices can be shown."""
+
+    def ended(self) -> None:  # noqa: B027 - most jobs have nothing to tidy
+        """Called at the end, however it came, before the listener hears of it."""
+
+    def start(self) -> "Job":
+        """Raises InputError where `arrays` does; everything later comes through the listener."""
+        arrays = self.arrays()
+        self.listener.jobProgressed("preparing", 0, 0, None)
+        # Known to the worker before the voxels are: where it ends while they are copied, this job does too.
+        self._number = self.worker.announce(self._onEvent)
+        self._writer = VoxelWriter(arrays, self.worker.folder, self._onWritten, self._onNotWritten)
+        return self
+
+    def cancel(self) -> None:
+        """Stop; the listener hears of it within two seconds."""
+        if self.finished:
+            return
+        self.wasCancelled = True
+        if self._isSent:
+            self.worker.cancel(self._number)
+        else:
+            self._fail(Cancelled())
+
+    def wait(self):
+        """The outcome, when it is there; events keep coming meanwhile. Raises what made it fail."""
+        while not self.finished:
+            self.worker.pump(PUMP_MSEC)
+        if self.error is not None:
+            raise self.error
+        return self.outcome
+
+    def _onWritten(self, paths) -> None:
+        self._isSent = True
+        self.worker.send(self.message(paths), self._number)
+
+    def _onNotWritten(self, error: OSError) -> None:
+        text = _("The volume could not be handed to the worker ({reason}): free some space for temporary files.")
+        self._fail(SAMedError(text.format(reason=error.strerror or error)))
+
+    def _onEvent(self, event) -> None:
+        if isinstance(event, Progress):
+            self.listener.jobProgressed(event.phase, event.done, event.total, self._secondsLeft(event))
+        elif isinstance(event, Slices):
+            self.slicesFinished(event)
+        elif isinstance(event, Metrics):
+            self.listener.jobMeasured(event)
+        elif isinstance(event, Error):
+            self._fail(_ERRORS.get(event.kind, SAMedError)(event.message))
+        elif isinstance(event, Result):
+            self._succeed(event.values)
+
+    def _succeed(self, values: dict) -> None:
+        try:
+            self.outcome = self.conclude(values)
+        except SAMedError as error:
+            self._fail(error)
+            return
+        except Exception as error:
+            logging.exception("SAMed: the worker's answer could not be used")
+            text = _("The answer could not be used ({reason}); the traceback is in Slicer's log.")
+            self._fail(SAMedError(text.format(reason=error)))
+            return
+        self._finish()
+        self.listener.jobSucceeded(self.outcome)
+
+    def _fail(self, error: SAMedError) -> None:
+        self.error = error
+        self._finish()
+        self.listener.jobFailed(error)
+
+    def _finish(self) -> None:
+        self.finished = True
+        self.worker.withdraw(self._number)
+        self._writer.stop()
+        self.ended()
+
+    def _secondsLeft(self, event: Progress) -> float | None:
+        now = time.monotonic()
+        if self._phase is None or self._phase[0] != event.phase:
+            self._phase = event.phase, now
+            return None
+        elapsed = now - self._phase[1]
+        return elapsed / event.done * (event.total - event.done) if 0 < event.done <= event.total else None
+
+
+class PlainJob(Job):
+    """A request that takes no voxels; its outcome is the worker's answer as it came (dict)."""
+
+    def __init__(self, worker: Worker, message, listener: JobListener | None = None) -> None:
+        super().__init__(worker, listener)
+        self._message = message
+
+    def message(self, paths):
+        return self._message
+
+
+_ERRORS = {"input": InputError, "cancelled": Cancelled}

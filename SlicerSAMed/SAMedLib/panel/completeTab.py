@@ -1,0 +1,100 @@
+"""The Complete tab: the rest of a partly annotated scan."""
+
+from slicer.i18n import tr as _
+
+from SAMedCore.errors import SAMedError
+from SAMedLib.jobs.complete import CompleteJob
+from SAMedLib.panel.bindings import ChoiceBinding
+from SAMedLib.scene.annotations import readAnnotation
+from SAMedLib.scene.provenance import drawnSlices
+from SAMedLib.scene.sliceText import inWords, parseSlices
+from SAMedLib.scene.undo import SavedSegmentation
+from SAMedLib.scene.volumes import numberOfSlices
+from SAMedLib.setup import models
+
+
+class CompleteTab:
+    """Binds the tab's widgets and does what its buttons say; `panel` as in `SegmentTab`."""
+
+    def __init__(self, panel) -> None:
+        self.panel = panel
+        self.ui = ui = panel.ui
+        self._saved: SavedSegmentation | None = None
+        self.base = ChoiceBinding(ui.completeBaseComboBox, "completeBase", lambda: panel.parameterNode)
+        self.base.setItems(models.baseChoices())
+        self.bindings = (self.base,)
+        ui.completeButton.connect("clicked(bool)", self.onComplete)
+        ui.completeRevertButton.connect("clicked(bool)", self.onRevert)
+
+    def sceneClosed(self) -> None:
+        self._saved = None
+        self.ui.estimateLabel.text = ""
+
+    def refresh(self) -> None:
+        node, runner = self.panel.parameterNode, self.panel.runner
+        problem = ""
+        if node.completeVolume is None or node.completeSegmentation is None:
+            problem = _("Select the CT and the segmentation that you drew on it.")
+        isOurs = runner.isRunBy(self.ui.completeButton)
+        self.ui.completeButton.enabled = isOurs or not (runner.isBusy or problem)
+        self.ui.completeButton.toolTip = (
+            _("Stop.") if isOurs else problem or _("Fill in the slices between the annotated ones.")
+        )
+        canRevert = self._saved is not None and self._saved.isOf(node.completeSegmentation)
+        self.ui.completeRevertButton.enabled = canRevert and not runner.isBusy
+
+    def showAnnotated(self) -> None:
+        """Say which slices count as annotated; reads the segmentation, so only when the tab is looked at."""
+        node = self.panel.parameterNode
+        if node is None or node.completeVolume is None or node.completeSegmentation is None:
+            self.ui.annotatedInfoLabel.text = ""
+            return
+        try:
+            slices = self._slices()
+            if slices is None:
+                annotation = readAnnotation(node.completeSegmentation, node.completeVolume)
+                slices = drawnSlices(node.completeSegmentation, annotation.labelmap)
+        except SAMedError as error:
+            self.ui.annotatedInfoLabel.text = str(error)
+        else:
+            text = _("{count} annotated slices: {slices}") if slices else _("No slice is annotated yet.")
+            self.ui.annotatedInfoLabel.text = text.format(count=len(slices), slices=inWords(slices))
+
+    def onComplete(self, checked=False) -> None:
+        if self.panel.runner.isRunBy(self.ui.completeButton):
+            self.panel.runner.cancel()
+        else:
+            self.panel.whenReady(self.panel.parameterNode.completeBase, self.ui.completeButton, self._complete)
+
+    def onRevert(self, checked=False) -> None:
+        self._saved.revert()
+        self._saved = None
+        self.ui.estimateLabel.text = ""
+        self.panel.refresh()
+
+    def _complete(self) -> None:
+        node = self.panel.parameterNode
+        try:
+            slices = self._slices()
+        except SAMedError as error:
+            self.panel.runner.jobRefused(error)
+            return
+        saved = SavedSegmentation(node.completeSegmentation)
+        worker = self.panel.logic.worker
+        job = CompleteJob(worker, node.completeVolume, node.completeSegmentation, slices, node.completeBase, node.device)
+
+        def onCompleted(outcome):
+            self._saved = saved
+            self._showEstimate(outcome)
+
+        self.panel.runner.run(job, self.ui.completeButton, onCompleted)
+
+    def _slices(self) -> tuple[int, ...] | None:
+        node = self.panel.parameterNode
+        return parseSlices(node.annotatedSlices, numberOfSlices(node.completeVolume))
+
+    def _showEstimate(self, outcome) -> None:
+        lines = [outcome.summary]
+        if outcome.estimates:
+            lines.append(_("Left-out slices are twice as far from the next annotated one as those filled in."))
+        self.ui.estimateLabel.text = "\n".join(lines)

@@ -1,0 +1,124 @@
+"""The panel: its tabs, its running job, its log."""
+
+from collections.abc import Callable
+
+import slicer
+from slicer.i18n import tr as _
+
+from SAMedCore.checkpoint import catalogue
+from SAMedCore.service import messages
+from SAMedLib.jobs.job import PlainJob
+from SAMedLib.panel.completeTab import CompleteTab
+from SAMedLib.panel.finetuneTab import FinetuneTab
+from SAMedLib.panel.runner import Runner
+from SAMedLib.panel.segmentTab import SegmentTab
+from SAMedLib.panel.settingsTab import SettingsTab
+from SAMedLib.setup.locations import cachedFiles
+from SAMedLib.setup.packages import missingPackages
+
+
+class Panel:
+    """What the tabs share.
+
+    Args:
+        widget: the panel's top-level widget.
+        ui: its children by name.
+        logic: `SAMedLogic`.
+
+    Attributes:
+        parameterNode: the scene's `SAMedParameterNode`, also while the panel is not shown; None at the very first.
+        runner: the running job.
+    """
+
+    def __init__(self, widget, ui, logic) -> None:
+        self.widget = widget
+        self.ui = ui
+        self.logic = logic
+        self.parameterNode = None
+        self.runner = Runner(ui, self.refresh)
+        self.segmentTab = SegmentTab(self)
+        self.completeTab = CompleteTab(self)
+        self.finetuneTab = FinetuneTab(self)
+        self.settingsTab = SettingsTab(self)
+        self._tabs = (self.segmentTab, self.completeTab, self.finetuneTab, self.settingsTab)
+        self._isRefreshing = False
+        ui.tabWidget.connect("currentChanged(int)", self.onTabChanged)
+        self._fitToTab()
+        logic.worker.onReady = self.onWorkerReady
+        logic.worker.onLog = ui.logText.appendPlainText
+
+    def entered(self) -> None:
+        """The user has come to the module: the worker is started ahead, if it can be, so that Apply need not wait for it."""
+        self.settingsTab.showState()
+        if not missingPackages() and not slicer.app.testingEnabled():
+            self.logic.worker.start()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show what the parameter node says."""
+        if self.parameterNode is None or self._isRefreshing:
+            return
+        self._isRefreshing = True
+        try:
+            for tab in self._tabs:
+                for binding in tab.bindings:
+                    binding.toGui()
+                tab.refresh()
+        finally:
+            self._isRefreshing = False
+
+    def listModels(self) -> None:
+        """A checkpoint was added."""
+        self.segmentTab.listModels()
+        self.finetuneTab.listModels()
+
+    def whenReady(self, base: str | None, button, proceed: Callable[[], None]) -> None:
+        """Go on with `proceed` once packages and base model are there; the user is asked before anything is fetched.
+
+        Args:
+            base: name of a base model of the catalogue; anything else is left to the worker.
+            button: the one that was clicked; it is Cancel while the base model is fetched.
+        """
+        if not self.runner.install():
+            return
+        known = {each.name: each for each in catalogue.BASE_MODELS}.get(base or "")
+        if known is None or known.path in cachedFiles():
+            proceed()
+            return
+        text = _("This needs the base model {description}, which is not on this computer. Download it now?")
+        if slicer.util.confirmOkCancelDisplay(text.format(description=known.description), windowTitle=_("SAMed")):
+            fetch = PlainJob(self.logic.worker, messages.Fetch(known.name))
+            self.runner.run(fetch, button, lambda values: fetch.wasCancelled or proceed())
+
+    def sceneClosed(self) -> None:
+        """The scene is about to be closed: stop what works on it."""
+        self.runner.cancel()
+        for tab in self._tabs:
+            tab.sceneClosed()
+
+    def close(self) -> None:
+        """The panel goes away; the worker may outlive it."""
+        self.runner.cancel()
+        self.logic.worker.onReady = lambda ready: None
+        self.logic.worker.onLog = lambda line: None
+
+    def onTabChanged(self, index: int) -> None:
+        self._fitToTab()
+        if index == self.ui.tabWidget.indexOf(self.ui.completeTab):
+            self.completeTab.showAnnotated()
+        elif index == self.ui.tabWidget.indexOf(self.ui.settingsTab):
+            self.settingsTab.showState()
+
+    def onWorkerReady(self, ready) -> None:
+        self.segmentTab.listDevices(ready)
+        if not self.runner.isBusy:
+            self.runner.say(_("Ready: {device}").format(device=ready.devices[0].description))
+        self.refresh()
+
+    def _fitToTab(self) -> None:
+        """As high as the tab shown: otherwise the longest tab pushes progress and log out of sight on all of them."""
+        ui = self.ui
+        contents = (ui.segmentContents, ui.completeContents, ui.finetuneContents, ui.settingsContents)
+        for index, widget in enumerate(contents):
+            widget.visible = index == ui.tabWidget.currentIndex
+        ui.tabWidget.updateGeometry()

@@ -1,0 +1,142 @@
+"""The panel's one running job, or installation: its button becomes Cancel, its progress and its end are shown."""
+
+from collections.abc import Callable
+
+import slicer
+from slicer.i18n import tr as _
+
+from SAMedCore.errors import Cancelled, SAMedError
+from SAMedLib.jobs.job import Job, JobListener
+from SAMedLib.setup import install
+from SAMedLib.setup.packages import missingPackages
+
+PHASES = {
+    "preparing": _("Copying the volume"),
+    "loading": _("Loading the model"),
+    "reading": _("Reading"),
+    "fetching": _("Fetching"),
+    "importing": _("Importing the checkpoint"),
+    "interpolating": _("Interpolating shapes"),
+    "encoding": _("Encoding slices"),
+    "estimating": _("Estimating how good it gets"),
+    "training": _("Training"),
+    "completing": _("Filling in slices"),
+    "segmenting": _("Segmenting"),
+    "ranking": _("Ranking slices"),
+}
+
+
+def _ignore(event) -> None:
+    """Nobody wants to know."""
+
+
+class Runner(JobListener):
+    """Runs one job at a time.
+
+    Args:
+        ui: the panel's widgets: `progressBar` and `statusLabel` are this one's.
+        onChanged: called whenever a job has started or ended, to enable and disable buttons.
+    """
+
+    def __init__(self, ui, onChanged: Callable[[], None]) -> None:
+        self.ui = ui
+        self._onChanged = onChanged
+        self._job: Job | None = None
+        self._isInstalling = False
+        self._button = None
+        self._buttonText = ""
+        self._onSuccess: Callable[[object], None] = _ignore
+        self._onMetrics: Callable[[object], None] = _ignore
+        self.ui.progressBar.visible = False
+
+    @property
+    def isBusy(self) -> bool:
+        return self._job is not None or self._isInstalling
+
+    def isRunBy(self, button) -> bool:
+        """Whether this button started what runs, so that it is Cancel now."""
+        return self._job is not None and self._button is button
+
+    def run(self, job: Job, button, onSuccess, onMetrics=_ignore) -> None:
+        """Start a job; `onSuccess` gets its outcome. What is wrong with the user's choice is shown at once."""
+        self._job, self._button, self._onSuccess, self._onMetrics = job, button, onSuccess, onMetrics
+        self._buttonText = button.text
+        button.text = _("Cancel")
+        self.ui.progressBar.visible = True
+        job.listener = self
+        try:
+            job.start()
+        except SAMedError as error:
+            self.jobFailed(error)
+        else:
+            self._onChanged()
+
+    def install(self, reinstall: bool = False) -> bool:
+        """Install what is missing, or everything anew; no button works meanwhile. False where the user or something said no."""
+        if not reinstall and not missingPackages():
+            return True
+        self._isInstalling = True
+        self._onChanged()
+        try:
+            return install.install(reinstall=reinstall)
+        except SAMedError as error:
+            self.jobRefused(error)
+            return False
+        finally:
+            self._isInstalling = False
+            self._onChanged()
+
+    def jobRefused(self, error: SAMedError) -> None:
+        """Show why something could not even be begun."""
+        self.say(str(error))
+        slicer.util.errorDisplay(str(error), windowTitle=_("SAMed"))
+
+    def cancel(self) -> None:
+        if self._job is not None:
+            self.say(_("Cancelling..."))
+            self._job.cancel()
+
+    def say(self, text: str) -> None:
+        self.ui.statusLabel.text = text
+
+    def jobProgressed(self, phase: str, done: int, total: int, secondsLeft: float | None) -> None:
+        self.ui.progressBar.maximum = total
+        self.ui.progressBar.value = done
+        text = PHASES.get(phase, phase)
+        if total > 1:
+            text = _("{phase}: {done} of {total}").format(phase=text, done=done, total=total)
+        if secondsLeft is not None and done < total:
+            text = _("{progress}, {time} left").format(progress=text, time=duration(secondsLeft))
+        self.say(text)
+
+    def jobMeasured(self, metrics) -> None:
+        self._onMetrics(metrics)
+
+    def jobSucceeded(self, outcome) -> None:
+        onSuccess = self._onSuccess
+        self._rest()
+        self.say(_("Done."))
+        onSuccess(outcome)
+        self._onChanged()
+
+    def jobFailed(self, error: SAMedError) -> None:
+        self._rest()
+        if isinstance(error, Cancelled):
+            self.say(str(error))
+        else:
+            self.jobRefused(error)
+        self._onChanged()
+
+    def _rest(self) -> None:
+        self._button.text = self._buttonText
+        # What was to be told holds the parameter node, which may go with the scene.
+        self._job = self._button = None
+        self._onSuccess = self._onMetrics = _ignore
+        self.ui.progressBar.visible = False
+
+
+def duration(seconds: float) -> str:
+    """ "0:05", "12:30" or "1:02:00"."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

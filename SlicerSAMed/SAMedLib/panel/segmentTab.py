@@ -1,0 +1,255 @@
+"""The Segment tab: a CT and a model to a segmentation, and what a person does with it next."""
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from SAMedCore.checkpoint import catalogue
+from SAMedCore.errors import InputError, SAMedError
+from SAMedCore.service import messages
+from SAMedLib.jobs.job import PlainJob
+from SAMedLib.jobs.rank import RankJob
+from SAMedLib.jobs.segment import ModelChoice, SegmentJob
+from SAMedLib.panel.bindings import ChoiceBinding, EditableChoiceBinding, TicksBinding
+from SAMedLib.panel.parameters import AUTO_DEVICE, CURRENT_SLICE, WHOLE_VOLUME
+from SAMedLib.scene.statistics import addVolumesTable, volumesInWords
+from SAMedLib.scene.undo import SavedSegmentation
+from SAMedLib.scene.volumes import jumpToSlice, numberOfSlices, shownSlice
+from SAMedLib.setup import models
+
+SLICES_LISTED = 20
+
+PUBLISHED_ORIENTATION = "RPS"
+"""In which the slices of the authors' checkpoints lie; see `checkpoint.original`, which cannot be imported without torch."""
+
+
+class SegmentTab:
+    """Binds the tab's widgets and does what its buttons say.
+
+    Args:
+        panel: the widget class that owns this: `ui`, `logic`, `runner`, `parameterNode`, `whenReady()`.
+    """
+
+    def __init__(self, panel) -> None:
+        self.panel = panel
+        self.ui = ui = panel.ui
+        self._saved: SavedSegmentation | None = None
+        self._model: str | None = None
+        # Takes seconds on a large scan: the result is shown first. The panel's own timer, so that it goes with the panel.
+        self._measuring = qt.QTimer(panel.widget)
+        self._measuring.setSingleShot(True)
+        self._measuring.connect("timeout()", self._measure)
+
+        def node():
+            return panel.parameterNode
+
+        self.model = ChoiceBinding(ui.modelComboBox, "model", node)
+        self.modelBase = EditableChoiceBinding(ui.modelBaseComboBox, "modelBase", node)
+        self.organs = TicksBinding(ui.organsList, "leftOutOrgans", node)
+        self.region = ChoiceBinding(ui.regionComboBox, "region", node)
+        self.device = ChoiceBinding(ui.deviceComboBox, "device", node)
+        self.bindings = (self.model, self.modelBase, self.organs, self.region, self.device)
+        self.listModels()
+        self.modelBase.setItems([base.name for base in catalogue.BASE_MODELS if base.architecture != "lite"])
+        self.region.setItems([(WHOLE_VOLUME, _("Whole volume")), (CURRENT_SLICE, _("Current axial slice"))])
+        self.listDevices(None)
+        ui.browseModelFolderButton.connect("clicked(bool)", self.onBrowseFolder)
+        ui.browseModelFileButton.connect("clicked(bool)", self.onBrowseFile)
+        ui.allOrgansButton.connect("clicked(bool)", lambda checked: self.organs.setAll(True))
+        ui.noOrgansButton.connect("clicked(bool)", lambda checked: self.organs.setAll(False))
+        ui.applyButton.connect("clicked(bool)", self.onApply)
+        ui.revertButton.connect("clicked(bool)", self.onRevert)
+        ui.correctButton.connect("clicked(bool)", self.onCorrect)
+        ui.rankButton.connect("clicked(bool)", self.onRank)
+        ui.rankedList.connect("itemClicked(QListWidgetItem*)", self.onSliceClicked)
+
+    def listModels(self) -> None:
+        """Offer the models that there are now."""
+        self.model.setItems(models.choices())
+
+    def listDevices(self, ready: messages.Ready | None) -> None:
+        """Offer the devices that the worker found; before it has, those that every computer has."""
+        if ready is None:
+            self.device.setItems([(AUTO_DEVICE, _("Automatic (listed once the worker runs)")), ("cpu", _("CPU"))])
+            return
+        best = _("Automatic ({device})").format(device=ready.devices[0].description)
+        self.device.setItems([(AUTO_DEVICE, best)] + [(device.name, device.description) for device in ready.devices])
+
+    def sceneClosed(self) -> None:
+        """Forget what belonged to the scene's nodes."""
+        self._measuring.stop()
+        self._saved = None
+        self.ui.volumesLabel.text = ""
+        self.ui.rankedList.clear()
+
+    def refresh(self) -> None:
+        """Show what the parameter node says, and enable what can be done."""
+        node, runner = self.panel.parameterNode, self.panel.runner
+        if node.model != self._model:
+            self._model = node.model
+            self._described = models.describe(node.model)
+            self.ui.modelDescriptionLabel.text = self._described.text
+            self.organs.setNames(self._described.labels.names if self._described.labels else ())
+        for widget in (self.ui.modelBaseLabel, self.ui.modelBaseComboBox):
+            widget.visible = models.isOriginal(node.model)
+        for widget in (self.ui.organsLabel, self.ui.organsList, self.ui.allOrgansButton, self.ui.noOrgansButton):
+            widget.visible = self._described.labels is not None
+        problem = self._whyNot()
+        isOurs = runner.isRunBy(self.ui.applyButton)
+        self.ui.applyButton.enabled = isOurs or not (runner.isBusy or problem)
+        self.ui.applyButton.toolTip = _("Stop.") if isOurs else problem or _("Segment the volume.")
+        segmentation = node.outputSegmentation
+        hasResult = segmentation is not None and segmentation.GetSegmentation().GetNumberOfSegments() > 0
+        self.ui.show3DButton.setSegmentationNode(segmentation)
+        self.ui.show3DButton.enabled = hasResult
+        self.ui.correctButton.enabled = hasResult and node.inputVolume is not None
+        canRevert = self._saved is not None and self._saved.isOf(segmentation)
+        self.ui.revertButton.enabled = canRevert and not runner.isBusy
+        isRanking = runner.isRunBy(self.ui.rankButton)
+        self.ui.rankButton.enabled = isRanking or not (runner.isBusy or problem or models.isOriginal(node.model))
+
+    def onBrowseFolder(self, checked=False) -> None:
+        self._choose(qt.QFileDialog.getExistingDirectory(self.panel.widget, _("The folder of a checkpoint")))
+
+    def onBrowseFile(self, checked=False) -> None:
+        title, filters = _("A checkpoint of SAMed's authors"), _("Original checkpoints (*.pth)")
+        chosen = qt.QFileDialog.getOpenFileName(self.panel.widget, title, "", filters)
+        self._choose(chosen)
+
+    def onApply(self, checked=False) -> None:
+        if self.panel.runner.isRunBy(self.ui.applyButton):
+            self.panel.runner.cancel()
+        elif models.isOriginal(self.panel.parameterNode.model):
+            self.panel.whenReady(self.panel.parameterNode.modelBase, self.ui.applyButton, self._importThenSegment)
+        else:
+            self.panel.whenReady(self._described.base, self.ui.applyButton, self._segment)
+
+    def onRevert(self, checked=False) -> None:
+        self._saved.revert()
+        self._saved = None
+        self.ui.volumesLabel.text = ""
+        self.panel.refresh()
+
+    def onCorrect(self, checked=False) -> None:
+        node = self.panel.parameterNode
+        slicer.util.selectModule("SegmentEditor")
+        editor = slicer.modules.segmenteditor.widgetRepresentation().self().editor
+        editor.setSegmentationNode(node.outputSegmentation)
+        editor.setSourceVolumeNode(node.inputVolume)
+
+    def onRank(self, checked=False) -> None:
+        if self.panel.runner.isRunBy(self.ui.rankButton):
+            self.panel.runner.cancel()
+        else:
+            self.panel.whenReady(self._described.base, self.ui.rankButton, self._rank)
+
+    def onSliceClicked(self, item) -> None:
+        volumeNode = self.panel.parameterNode.inputVolume
+        if volumeNode is not None:
+            jumpToSlice(volumeNode, int(item.data(qt.Qt.UserRole)))
+
+    def _whyNot(self) -> str:
+        """Why nothing can be segmented now, for the tool tip; "" where it can."""
+        node = self.panel.parameterNode
+        if node.inputVolume is None:
+            return _("Select a CT volume.")
+        if not self._described.isUsable:
+            return self._described.text
+        if models.isOriginal(node.model) and not node.modelBase:
+            return _("Name the base model that the original checkpoint was trained on.")
+        if self._described.labels is not None and not self.organs.ticked():
+            return _("Tick at least one organ.")
+        return ""
+
+    def _choose(self, path: str) -> None:
+        if path:
+            models.remember(path)
+            self.panel.listModels()
+            self.panel.parameterNode.model = path
+
+    def _rank(self) -> None:
+        node = self.panel.parameterNode
+        try:
+            annotated = self.panel.logic.annotatedSlices(node.inputVolume, node.outputSegmentation)
+        except SAMedError as error:
+            self.panel.runner.jobRefused(error)
+            return
+        job = RankJob(self.panel.logic.worker, node.inputVolume, self._choice(), annotated)
+        self.panel.runner.run(job, self.ui.rankButton, self._showRanking)
+
+    def _choice(self) -> ModelChoice:
+        node = self.panel.parameterNode
+        return ModelChoice(node.model, device=node.device)
+
+    def _importThenSegment(self) -> None:
+        node = self.panel.parameterNode
+        folder = models.importedFolder(node.model)
+        message = messages.Import(file=node.model, base=node.modelBase, out=folder, orientation=PUBLISHED_ORIENTATION)
+
+        job = PlainJob(self.panel.logic.worker, message)
+
+        def onImported(values):
+            self._choose(values["checkpoint"])
+            self.panel.refresh()  # where another module is shown nothing else does, and the ticks are those of the .pth
+            if not job.wasCancelled:
+                self._segment()
+
+        self.panel.runner.run(job, self.ui.applyButton, onImported)
+
+    def _segment(self) -> None:
+        node = self.panel.parameterNode
+        ticked = self.organs.ticked()
+        try:
+            slices = self._slicesToSegment()
+        except SAMedError as error:
+            self.panel.runner.jobRefused(error)
+            return
+        saved = SavedSegmentation(node.outputSegmentation) if node.outputSegmentation is not None else None
+        job = SegmentJob(
+            self.panel.logic.worker,
+            node.inputVolume,
+            node.outputSegmentation,
+            self._choice(),
+            organs=ticked if node.leftOutOrgans else None,
+            slices=slices,
+            shown=self._described.labels,
+        )
+
+        def onSegmented(segmentationNode):
+            self._saved = saved
+            node.outputSegmentation = segmentationNode
+            self.ui.rankedList.clear()
+            self.ui.volumesLabel.text = _("Measuring volumes...")
+            self._measured = segmentationNode, job.volumeNode
+            self._measuring.start()
+
+        self.panel.runner.run(job, self.ui.applyButton, onSegmented)
+
+    def _slicesToSegment(self) -> tuple[int, ...] | None:
+        """From the feet; None for all. Raises InputError where none is left."""
+        node = self.panel.parameterNode
+        kept = ()
+        if node.keepDrawn and node.outputSegmentation is not None:
+            kept = self.panel.logic.annotatedSlices(node.inputVolume, node.outputSegmentation)
+        if node.region == WHOLE_VOLUME and not kept:
+            return None
+        isWhole = node.region == WHOLE_VOLUME
+        chosen = range(numberOfSlices(node.inputVolume)) if isWhole else (shownSlice(node.inputVolume),)
+        slices = tuple(k for k in chosen if k not in kept)
+        if not slices:
+            text = _("You drew or corrected all of these slices: choose a new segmentation, or do not keep what you drew.")
+            raise InputError(text)
+        return slices
+
+    def _measure(self) -> None:
+        segmentationNode, volumeNode = self._measured
+        self.ui.volumesLabel.text = ""
+        if segmentationNode.GetScene() is not None and volumeNode.GetScene() is not None:
+            self.ui.volumesLabel.text = volumesInWords(addVolumesTable(segmentationNode, volumeNode))
+
+    def _showRanking(self, slices) -> None:
+        self.ui.rankedList.clear()
+        for doubtful in slices[:SLICES_LISTED]:
+            item = qt.QListWidgetItem(_("Slice {k}, doubt {doubt:.2f}").format(k=doubtful.number, doubt=doubtful.uncertainty))
+            item.setData(qt.Qt.UserRole, doubtful.number)
+            self.ui.rankedList.addItem(item)

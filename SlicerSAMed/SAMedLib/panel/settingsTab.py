@@ -1,0 +1,95 @@
+"""The Settings tab: packages, base models, cache, the worker's memory."""
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from SAMedCore.checkpoint import catalogue
+from SAMedCore.service import messages
+from SAMedLib.jobs.job import PlainJob
+from SAMedLib.setup.locations import cachedFiles, cacheFolder, cacheMegabytes, clearCache
+from SAMedLib.setup.packages import installedVersions, missingPackages
+
+
+class SettingsTab:
+    """Binds the tab's widgets and does what its buttons say; `panel` as in `SegmentTab`."""
+
+    def __init__(self, panel) -> None:
+        self.panel = panel
+        self.ui = ui = panel.ui
+        self.bindings = ()
+        ui.installButton.connect("clicked(bool)", self.onInstall)
+        ui.reinstallButton.connect("clicked(bool)", self.onReinstall)
+        ui.fetchButton.connect("clicked(bool)", self.onFetch)
+        ui.clearCacheButton.connect("clicked(bool)", self.onClearCache)
+        ui.freeMemoryButton.connect("clicked(bool)", self.onFreeMemory)
+        ui.baseModelsList.connect("currentRowChanged(int)", lambda row: panel.refresh())
+        self.showState()
+
+    def sceneClosed(self) -> None:
+        """Nothing here belongs to a scene."""
+
+    def showState(self) -> None:
+        """Read anew what is installed and fetched; not needed at every change of the parameter node."""
+        self._isComplete = not missingPackages()
+        versions = installedVersions()
+        lines = [f"{name}: {version or _('not installed')}" for name, version in versions.items()]
+        self.ui.versionsLabel.text = "\n".join(lines)
+        row = self.ui.baseModelsList.currentRow
+        self.ui.baseModelsList.clear()
+        here = cachedFiles()
+        for base in catalogue.BASE_MODELS:
+            state = _("here") if cacheFolder() is not None and base.path in here else _("not fetched")
+            item = qt.QListWidgetItem(f"{base.name}: {base.description} ({state})")
+            item.setData(qt.Qt.UserRole, base.name)
+            self.ui.baseModelsList.addItem(item)
+        self.ui.baseModelsList.setCurrentRow(max(row, 0))
+        folder = cacheFolder()
+        text = (
+            _("Cache folder: {folder} ({size:.0f} MB)") if folder else _("The cache folder is known once SAMed is installed.")
+        )
+        self.ui.cacheLabel.text = text.format(folder=folder, size=cacheMegabytes())
+
+    def refresh(self) -> None:
+        runner, isFree = self.panel.runner, not self.panel.runner.isBusy
+        self.ui.installButton.enabled = isFree and not self._isComplete
+        self.ui.reinstallButton.enabled = isFree
+        isOurs = runner.isRunBy(self.ui.fetchButton)
+        self.ui.fetchButton.enabled = isOurs or (isFree and self._isComplete and self.ui.baseModelsList.currentRow >= 0)
+        self.ui.clearCacheButton.enabled = isFree
+        self.ui.freeMemoryButton.enabled = isFree and self.panel.logic.worker.isRunning
+
+    def onInstall(self, checked=False) -> None:
+        self._install(reinstall=False)
+
+    def onReinstall(self, checked=False) -> None:
+        # Windows cannot replace files that the worker has open.
+        self.panel.logic.worker.stop()
+        self._install(reinstall=True)
+
+    def onFetch(self, checked=False) -> None:
+        if self.panel.runner.isRunBy(self.ui.fetchButton):
+            self.panel.runner.cancel()
+            return
+        name = self.ui.baseModelsList.currentItem().data(qt.Qt.UserRole)
+        job = PlainJob(self.panel.logic.worker, messages.Fetch(name))
+        self.panel.runner.run(job, self.ui.fetchButton, lambda values: self.showState())
+
+    def onClearCache(self, checked=False) -> None:
+        text = _("Remove the fetched base models and samples ({size:.0f} MB)? Checkpoints stay.").format(size=cacheMegabytes())
+        if slicer.util.confirmOkCancelDisplay(text, windowTitle=_("SAMed")):
+            self.panel.logic.worker.stop()
+            clearCache()
+            self.showState()
+            self.panel.refresh()
+
+    def onFreeMemory(self, checked=False) -> None:
+        self.panel.logic.worker.stop()
+        self.panel.runner.say(_("The worker has ended and its memory is free; the next run starts a new one."))
+        self.panel.refresh()
+
+    def _install(self, reinstall: bool) -> None:
+        if self.panel.runner.install(reinstall):
+            self.panel.runner.say(_("Everything that SAMed needs is installed."))
+        self.showState()
+        self.panel.refresh()

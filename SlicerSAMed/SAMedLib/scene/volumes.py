@@ -1,0 +1,149 @@
+"""CT volumes of the scene: their voxels, and where their axial slices are.
+
+Slices are counted from the feet on the volume's own grid (k in the orientation LPS), as in every message to the worker.
+Points are in world RAS, as the slice views show them: a volume's parent transform, linear or not, is taken into account.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from SAMedCore.errors import InputError
+from SAMedCore.image.slices import axial_axis
+from SAMedCore.image.volume import Volume
+
+RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+VOLUME_CLASS = "vtkMRMLScalarVolumeNode"
+"""Label maps and colour images are of classes derived from it."""
+
+PARALLEL = 0.9999
+"""Cosine of the angle between a view and a slice, above which a 500 mm wide slice lies within 4 mm of the view's plane."""
+
+
+def firstVolume() -> slicer.vtkMRMLScalarVolumeNode | None:
+    """The scene's first volume that the panel's selectors offer: shown to the user, and neither label map nor colour image."""
+    nodes = slicer.util.getNodesByClass(VOLUME_CLASS)
+    return next((node for node in nodes if node.GetClassName() == VOLUME_CLASS and not node.GetHideFromEditors()), None)
+
+
+def readVolume(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> Volume:
+    """The CT in a volume node.
+
+    The voxels are a view of the node's own, not a copy. The parent transform plays no part: a transformed volume
+    is segmented as it is in its file.
+
+    Raises:
+        InputError: no volume, no voxels, more than one value a voxel, a label map, or a damaged geometry.
+    """
+    if volumeNode is None:
+        raise InputError(_("No volume is selected: choose the CT to segment."))
+    name = volumeNode.GetName()
+    if volumeNode.IsA("vtkMRMLLabelMapVolumeNode"):
+        raise InputError(_('"{name}" is a label map: choose the CT that it was drawn on.').format(name=name))
+    image = volumeNode.GetImageData()
+    if image is None or image.GetPointData().GetScalars() is None or min(image.GetDimensions()) < 1:
+        raise InputError(_('"{name}" has no voxels: load its file again, or choose another volume.').format(name=name))
+    components = image.GetNumberOfScalarComponents()
+    if components != 1:
+        message = _('"{name}" has {components} values for each voxel (a colour or time series image): choose a CT, with one.')
+        raise InputError(message.format(name=name, components=components))
+    try:
+        return Volume(slicer.util.arrayFromVolume(volumeNode), ijkToLPS(volumeNode))
+    except InputError as error:
+        raise InputError(_('"{name}" cannot be segmented: {reason}').format(name=name, reason=error)) from error
+
+
+def ijkToLPS(volumeNode: slicer.vtkMRMLVolumeNode) -> np.ndarray:
+    """(4, 4) float64, from voxel index to LPS in mm; the parent transform left aside."""
+    return RAS_TO_LPS @ ijkToRAS(volumeNode)
+
+
+def ijkToRAS(volumeNode: slicer.vtkMRMLVolumeNode) -> np.ndarray:
+    """(4, 4) float64, from voxel index to RAS in mm; the parent transform left aside."""
+    matrix = vtk.vtkMatrix4x4()
+    volumeNode.GetIJKToRASMatrix(matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix)
+
+
+def numberOfSlices(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> int:
+    """How many axial slices the volume has."""
+    axis, _upwards = axial_axis(readVolume(volumeNode).grid)
+    return volumeNode.GetImageData().GetDimensions()[axis]
+
+
+def sliceAt(volumeNode: slicer.vtkMRMLScalarVolumeNode, ras: np.ndarray) -> int:
+    """The axial slice in which a point (3,) of the world lies.
+
+    Raises:
+        InputError: the point lies below or above the volume; as `readVolume`.
+    """
+    axis, upwards = axial_axis(readVolume(volumeNode).grid)
+    slices = volumeNode.GetImageData().GetDimensions()[axis]
+    local = transformed(ras, None, volumeNode.GetParentTransformNode())
+    index = round(float((np.linalg.inv(ijkToRAS(volumeNode)) @ [*local, 1.0])[axis]))
+    if not 0 <= index < slices:
+        message = _('The slice shown does not cut "{name}": move the slice view onto it.')
+        raise InputError(message.format(name=volumeNode.GetName()))
+    return index if upwards else slices - 1 - index
+
+
+def centreOfSlice(volumeNode: slicer.vtkMRMLScalarVolumeNode, k: int) -> np.ndarray:
+    """(3,) the middle of the axial slice `k`, in world RAS."""
+    axis, upwards = axial_axis(readVolume(volumeNode).grid)
+    dimensions = np.array(volumeNode.GetImageData().GetDimensions())
+    index = (dimensions - 1) / 2
+    index[axis] = k if upwards else dimensions[axis] - 1 - k
+    return transformed((ijkToRAS(volumeNode) @ [*index, 1.0])[:3], volumeNode.GetParentTransformNode(), None)
+
+
+def shownSlice(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> int:
+    """The axial slice in the middle of the slice view that shows axial slices best, among those of the layout.
+
+    Raises:
+        InputError: the view shows a place below or above the volume; no slice view is there; as `readVolume`.
+    """
+    plane, _isParallel = _axialView(volumeNode)
+    return sliceAt(volumeNode, plane[:3, 3])
+
+
+def jumpToSlice(volumeNode: slicer.vtkMRMLScalarVolumeNode, k: int) -> None:
+    """Move all slice views to the axial slice `k`.
+
+    Raises:
+        InputError: no slice view is there; as `readVolume`.
+    """
+    views = slicer.vtkMRMLSliceNode
+    _plane, isParallel = _axialView(volumeNode)
+    # A view that cuts the volume obliquely shows the slice only around this point, so that it is brought to its middle.
+    mode = views.OffsetJumpSlice if isParallel else views.CenteredJumpSlice
+    views.JumpAllSlices(slicer.mrmlScene, *centreOfSlice(volumeNode, k), mode)
+
+
+def _axialView(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> tuple[np.ndarray, bool]:
+    """The plane (4, 4), to RAS, of the slice view most nearly parallel to the axial slices, and whether it is parallel."""
+    axis, _upwards = axial_axis(readVolume(volumeNode).grid)
+    inPlane = np.delete(ijkToRAS(volumeNode)[:3, :3], axis, axis=1).T
+    middle = (ijkToRAS(volumeNode) @ [*(np.array(volumeNode.GetImageData().GetDimensions()) - 1) / 2, 1.0])[:3]
+    parent = volumeNode.GetParentTransformNode()
+    origin, *ends = (transformed(point, parent, None) for point in (middle, *(middle + inPlane)))
+    normal = np.cross(ends[0] - origin, ends[1] - origin)
+    views = [view for view in slicer.util.getNodesByClass("vtkMRMLSliceNode") if view.IsMappedInLayout()]
+    if not views:
+        raise InputError(_("No slice view is shown: choose a layout with one."))
+    planes = [slicer.util.arrayFromVTKMatrix(view.GetSliceToRAS()) for view in views]
+    cosines = [abs(float(plane[:3, 2] @ normal)) / float(np.linalg.norm(normal)) for plane in planes]
+    best = int(np.argmax(cosines))
+    return planes[best], cosines[best] > PARALLEL
+
+
+def transformed(
+    point: np.ndarray, source: slicer.vtkMRMLTransformNode | None, target: slicer.vtkMRMLTransformNode | None
+) -> np.ndarray:
+    """A point (3,) under the parent transform `source` as it reads under `target`; None stands for the world."""
+    transform = vtk.vtkGeneralTransform()
+    slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(source, target, transform)
+    return np.array(transform.TransformPoint(*point))
