@@ -15,10 +15,9 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 import slicerhost
 from SAMedCore.volume import Grid, LabelMap, Volume, axial_count, part_of_slices, reorient
-from slicerhost import mrml
 from slicerhost.checks import noTorchInSlicersProcess  # noqa: F401
 
-mrml.boot()
+slicerhost.boot()  # with Qt: the worker's client and the module need it
 
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -195,8 +194,6 @@ def reopen(tmp_path) -> Callable[[], None]:
 
 
 # The real worker, and the sample CT cut down to the few slices that its network has time for.
-
-slicerhost.boot()  # with Qt: the worker's client and the module need it
 
 
 @pytest.fixture(scope="session")
