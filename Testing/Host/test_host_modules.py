@@ -10,7 +10,6 @@ import qt
 import SampleData
 import slicer
 
-import slicerhost
 from slicerhost import StallMeter, click, dialogs, packaging, selectModule, waitUntil
 
 
@@ -32,34 +31,6 @@ def test_leaving_and_coming_back(panel, monkeypatch):
 def test_a_disabled_button_cannot_be_clicked(panel):
     with pytest.raises(AssertionError, match=r"Select a CT volume\."):
         click(panel.ui.applyButton)
-
-
-def test_reloading_cleans_up_the_old_panel_and_makes_a_new_one(panel, monkeypatch):
-    cleaned, cleanup = [], panel.cleanup
-    monkeypatch.setattr(panel, "cleanup", lambda: cleaned.append(panel) or cleanup())
-    panel.onReload()
-    assert cleaned == [panel]
-    assert type(slicer.modules.SAMedWidget) is not type(panel)
-
-
-def test_other_modules_open_the_segment_editor(panel, ct, drawn):
-    panel.panel.parameterNode.inputVolume, panel.panel.parameterNode.outputSegmentation = ct, drawn
-    click(panel.ui.correctButton)
-    assert slicer.app.selected == "SegmentEditor"
-    editor = slicer.modules.segmenteditor.widgetRepresentation().self().editor
-    assert editor.edited == {"segmentation": drawn, "volume": ct}
-
-
-def test_what_a_panel_raises_is_printed_and_the_application_goes_on(panel, monkeypatch):
-    def fail(self) -> None:
-        raise RuntimeError("not today")
-
-    monkeypatch.setattr(type(panel), "enter", fail)
-    selectModule("SegmentEditor")
-    selectModule("SAMed")
-    assert panel.parent.isEntered
-    assert [str(error) for error in slicerhost.signals.slotErrors] == ["not today"]
-    slicerhost.signals.slotErrors.clear()
 
 
 def test_a_stall_of_the_event_loop_is_measured():

@@ -84,14 +84,6 @@ def test_an_error_in_a_vtk_observer_is_noted():
     signals.slotErrors.clear()
 
 
-def test_objects_that_qt_makes_are_dressed_too(button):
-    table = qt.QTableWidget(1, 1)
-    seen = []
-    table.horizontalHeader().connect("sectionClicked(int)", seen.append)
-    table.horizontalHeader().sectionClicked.emit(4)
-    assert seen == [4]
-
-
 def test_a_timer_calls_a_function_after_a_while_whose_error_is_noted():
     qt.QTimer.singleShot(1, lambda: 1 / 0)
     assert signals.slotErrors == []

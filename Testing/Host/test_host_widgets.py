@@ -87,14 +87,6 @@ def test_hidden_nodes_and_other_classes_are_not_listed(selector):
     assert listed(selector) == []
 
 
-def test_the_scene_can_be_closed_and_filled_again(selector):
-    addVolume("A")
-    slicerhost.closeScene()
-    assert (selector.currentNode(), listed(selector)) == (None, [])
-    addVolume("B")
-    assert listed(selector) == ["B"]
-
-
 def test_a_deleted_selector_no_longer_follows_the_scene():
     gone = slicer.qMRMLNodeComboBox()
     gone.nodeTypes = ["vtkMRMLScalarVolumeNode"]

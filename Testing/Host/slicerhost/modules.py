@@ -91,20 +91,22 @@ class qSlicerScriptedLoadableModuleWidget(QtWidgets.QWidget):
 
 
 class SegmentEditor:
-    """The editor of the module SegmentEditor, as far as other modules open it.
+    """The editor of the module SegmentEditor, as far as other modules open it: it knows what it was asked to edit."""
 
-    Attributes:
-        edited: what it was asked to edit, the nodes by "segmentation" and "volume".
-    """
-
-    def __init__(self) -> None:
-        self.edited: dict[str, slicer.vtkMRMLNode | None] = {}
+    _segmentationNode: slicer.vtkMRMLSegmentationNode | None = None
+    _sourceVolumeNode: slicer.vtkMRMLScalarVolumeNode | None = None
 
     def setSegmentationNode(self, node: slicer.vtkMRMLSegmentationNode | None) -> None:
-        self.edited["segmentation"] = node
+        self._segmentationNode = node
+
+    def segmentationNode(self) -> slicer.vtkMRMLSegmentationNode | None:
+        return self._segmentationNode
 
     def setSourceVolumeNode(self, node: slicer.vtkMRMLScalarVolumeNode | None) -> None:
-        self.edited["volume"] = node
+        self._sourceVolumeNode = node
+
+    def sourceVolumeNode(self) -> slicer.vtkMRMLScalarVolumeNode | None:
+        return self._sourceVolumeNode
 
 
 def addSegmentEditor() -> None:

@@ -115,9 +115,14 @@ class qMRMLSegmentationShow3DButton(QtWidgets.QPushButton):
             self._node.RemoveObserver(self._observer)
         self._node = node
         if node is not None:
-            # The node may outlive the panel, whose widgets Qt deletes.
-            self._observer = node.AddObserver(vtk.vtkCommand.AnyEvent, lambda *_: shiboken6.isValid(self) and self._update())
+            # A method: where node and button go together as garbage, Python would have emptied a function before it is called.
+            self._observer = node.AddObserver(vtk.vtkCommand.AnyEvent, self._onNodeEvent)
         self._update()
+
+    def _onNodeEvent(self, *_event: object) -> None:
+        """The node may outlive the panel, whose widgets Qt deletes."""
+        if shiboken6.isValid(self) and "_node" in self.__dict__:
+            self._update()
 
     def _update(self) -> None:
         segmentation = self._node.GetSegmentation() if self._node is not None else None
