@@ -56,16 +56,6 @@ def drawn(sample_labels, ct):
 
 
 @pytest.fixture
-def counter(monkeypatch):
-    """The panel of a small module, in `example/`, for the tests of the stand-in itself."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parent / "example"))
-    panel = slicerhost.loadModule("Counter")
-    yield panel
-    slicerhost.unloadModule("Counter")
-    sys.modules.pop("Counter")
-
-
-@pytest.fixture
 def sameModules() -> Iterator[None]:
     """Reloading puts new modules in the place of those that the test files have imported; afterwards the old ones are back."""
     before = {name: module for name, module in sys.modules.items() if name.startswith("SAMed")}

@@ -18,10 +18,9 @@ from SAMedCore.image.grid import Grid
 from SAMedCore.image.orientation import reorient
 from SAMedCore.image.slices import axial_count, part_of_slices
 from SAMedCore.image.volume import LabelMap, Volume
-from slicerhost import mrml
 from slicerhost.checks import noTorchInSlicersProcess  # noqa: F401
 
-mrml.boot()
+slicerhost.boot()  # with Qt: the worker's client and the module need it
 
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -198,8 +197,6 @@ def reopen(tmp_path) -> Callable[[], None]:
 
 
 # The real worker, and the sample CT cut down to the few slices that its network has time for.
-
-slicerhost.boot()  # with Qt: the worker's client and the module need it
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import slicer
-from matplotlib.image import imread
 from scipy.ndimage import distance_transform_edt
 
 from SAMedCore.image.volume import Volume
@@ -102,14 +101,3 @@ def test_the_slice_jumped_to_is_seen(load, sample_ct):
     assert shown.picture().max() == 0
     jumpToSlice(node, 70)
     assert shown.picture()[250, 250].min() == 255
-
-
-def test_the_four_views_fill_one_picture(a_shown_ct, segmentation_node, sample_labels, tmp_path):
-    writeSegmentation(segmentation_node, sample_labels, a_shown_ct)
-    segmentation_node.CreateClosedSurfaceRepresentation()
-    picture = views.fourUp(a_shown_ct, middleOf(sample_labels.voxels == 5, a_shown_ct), (200, 150))
-    assert picture.shape == (304, 404, 3)
-    for quarter in (picture[:152, :202], picture[:152, 202:], picture[152:, :202], picture[152:, 202:]):
-        assert len(np.unique(quarter.reshape(-1, 3), axis=0)) > 3
-    views.savePicture(picture, tmp_path / "four.png")
-    np.testing.assert_allclose(imread(tmp_path / "four.png")[..., :3] * 255, picture, atol=0.5)

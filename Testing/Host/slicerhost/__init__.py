@@ -5,31 +5,26 @@
     slicerhost.click(panel.ui.applyButton)
     slicerhost.waitUntil(lambda: slicerhost.dialogs.shown, seconds=5)
 
-`boot` comes first: it makes `slicer.app`, `qt`, `ctk` and the rest. It needs PySide6; `slicerhost.mrml.boot` does without.
+`boot` comes first: it makes `slicer.app`, `qt` and the rest. There is as much here as the module asks for. Where Slicer
+refuses, is late or raises, so does this.
 """
 
-from importlib import import_module
-from typing import Any
+from slicerhost import dialogs, packaging, signals
+from slicerhost.application import boot
+from slicerhost.events import StallMeter, click, processEvents, waitUntil
+from slicerhost.modules import closeScene, loadModule, selectModule, unloadModule
 
-NAMES = {
-    "boot": "application",
-    "StallMeter": "events",
-    "click": "events",
-    "processEvents": "events",
-    "render": "events",
-    "waitUntil": "events",
-    "closeScene": "modules",
-    "loadModule": "modules",
-    "selectModule": "modules",
-    "unloadModule": "modules",
-}
-"""The module of this package where each name is."""
-
-
-def __getattr__(name: str) -> Any:
-    """Import on demand: the MRML half must not need Qt."""
-    if name in NAMES:
-        return getattr(import_module(f"slicerhost.{NAMES[name]}"), name)
-    if name in ("dialogs", "i18n", "packaging", "signals"):
-        return import_module(f"slicerhost.{name}")
-    raise AttributeError(f"slicerhost has no {name}")
+__all__ = [
+    "StallMeter",
+    "boot",
+    "click",
+    "closeScene",
+    "dialogs",
+    "loadModule",
+    "packaging",
+    "processEvents",
+    "selectModule",
+    "signals",
+    "unloadModule",
+    "waitUntil",
+]

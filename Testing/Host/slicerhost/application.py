@@ -1,20 +1,19 @@
-"""The Qt half of the stand-in: what Slicer's application object and its Python modules are beyond MRML."""
+"""Slicer's application object, and what its Python has beyond MRML: Qt, the base classes of modules, Slicer's own modules."""
 
 from __future__ import annotations
 
 import atexit
 import os
 import sys
-from pathlib import Path
 from types import ModuleType
 
 import slicer
 import slicer.util
 from PySide6 import QtCore, QtGui, QtWidgets
 
-from slicerhost import dialogs, i18n, modules, mrml, packaging, parameternode, sampledata, scripted, signals
+from slicerhost import dialogs, modules, mrml, packaging, parameternode, sampledata, scripted, segmentstatistics, signals
+from slicerhost.nodecombobox import qMRMLNodeComboBox
 from slicerhost.pythonqt import qtModule
-from slicerhost.standins import STAND_INS
 from slicerhost.uiloader import QUiLoader
 
 FONT = ("DejaVu Sans", 9)
@@ -28,33 +27,27 @@ class Signals(QtCore.QObject):
     aboutToQuit = QtCore.Signal()
 
 
-class HostApplication(mrml.Application):
-    """`slicer.app` with what comes from Qt.
+class Application(mrml.MRMLApplication):
+    """`slicer.app`, without a main window.
 
     Attributes:
         testing: what `testingEnabled()` says; False, for these tests are a person's, with dialogs.
         selected: the name of the current module.
-        restarts: how often a restart was asked for.
     """
 
-    documentationBaseUrl = "https://slicer.readthedocs.io/en/5.12/"
-    slicerHome = str(Path(sys.prefix))
-    launcherExecutableFilePath = ""
-    os = {"linux": "linux", "win32": "win", "darwin": "macosx"}.get(sys.platform, "")
+    applicationVersion = "5.12.4"
 
-    def startQt(self) -> None:
-        self.testing, self.selected, self.restarts = False, "", 0
+    def __init__(self) -> None:
+        super().__init__()
+        self.testing, self.selected = False, ""
         self._signals, self._moduleManager = Signals(), modules.ModuleManager()
         self.startupCompleted, self.aboutToQuit = self._signals.startupCompleted, self._signals.aboutToQuit
 
     def connect(self, signal: str, slot: object) -> bool:
         return self._signals.connect(signal, slot)
 
-    def disconnect(self, signal: str, slot: object = None) -> bool:
-        return self._signals.disconnect(signal, slot)
-
-    def processEvents(self, *flags: object) -> None:
-        QtWidgets.QApplication.processEvents(*flags)
+    def processEvents(self) -> None:
+        QtWidgets.QApplication.processEvents()
 
     def testingEnabled(self) -> bool:
         return self.testing
@@ -62,40 +55,14 @@ class HostApplication(mrml.Application):
     def moduleManager(self) -> modules.ModuleManager:
         return self._moduleManager
 
-    def settings(self) -> QtCore.QSettings:
+    def layoutManager(self) -> None:
+        """None, as in Slicer without a main window."""
+
+    def userSettings(self) -> QtCore.QSettings:
         return QtCore.QSettings()
-
-    userSettings = settings
-
-    def restart(self) -> None:
-        self.restarts += 1
 
     def topLevelWidgets(self) -> list[QtWidgets.QWidget]:
         return QtWidgets.QApplication.topLevelWidgets()
-
-    def setOverrideCursor(self, cursor: object) -> None:
-        QtWidgets.QApplication.setOverrideCursor(cursor)
-
-    def restoreOverrideCursor(self) -> None:
-        QtWidgets.QApplication.restoreOverrideCursor()
-
-    def keyboardModifiers(self) -> object:
-        return QtWidgets.QApplication.keyboardModifiers()
-
-    def clipboard(self) -> QtGui.QClipboard:
-        return QtWidgets.QApplication.clipboard()
-
-    def thread(self) -> QtCore.QThread:
-        return QtWidgets.QApplication.instance().thread()
-
-    def translate(self, context: str, text: str) -> str:
-        return i18n.translate(context, text)
-
-    def moduleDocumentationUrl(self, moduleName: str) -> str:
-        return f"{self.documentationBaseUrl}user_guide/modules/{moduleName.lower()}.html"
-
-    def startupEnvironment(self) -> QtCore.QProcessEnvironment:
-        return QtCore.QProcessEnvironment.systemEnvironment()
 
 
 class QProcess(QtCore.QProcess):
@@ -107,48 +74,50 @@ class QProcess(QtCore.QProcess):
         super().__init__(QtWidgets.QApplication.instance() if parent is slicer.app else parent)
 
 
-def boot(shareFolder: Path | str | None = None) -> HostApplication:
-    """Start the application with Qt, once a process, before a module is imported. An application without Qt is completed."""
-    application = mrml.boot(shareFolder)
-    if isinstance(application, HostApplication):
-        return application
+def boot() -> None:
+    """Start the application, once a process, before a module is imported.
+
+    Afterwards `slicer.app`, `slicer.mrmlScene`, `slicer.modules`, `qt` and the rest are there.
+    """
+    if getattr(slicer, "app", None) is not None:
+        return
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     qt = qtModule()
-    _startQApplication(application.temporaryPath)
+    QtWidgets.QApplication.instance() or QtWidgets.QApplication(["Slicer"])
     dialogs.install()
     signals.noteUnraised()
-    # the tests of the MRML side may have started it without Qt, and hold on to that object
-    application.__class__ = HostApplication
-    application.startQt()
+    slicer.app = Application()
+    slicer.mrmlScene, slicer.modules = slicer.app.mrmlScene(), slicer.app.modules
+    _dressQApplication()
     qt.QUiLoader, qt.QProcess = QUiLoader, QProcess
-    ctk = ModuleType("ctk", "ctk's widgets, as in Slicer")
-    for name, cls in STAND_INS.items():
-        setattr(ctk if name.startswith("ctk") else slicer, name, cls)
-    for cls in (modules.qSlicerScriptedLoadableModule, modules.qSlicerScriptedLoadableModuleWidget):
+    for cls in (qMRMLNodeComboBox, modules.qSlicerScriptedLoadableModule, modules.qSlicerScriptedLoadableModuleWidget):
         setattr(slicer, cls.__name__, cls)
-    sys.modules.update({"qt": qt, "ctk": ctk, "SampleData": sampledata})
-    slicer.qt = qt
-    for name, module in {
-        "ScriptedLoadableModule": scripted,
-        "parameterNodeWrapper": parameternode,
-        "i18n": i18n,
-        "packaging": packaging,
-    }.items():
+    sys.modules.update({"qt": qt, "SampleData": sampledata, "SegmentStatistics": segmentstatistics})
+    inSlicer = {"ScriptedLoadableModule": scripted, "parameterNodeWrapper": parameternode, "packaging": packaging}
+    for name, module in {**inSlicer, "i18n": _english(), "qt": qt}.items():
         sys.modules[f"slicer.{name}"] = module
         setattr(slicer, name, module)
-    slicer.util.selectModule, slicer.util.selectedModule = modules.selectModule, modules.selectedModule
+    slicer.util.selectModule = modules.selectModule
     modules.addSegmentEditor()
     sampledata.addSampleData()
     atexit.register(modules.quitApplication)
-    return application
 
 
-def _startQApplication(temporaryPath: str) -> None:
-    application = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["Slicer"])
+def _english() -> ModuleType:
+    """`slicer.i18n`, with every text as it stands."""
+    i18n = ModuleType("slicer.i18n")
+    i18n.tr = lambda text: text
+    i18n.translate = lambda _context, text: text
+    return i18n
+
+
+def _dressQApplication() -> None:
+    """Its name, its looks, and settings of this process alone."""
+    application = QtWidgets.QApplication.instance()
     application.setOrganizationName("NA-MIC")
     application.setApplicationName("Slicer")
     application.setStyle("Fusion")
     application.setFont(QtGui.QFont(*FONT))
     settings = QtCore.QSettings
     settings.setDefaultFormat(settings.IniFormat)
-    settings.setPath(settings.IniFormat, settings.UserScope, temporaryPath)
+    settings.setPath(settings.IniFormat, settings.UserScope, slicer.app.temporaryPath)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from PySide6 import QtCore, QtTest, QtWidgets
 
@@ -41,19 +40,6 @@ def waitUntil(condition: Callable[[], object], seconds: float = 10.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds:g} s"
         QtTest.QTest.qWait(SLOT_MS)
-
-
-def render(widget: QtWidgets.QWidget, path: Path | str, width: int | None = None) -> Path:
-    """Draw a widget into a PNG, at its preferred height, `width` pixels wide."""
-    widget.show()
-    processEvents()
-    if width is not None:
-        layout = widget.layout()
-        height = layout.totalHeightForWidth(width) if layout.hasHeightForWidth() else layout.totalSizeHint().height()
-        widget.resize(width, height)
-        processEvents()
-    assert widget.grab().save(str(path)), f"{path} could not be written"
-    return Path(path)
 
 
 class StallMeter:

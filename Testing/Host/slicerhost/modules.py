@@ -6,14 +6,12 @@ import importlib
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import slicer
-from PySide6 import QtCore, QtGui, QtWidgets
+from PySide6 import QtCore, QtWidgets
 
 from slicerhost.events import processEvents
-from slicerhost.mrmlwidgets import MRMLWidget
-from slicerhost.segmentationwidgets import qMRMLSegmentEditorWidget
 from slicerhost.signals import guarded
 from slicerhost.standins import stored
 
@@ -23,20 +21,10 @@ class ModuleManager(QtCore.QObject):
 
     standsForCxx = True
     moduleAboutToBeUnloaded = QtCore.Signal(str)
-    moduleLoaded = QtCore.Signal(str)
 
     def module(self, name: str) -> Any:
         """A module by name, None where there is none."""
         return next((item for item in vars(slicer.modules).values() if getattr(item, "name", None) == name), None)
-
-    def factoryManager(self) -> ModuleManager:
-        return self
-
-    def loadedModuleNames(self) -> list[str]:
-        return [item.name for item in vars(slicer.modules).values() if hasattr(item, "name") and hasattr(item, "logic")]
-
-    def isLoaded(self, name: str) -> bool:
-        return self.module(name) is not None
 
 
 class qSlicerScriptedLoadableModule(QtCore.QObject):
@@ -49,11 +37,7 @@ class qSlicerScriptedLoadableModule(QtCore.QObject):
     categories = stored("categories", "QStringList", [])
     contributors = stored("contributors", "QStringList", [])
     dependencies = stored("dependencies", "QStringList", [])
-    associatedNodeTypes = stored("associatedNodeTypes", "QStringList", [])
-    hidden = stored("hidden", bool, False)
-    index = stored("index", int, -1)
     path = stored("path", str, "")
-    icon = stored("icon", QtGui.QIcon, QtGui.QIcon())
 
     def __init__(self, name: str, path: str) -> None:
         super().__init__()
@@ -63,25 +47,15 @@ class qSlicerScriptedLoadableModule(QtCore.QObject):
     def widgetRepresentation(self) -> qSlicerScriptedLoadableModuleWidget:
         """The module's panel, made when it is first asked for."""
         if self._representation is None:
-            self._representation = self.createNewWidgetRepresentation()
+            self._representation = qSlicerScriptedLoadableModuleWidget(self.path)
+            self._representation.reload()
         return self._representation
 
-    def createNewWidgetRepresentation(self) -> qSlicerScriptedLoadableModuleWidget:
-        panel = qSlicerScriptedLoadableModuleWidget(self.path)
-        panel.setMRMLScene(slicer.mrmlScene)
-        panel.reload()
-        return panel
 
-    def logic(self) -> None:
-        """Scripted modules have none here; theirs is a Python class of their own."""
-
-
-class qSlicerScriptedLoadableModuleWidget(MRMLWidget, QtWidgets.QWidget):
+class qSlicerScriptedLoadableModuleWidget(QtWidgets.QWidget):
     """The place of a module's panel in the application; the `parent` of the module's widget class."""
 
     standsForCxx = True
-    mrmlSceneChanged = QtCore.Signal(object)
-    cxxSignals: ClassVar = {"mrmlSceneChanged(vtkMRMLScene*)": "mrmlSceneChanged"}
 
     def __init__(self, path: str) -> None:
         super().__init__()
@@ -116,22 +90,30 @@ class qSlicerScriptedLoadableModuleWidget(MRMLWidget, QtWidgets.QWidget):
             guarded(getattr(self._self, name))()
 
 
-class SegmentEditorWidget:
-    """The panel of the module SegmentEditor, with the `editor` that other modules set up."""
+class SegmentEditor:
+    """The editor of the module SegmentEditor, as far as other modules open it: it knows what it was asked to edit."""
 
-    def __init__(self) -> None:
-        self.editor = qMRMLSegmentEditorWidget()
-        self.editor.setMRMLScene(slicer.mrmlScene)
+    _segmentationNode: slicer.vtkMRMLSegmentationNode | None = None
+    _sourceVolumeNode: slicer.vtkMRMLScalarVolumeNode | None = None
+
+    def setSegmentationNode(self, node: slicer.vtkMRMLSegmentationNode | None) -> None:
+        self._segmentationNode = node
+
+    def segmentationNode(self) -> slicer.vtkMRMLSegmentationNode | None:
+        return self._segmentationNode
+
+    def setSourceVolumeNode(self, node: slicer.vtkMRMLScalarVolumeNode | None) -> None:
+        self._sourceVolumeNode = node
+
+    def sourceVolumeNode(self) -> slicer.vtkMRMLScalarVolumeNode | None:
+        return self._sourceVolumeNode
 
 
 def addSegmentEditor() -> None:
-    """As `slicer.modules.segmenteditor` and `slicer.modules.SegmentEditorWidget`."""
-    widget = SegmentEditorWidget()
-    slicer.modules.SegmentEditorWidget = widget
-    representation = SimpleNamespace(self=lambda: widget, enter=lambda: None, exit=lambda: None)
-    slicer.modules.segmenteditor = SimpleNamespace(
-        name="SegmentEditor", logic=lambda: None, widgetRepresentation=lambda: representation
-    )
+    """As `slicer.modules.segmenteditor`, whose panel has the `editor` that other modules set up."""
+    panel = SimpleNamespace(editor=SegmentEditor())
+    representation = SimpleNamespace(self=lambda: panel, enter=lambda: None, exit=lambda: None)
+    slicer.modules.segmenteditor = SimpleNamespace(name="SegmentEditor", widgetRepresentation=lambda: representation)
 
 
 def loadModule(name: str) -> Any:
@@ -147,7 +129,6 @@ def loadModule(name: str) -> Any:
     module = qSlicerScriptedLoadableModule(name, file)
     setattr(slicer.modules, name.lower(), module)
     setattr(slicer.modules, f"{name}Instance", getattr(sys.modules[name], name)(module))
-    slicer.app.moduleManager().moduleLoaded.emit(name)
     panel = module.widgetRepresentation()
     selectModule(name)
     panel.show()
@@ -174,22 +155,16 @@ def quitApplication() -> None:
         unloadModule(name)
 
 
-def selectModule(module: Any) -> None:
-    """Leave the current module and enter this one, by name or as an object."""
-    name = module if isinstance(module, str) else module.name
-    entering = slicer.app.moduleManager().module(name)
+def selectModule(name: str) -> None:
+    """Leave the current module and enter this one; "" for none."""
+    leaving, entering = (slicer.app.moduleManager().module(each) for each in (slicer.app.selected, name))
     if name and entering is None:
         raise RuntimeError(f"Could not find module with name '{name}'")
-    leaving = slicer.app.moduleManager().module(slicer.app.selected)
-    if leaving is not None and hasattr(leaving, "widgetRepresentation"):
+    if leaving is not None:
         leaving.widgetRepresentation().exit()
     slicer.app.selected = name
-    if hasattr(entering, "widgetRepresentation"):
+    if entering is not None:
         entering.widgetRepresentation().enter()
-
-
-def selectedModule() -> str:
-    return slicer.app.selected
 
 
 def closeScene() -> None:

@@ -1,29 +1,19 @@
-"""The MRML half of the stand-in: Slicer's own scene and module logics, from slicer-core, as an application holds them.
-
-What is real here is Slicer's: the scene, its nodes, the logics, saving and loading. What is missing is Qt.
-"""
+"""What is real in the stand-in: Slicer's own scene and module logics, from slicer-core, as the application holds them."""
 
 from __future__ import annotations
 
 import atexit
 import shutil
-import sys
 import tempfile
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import slicer
-import slicer.util
 import vtk
 
-from slicerhost import segmentstatistics
-from slicerhost.iomanager import CoreIOManager
 from slicerhost.subjecthierarchy import SubjectHierarchyItems
 
 MODULE_LOGICS = {
     "Colors": "vtkMRMLColorLogic",
-    "Data": "vtkSlicerDataModuleLogic",
-    "Markups": "vtkSlicerMarkupsLogic",
     "Models": "vtkSlicerModelsLogic",
     "Plots": "vtkSlicerPlotsLogic",
     "Segmentations": "vtkSlicerSegmentationsModuleLogic",
@@ -41,8 +31,8 @@ SLICE_VIEWS = {"Red": "Axial", "Yellow": "Sagittal", "Green": "Coronal"}
 """The slice views of Slicer's usual layouts, with their orientation."""
 
 
-class Application:
-    """What `slicer.app` is in Slicer, as far as it does without Qt.
+class MRMLApplication:
+    """The part of `slicer.app` that is Slicer's own: the scene and its logics.
 
     Attributes:
         temporaryPath: a folder of this process, removed at its end.
@@ -50,12 +40,7 @@ class Application:
         sliceLogics: by the name of the view, "Red", "Yellow" and "Green".
     """
 
-    applicationName = "Slicer"
-    applicationVersion = "5.12.4"
-    majorVersion, minorVersion = 5, 12
-
-    def __init__(self, shareFolder: Path | str | None = None) -> None:
-        """With `shareFolder`, the module logics find their own files (terminologies, colour tables) in it."""
+    def __init__(self) -> None:
         self.temporaryPath = tempfile.mkdtemp(prefix="slicerhost-")
         atexit.register(shutil.rmtree, self.temporaryPath, ignore_errors=True)
         self._scene = slicer.vtkMRMLScene()
@@ -64,34 +49,13 @@ class Application:
         self._startFileAccess()
         self.modules = SimpleNamespace()
         for name, className in MODULE_LOGICS.items():
-            self._startModule(name, getattr(slicer, className)(), shareFolder)
+            self._startModule(name, getattr(slicer, className)())
         self.sliceLogics = {name: self._startSliceView(name, orientation) for name, orientation in SLICE_VIEWS.items()}
         self._addThreeDView()
         self._hierarchyItems = SubjectHierarchyItems(self._scene)
 
-    def applicationLogic(self) -> slicer.vtkSlicerApplicationLogic:
-        return self._logic
-
     def mrmlScene(self) -> slicer.vtkMRMLScene:
         return self._scene
-
-    def coreIOManager(self) -> CoreIOManager:
-        return CoreIOManager()
-
-    def layoutManager(self) -> None:
-        """None, as in Slicer without a main window."""
-
-    def processEvents(self, *_flags: object) -> None:
-        """Nothing is waiting where no event loop runs."""
-
-    def pauseRender(self) -> None:
-        """No view renders by itself here."""
-
-    def resumeRender(self) -> None:
-        """No view renders by itself here."""
-
-    def testingEnabled(self) -> bool:
-        return True
 
     def _startApplicationLogic(self) -> None:
         scene, logic = self._scene, self._logic
@@ -116,12 +80,10 @@ class Application:
         self._fileLogic.SetAndObserveDataIOManager(self._remoteLogic.GetDataIOManager())
         self._logic.SetMRMLSceneDataIO(self._scene, self._remoteLogic, self._fileLogic)
 
-    def _startModule(self, name: str, logic: slicer.vtkMRMLAbstractLogic, shareFolder: Path | str | None) -> None:
-        if shareFolder is not None and hasattr(logic, "SetModuleShareDirectory"):
-            logic.SetModuleShareDirectory(str(Path(shareFolder) / name))
+    def _startModule(self, name: str, logic: slicer.vtkMRMLAbstractLogic) -> None:
         logic.SetMRMLApplicationLogic(self._logic)
         # slicer-core has no terminology files, and the logic complains about each of them
-        vtk.vtkObject.SetGlobalWarningDisplay(name != "Terminologies" or shareFolder is not None)
+        vtk.vtkObject.SetGlobalWarningDisplay(name != "Terminologies")
         logic.SetMRMLScene(self._scene)
         vtk.vtkObject.SetGlobalWarningDisplay(True)
         self._logic.SetModuleLogic(name, logic)
@@ -149,22 +111,3 @@ class Application:
         node.SetSingletonTag("1")
         node.SetMappedInLayout(1)
         self._scene.AddNode(node)
-
-
-def _installModules() -> None:
-    """What is not in slicer-core: `slicer.i18n`, here with every text as it stands, and the module SegmentStatistics."""
-    translation = ModuleType("slicer.i18n")
-    translation.tr = lambda text: text
-    translation.translate = lambda _context, text: text
-    slicer.i18n = sys.modules.setdefault("slicer.i18n", translation)
-    sys.modules.setdefault("SegmentStatistics", segmentstatistics)
-
-
-def boot(shareFolder: Path | str | None = None) -> Application:
-    """Start the application, once a process: afterwards `slicer.app`, `slicer.mrmlScene` and `slicer.modules` are there."""
-    if getattr(slicer, "app", None) is None:
-        _installModules()
-        slicer.app = Application(shareFolder)
-        slicer.mrmlScene = slicer.app.mrmlScene()
-        slicer.modules = slicer.app.modules
-    return slicer.app

@@ -1,4 +1,4 @@
-"""Stand-in for qMRMLNodeComboBox: it follows the real scene and changes it."""
+"""Stand-in for qMRMLNodeComboBox: it follows the real scene."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar
 import slicer
 from PySide6 import QtCore, QtWidgets
 
-from slicerhost.standins import plainLayout, standIn, stored
+from slicerhost.standins import standIn, stored
 
 
 @standIn
@@ -19,47 +19,29 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
     """
 
     currentNodeChanged = QtCore.Signal(object)
-    currentNodeIDChanged = QtCore.Signal(str)
-    nodeAdded = QtCore.Signal(object)
-    nodeAddedByUser = QtCore.Signal(object)
-    nodeActivated = QtCore.Signal(object)
-    _currentNodeValid = QtCore.Signal(bool)
-    cxxSignals: ClassVar = {
-        "currentNodeChanged(vtkMRMLNode*)": "currentNodeChanged",
-        "currentNodeChanged(bool)": "_currentNodeValid",
-        "nodeAdded(vtkMRMLNode*)": "nodeAdded",
-        "nodeAddedByUser(vtkMRMLNode*)": "nodeAddedByUser",
-        "nodeActivated(vtkMRMLNode*)": "nodeActivated",
-    }
+    cxxSignals: ClassVar = {"currentNodeChanged(vtkMRMLNode*)": "currentNodeChanged"}
     nodeTypes = stored("nodeTypes", "QStringList", [], changed="_refresh")
-    hideChildNodeTypes = stored("hideChildNodeTypes", "QStringList", [], changed="_refresh")
-    showHidden = stored("showHidden", bool, False, changed="_refresh")
     showChildNodeTypes = stored("showChildNodeTypes", bool, True, changed="_refresh")
     noneEnabled = stored("noneEnabled", bool, False, changed="_refresh")
     noneDisplay = stored("noneDisplay", str, "None", changed="_refresh")
-    addEnabled = stored("addEnabled", bool, True, changed="_refresh")
-    removeEnabled = stored("removeEnabled", bool, True, changed="_refresh")
-    editEnabled = stored("editEnabled", bool, False, changed="_refresh")
-    renameEnabled = stored("renameEnabled", bool, False, changed="_refresh")
-    selectNodeUponCreation = stored("selectNodeUponCreation", bool, True)
-    baseName = stored("baseName", str, "")
+    addEnabled = stored("addEnabled", bool, True)
+    removeEnabled = stored("removeEnabled", bool, True)
+    renameEnabled = stored("renameEnabled", bool, False)
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
         self._scene: slicer.vtkMRMLScene | None = None
         self._observers: list[int] = []
         self._ids: list[str] = []
-        self._reported = self._requested = ""
+        self._reported = ""
         self._comboBox = QtWidgets.QComboBox()
         self._comboBox.setSizePolicy(QtWidgets.QSizePolicy.Expanding, QtWidgets.QSizePolicy.Fixed)
         self._comboBox.setMinimumContentsLength(6)
-        plainLayout(QtWidgets.QHBoxLayout(self)).addWidget(self._comboBox)
+        layout = QtWidgets.QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._comboBox)
         self._comboBox.currentIndexChanged.connect(self._report)
-        self._comboBox.activated.connect(self._activate)
         self.setFocusProxy(self._comboBox)
-
-    def mrmlScene(self) -> slicer.vtkMRMLScene | None:
-        return self._scene
 
     def setMRMLScene(self, scene: slicer.vtkMRMLScene | None) -> None:
         for tag in self._observers:
@@ -71,9 +53,6 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
             observers = self._observers
             self.destroyed.connect(lambda: [scene.RemoveObserver(tag) for tag in observers])
         self._refresh()
-        if scene is not None and self._requested:
-            self.setCurrentNodeID(self._requested)
-            self._requested = ""
 
     def nodeCount(self) -> int:
         return len(self._nodes())
@@ -86,42 +65,13 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         return self._scene.GetNodeByID(self._currentID()) if self._scene is not None and self._currentID() else None
 
     def setCurrentNode(self, node: slicer.vtkMRMLNode | None) -> None:
-        self.setCurrentNodeID(node.GetID() if node is not None else "")
-
-    def setCurrentNodeID(self, nodeID: str | None) -> None:
-        """Choose a node; what is asked for before there is a scene is chosen when it comes."""
-        if self._scene is None:
-            self._requested = nodeID or ""
-        missing = 0 if self.noneEnabled and self._scene is not None else -1
-        self._comboBox.setCurrentIndex(self._ids.index(nodeID) if nodeID and nodeID in self._ids else missing)
+        """Choose a node; None, or no node where None is not offered, for one that is not listed."""
+        wanted = node.GetID() if node is not None and node.GetID() in self._ids else ""
+        self._comboBox.setCurrentIndex(self._ids.index(wanted) if wanted in self._ids else -1)
 
     def _currentID(self) -> str:
         index = self._comboBox.currentIndex
         return self._ids[index] if 0 <= index < len(self._ids) else ""
-
-    currentNodeID = QtCore.Property(str, _currentID, setCurrentNodeID)
-
-    def addNode(self, nodeType: str = "") -> slicer.vtkMRMLNode | None:
-        """Add a node as the user does by "Create new ..."."""
-        if self._scene is None or not self.nodeTypes:
-            return None
-        nodeType = nodeType or self.nodeTypes[0]
-        name = self._scene.GenerateUniqueName(self.baseName) if self.baseName else ""
-        node = self._scene.AddNewNodeByClass(nodeType, name)
-        if self.selectNodeUponCreation:
-            self.setCurrentNode(node)
-        self.nodeAddedByUser.emit(node)
-        return node
-
-    def removeCurrentNode(self) -> None:
-        if self.currentNode() is not None:
-            self._scene.RemoveNode(self.currentNode())
-
-    def renameCurrentNode(self) -> None:
-        name = QtWidgets.QInputDialog.getText(self, "Rename", "New name:")
-        if name and self.currentNode() is not None:
-            self.currentNode().SetName(name)
-            self._refresh()
 
     def comboBox(self) -> QtWidgets.QComboBox:
         """The list as the user sees it; not callable from Python in Slicer, for tests."""
@@ -134,29 +84,9 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         return [node for node in every if self._shows(node)]
 
     def _shows(self, node: slicer.vtkMRMLNode) -> bool:
-        if node.GetHideFromEditors() and not self.showHidden:
+        if node.GetHideFromEditors():
             return False
-        if any(node.IsA(kind) for kind in self.hideChildNodeTypes):
-            return node.GetClassName() in self.nodeTypes
         return any(node.IsA(kind) if self.showChildNodeTypes else node.GetClassName() == kind for kind in self.nodeTypes)
-
-    def _label(self) -> str:
-        """What the first kind of node is called: "Volume"."""
-        if self._scene is None or not self.nodeTypes:
-            return ""
-        node = self._scene.CreateNodeByClass(self.nodeTypes[0])
-        node.UnRegister(None)
-        return node.GetNodeTagName()
-
-    def _actions(self) -> list[tuple[str, object]]:
-        """What the list offers below the nodes."""
-        label = self._label()
-        offers = [
-            (self.renameEnabled, f"Rename current {label}", self.renameCurrentNode),
-            (self.addEnabled, f"Create new {label}", self.addNode),
-            (self.removeEnabled, f"Delete current {label}", self.removeCurrentNode),
-        ]
-        return [(text, action) for enabled, text, action in offers if enabled and self._scene is not None]
 
     def _refresh(self) -> None:
         """Bring the list up to date with the scene; the current node stays if it is still there."""
@@ -165,7 +95,6 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         chosen, nodes = self._currentID(), self._nodes()
         self._comboBox.blockSignals(True)
         self._comboBox.clear()
-        self._comboBox.setPlaceholderText(f"Select a {self._label()}")
         self._ids = []
         if self.noneEnabled and self._scene is not None:
             self._comboBox.addItem(self.noneDisplay)
@@ -173,29 +102,11 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         for node in nodes:
             self._comboBox.addItem(node.GetName())
             self._ids.append(node.GetID())
-        actions = self._actions()
-        if actions:
-            self._comboBox.insertSeparator(self._comboBox.count)
-        for text, _action in actions:
-            self._comboBox.addItem(text)
         self._comboBox.setCurrentIndex(self._ids.index(chosen) if chosen in self._ids else (0 if self._ids else -1))
         self._comboBox.blockSignals(False)
         self._report()
 
-    def _activate(self, index: int) -> None:
-        """A click in the list: a node, or one of the actions below the nodes."""
-        if index < len(self._ids):
-            self.nodeActivated.emit(self.currentNode())
-            return
-        action = self._actions()[index - len(self._ids) - 1][1]
-        self.setCurrentNodeID(self._reported)
-        action()
-
-    def _report(self, index: int = 0) -> None:
-        if index > len(self._ids) or self._currentID() == self._reported:
-            return
-        self._reported = self._currentID()
-        node = self.currentNode()
-        self.currentNodeChanged.emit(node)
-        self._currentNodeValid.emit(node is not None)
-        self.currentNodeIDChanged.emit(self._reported)
+    def _report(self, _index: int = 0) -> None:
+        if self._currentID() != self._reported:
+            self._reported = self._currentID()
+            self.currentNodeChanged.emit(self.currentNode())

@@ -5,9 +5,9 @@ What differs there and is imitated here, for every class derived from QObject:
 - Qt properties are attributes, to read and to write: `button.text`, `table.rowCount`, `widget.width`.
 - A new attribute on an object of Qt's own classes is refused, as is one that would hide a method or a signal.
 - `object.connect("signal(types)", function)`; see `signals`.
-- `name`, `className()`, `delete()`, `findChildren("QWidget")`.
+- `name`, `delete()`, `findChildren("QWidget")`.
 - An object without a parent is deleted at once with the last reference to it, `deleteLater()` or not; see `signals`.
-- Dialogs are run by `exec_()`, and file dialogs answer with a plain string; see `dialogs`.
+- File dialogs answer with a plain string; see `dialogs`.
 
 Stricter than PythonQt: a signal that does not exist raises, where PythonQt prints a line and goes on.
 """
@@ -29,7 +29,7 @@ from slicerhost.signals import BoundSignal, connect, disconnect, guarded
 QT_MODULES = (QtCore, QtGui, QtNetwork, QtWidgets)
 _readProperty, _writeProperty = QtCore.QObject.property, QtCore.QObject.setProperty
 _nativeSingleShot = QtCore.QTimer.singleShot
-_findChildren, _findChild = QtCore.QObject.findChildren, QtCore.QObject.findChild
+_findChildren = QtCore.QObject.findChildren
 _dressed: set[type] = set()
 _beingRead: set[tuple[int, str]] = set()
 
@@ -123,15 +123,11 @@ def dressClass(cls: type) -> None:
     _dressed.add(cls)
 
 
-def findChildren(self: QtCore.QObject, kind: type | str, name: str = "") -> list[QtCore.QObject]:
-    """All objects below this one, of a class or of a class with this name, with this object name unless that is empty."""
+def findChildren(self: QtCore.QObject, kind: type | str) -> list[QtCore.QObject]:
+    """All objects below this one, of a class or of a class with this name."""
     if isinstance(kind, str):
-        return [child for child in _findChildren(self, QtCore.QObject, name or None) if child.inherits(kind)]
-    return _findChildren(self, kind, name or None)
-
-
-def findChild(self: QtCore.QObject, kind: type | str, name: str = "") -> QtCore.QObject | None:
-    return next(iter(findChildren(self, kind, name)), None)
+        return [child for child in _findChildren(self, QtCore.QObject) if child.inherits(kind)]
+    return _findChildren(self, kind)
 
 
 def singleShot(msec: int, function: Callable[[], Any]) -> None:
@@ -162,12 +158,11 @@ def dressQt() -> None:
                 dressClass(cls)
     base = QtCore.QObject
     base.name = property(lambda self: _readProperty(self, "objectName"), lambda self, value: self.setObjectName(value))
-    base.className = lambda self: self.metaObject().className()
     base.delete = lambda self: shiboken6.delete(self)
     # PySide6's own gives the object away to Qt, so that it outlives the last reference
     base.deleteLater = lambda self: QtCore.QMetaObject.invokeMethod(self, "deleteLater")
     QtCore.QTimer.__dict__["singleShot"].ofClass = singleShot
-    base.findChildren, base.findChild = findChildren, findChild
+    base.findChildren = findChildren
 
 
 def qtModule() -> ModuleType:

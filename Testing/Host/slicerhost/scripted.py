@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import unittest
 from pathlib import Path
 from typing import Any
 
 import slicer
 import slicer.util
-from PySide6 import QtGui, QtWidgets
-
-from slicerhost.mrmlwidgets import qMRMLWidget
-from slicerhost.scriptedlogic import ScriptedLoadableModuleLogic
-
-__all__ = [
-    "ScriptedLoadableModule",
-    "ScriptedLoadableModuleLogic",
-    "ScriptedLoadableModuleTest",
-    "ScriptedLoadableModuleWidget",
-]
+from PySide6 import QtWidgets
 
 
 class ScriptedLoadableModule:
@@ -31,39 +20,21 @@ class ScriptedLoadableModule:
         self.moduleName = type(self).__name__
         parent.title, parent.helpText, parent.acknowledgementText = "", "", ""
         parent.categories, parent.dependencies, parent.contributors = [], [], []
-        for ending in (".svg", ".png"):
-            icon = Path(self.resourcePath(f"Icons/{self.moduleName}{ending}"))
-            if icon.is_file():
-                parent.icon = QtGui.QIcon(str(icon))
-                break
         slicer.selfTests = getattr(slicer, "selfTests", {})
         slicer.selfTests[self.moduleName] = self.runTest
 
-    def resourcePath(self, filename: str) -> str:
-        return str(Path(self.parent.path).parent / "Resources" / filename)
-
-    def getDefaultModuleDocumentationLink(self, docPage: str | None = None) -> str:
-        url = f"{slicer.app.documentationBaseUrl}{docPage}" if docPage else slicer.app.moduleDocumentationUrl(self.moduleName)
-        return f'<p>For more information, see the <a href="{url}">online documentation</a>.</p>'
-
-    def runTest(self, msec: int = 100, **options: Any) -> None:
+    def runTest(self, **options: Any) -> None:
         """Run the class <ModuleName>Test of the module's file."""
-        test = getattr(importlib.import_module(type(self).__module__), f"{self.moduleName}Test")()
-        test.messageDelay = msec
-        test.runTest(**options)
+        getattr(importlib.import_module(type(self).__module__), f"{self.moduleName}Test")().runTest(**options)
 
 
 class ScriptedLoadableModuleWidget:
-    """The module's panel. With a parent the application calls `setup()`, without one it is a window of its own."""
+    """The module's panel, which the application tells to `setup()`."""
 
-    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
+    def __init__(self, parent: QtWidgets.QWidget) -> None:
         self.moduleName = type(self).__name__.removesuffix("Widget")
-        self.developerMode = slicer.util.settingsValue("Developer/DeveloperMode", False, converter=slicer.util.toBool)
-        self.parent = parent or _window()
-        self.layout = self.parent.layout()
-        if parent is None:
-            self.setup()
-            self.parent.show()
+        self.parent = parent
+        self.layout = parent.layout()
         slicer.app.moduleManager().connect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
 
     def resourcePath(self, filename: str) -> str:
@@ -78,10 +49,6 @@ class ScriptedLoadableModuleWidget:
     def onReload(self) -> None:
         slicer.util.reloadScriptedModule(self.moduleName)
 
-    def onTest(self, **options: Any) -> None:
-        with slicer.util.tryWithErrorDisplay("Test failed."):
-            slicer.selfTests[self.moduleName](**options)
-
     def onReloadAndTest(self, **options: Any) -> None:
         with slicer.util.tryWithErrorDisplay("Reload and Test failed."):
             self.onReload()
@@ -93,30 +60,41 @@ class ScriptedLoadableModuleWidget:
             slicer.app.moduleManager().disconnect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
 
 
-def _window() -> QtWidgets.QWidget:
-    window = qMRMLWidget()
-    window.setLayout(QtWidgets.QVBoxLayout())
-    window.setMRMLScene(slicer.mrmlScene)
-    return window
+class ScriptedLoadableModuleLogic:
+    """Attributes:
+    isSingletonParameterNode: whether the scene has one parameter node of the module at most.
+    """
+
+    def __init__(self, parent: Any = None) -> None:
+        self.moduleName = type(self).__name__.removesuffix("Logic")
+        self.isSingletonParameterNode = True
+
+    def getParameterNode(self) -> slicer.vtkMRMLScriptedModuleNode:
+        """The module's parameter node, made where there is none."""
+        if self.isSingletonParameterNode:
+            node = slicer.mrmlScene.GetSingletonNode(self.moduleName, "vtkMRMLScriptedModuleNode")
+            if node is not None:
+                node.SetAttribute("ModuleName", self.moduleName)  # closing the scene may take it away
+        else:
+            every = slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode")
+            node = next((node for node in every if node.GetAttribute("ModuleName") == self.moduleName), None)
+        return node if node is not None else slicer.mrmlScene.AddNode(self._newParameterNode())
+
+    def _newParameterNode(self) -> slicer.vtkMRMLScriptedModuleNode:
+        node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLScriptedModuleNode")
+        node.UnRegister(None)
+        if self.isSingletonParameterNode:
+            node.SetSingletonTag(self.moduleName)
+        node.SetAttribute("ModuleName", self.moduleName)
+        node.SetName(slicer.mrmlScene.GenerateUniqueName(self.moduleName))
+        return node
 
 
 class ScriptedLoadableModuleTest(unittest.TestCase):
-    """Runs its methods that have "test" in their names."""
-
-    messageDelay = 100
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.moduleTestNames = [name for name in dir(type(self)) if "test" in name and callable(getattr(type(self), name))]
-
-    def delayDisplay(self, message: str, requestedDelay: int | None = None, msec: int | None = None) -> None:
-        slicer.util.delayDisplay(message, self.messageDelay)
+    """Runs its methods that have "test" in their names. It is a test case itself, which whoever looks for some finds too."""
 
     def runTest(self) -> None:
-        self.setUpClass()
-        for name in self.moduleTestNames:
+        for name in [name for name in dir(self) if "test" in name and callable(getattr(self, name))]:
             self.setUp()
-            logging.info("Running %s", name)
             getattr(self, name)()
             self.tearDown()
-        self.tearDownClass()

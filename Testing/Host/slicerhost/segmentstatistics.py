@@ -13,7 +13,7 @@ import slicer
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
-from slicerhost.scriptedlogic import ScriptedLoadableModuleLogic
+from slicerhost.scripted import ScriptedLoadableModuleLogic
 
 PLUGINS = ("LabelmapSegmentStatisticsPlugin", "ScalarVolumeSegmentStatisticsPlugin", "ClosedSurfaceSegmentStatisticsPlugin")
 COLUMNS = {"voxel_count": "Number of voxels [voxels]", "volume_mm3": "Volume mm3", "volume_cm3": "Volume cm3"}

@@ -46,11 +46,6 @@ class BoundSignal:
     def emit(self, *arguments: Any) -> None:
         self._signal.emit(*arguments)
 
-    __call__ = emit
-
-    def __getitem__(self, overload: Any) -> BoundSignal:
-        return BoundSignal(self._instance, self._name, self._signal[overload])
-
 
 def connect(instance: QtCore.QObject, signal: str, slot: Callable) -> bool:
     """Call `slot` whenever the signal is sent.

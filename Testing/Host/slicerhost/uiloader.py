@@ -7,7 +7,11 @@ from xml.etree import ElementTree
 
 from PySide6 import QtCore, QtUiTools, QtWidgets
 
-from slicerhost.standins import STAND_INS
+from slicerhost.nodecombobox import qMRMLNodeComboBox
+from slicerhost.widgets import ctkCollapsibleButton, qMRMLSegmentationShow3DButton, qMRMLWidget
+
+STAND_INS = {cls.__name__: cls for cls in (ctkCollapsibleButton, qMRMLNodeComboBox, qMRMLSegmentationShow3DButton, qMRMLWidget)}
+"""The widget classes that a .ui may name beside Qt's own, by name."""
 
 
 class QUiLoader(QtUiTools.QUiLoader):
@@ -43,14 +47,11 @@ class QUiLoader(QtUiTools.QUiLoader):
 
 
 def _checkProperties(element: ElementTree.Element, cls: type[QtWidgets.QWidget]) -> None:
-    """Refuse properties that the stand-in lacks, which Qt would take for dynamic ones; write its enumerations as numbers."""
+    """Refuse properties that the stand-in lacks, which Qt would take for dynamic ones."""
     for item in element.findall("property"):
-        name, stored = item.get("name"), item[0]
+        name = item.get("name")
         if item.get("stdset") != "0" and name not in cls.cxxProperties:
             raise RuntimeError(f"the stand-in for {cls.__name__} ({element.get('name')}) has no property {name}")
-        if stored.tag in ("set", "enum") and stored.text.startswith(f"{cls.__name__}::"):
-            values = [getattr(cls, text.rpartition("::")[2]) for text in stored.text.split("|")]
-            stored.tag, stored.text = "number", str(sum(values))
 
 
 def _takeMRMLConnections(root: ElementTree.Element) -> list[ElementTree.Element]:

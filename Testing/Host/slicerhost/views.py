@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import slicer
@@ -120,36 +118,3 @@ class ThreeDView(View):
         self._renderer.ResetCamera()
         self._renderer.GetActiveCamera().Dolly(1.5)  # VTK leaves room for the surfaces to be turned
         self._renderer.ResetCameraClippingRange()
-
-
-def savePicture(picture: np.ndarray, path: Path) -> None:
-    """Write a picture (height, width, 3) as PNG."""
-    image = vtk.vtkImageData()
-    image.SetDimensions(picture.shape[1], picture.shape[0], 1)
-    image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 3)
-    vtk_to_numpy(image.GetPointData().GetScalars())[:] = picture[::-1].reshape(-1, 3)
-    writer = vtk.vtkPNGWriter()
-    writer.SetFileName(str(path))
-    writer.SetInputData(image)
-    writer.Write()
-
-
-def fourUp(volumeNode: slicer.vtkMRMLScalarVolumeNode, ras: Sequence[float], size: tuple[int, int] = (500, 400)) -> np.ndarray:
-    """Slicer's four-up layout as one picture: axial and 3D above, coronal and sagittal below.
-
-    Args:
-        ras: the point of the world where the slices cut the volume.
-        size: of each view, without the line around it.
-    """
-    axial, coronal, sagittal = slices = [SliceView(name, size) for name in ("Red", "Green", "Yellow")]
-    for view in slices:
-        view.show(volumeNode)
-    slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *ras, slicer.vtkMRMLSliceNode.OffsetJumpSlice)
-    surfaces = ThreeDView(size)
-    surfaces.fit()
-    rows = ((axial, surfaces), (coronal, sagittal))
-    return np.vstack([np.hstack([_framed(view.picture()) for view in row]) for row in rows])
-
-
-def _framed(picture: np.ndarray) -> np.ndarray:
-    return np.pad(picture, ((1, 1), (1, 1), (0, 0)), constant_values=90)

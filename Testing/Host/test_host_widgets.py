@@ -1,11 +1,43 @@
-"""The widgets for nodes follow the scene and change it."""
+"""The module's .ui and the stand-ins for Slicer's widgets in it: they follow the scene, and what they lack is named."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 import slicer
 
-from slicerhost import closeScene
-from slicerhost.segmentationwidgets import SURFACE
+import SAMed
+import slicerhost
+from slicerhost.widgets import SURFACE, qMRMLSegmentationShow3DButton
+
+UI = Path(SAMed.__file__).parent / "Resources/UI/SAMed.ui"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('class="ctkCollapsibleButton"', 'class="ctkCollapsibleGroupBox"', "no stand-in for ctkCollapsibleGroupBox"),
+        ('name="noneEnabled"', 'name="noneEnable"', "has no property noneEnable"),
+        ("<slot>setMRMLScene(vtkMRMLScene*)", "<slot>setScene(vtkMRMLScene*)", "which does not exist"),
+        ("<signal>mrmlSceneChanged", "<signal>mrmlSceneModified", "has no signal"),
+    ],
+)
+def test_what_a_ui_asks_for_in_vain_is_named(tmp_path, old, new, message):
+    text, path = UI.read_text(encoding="utf-8"), tmp_path / "changed.ui"
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises((RuntimeError, ValueError), match=message):
+        slicer.util.loadUI(str(path))
+
+
+def test_what_is_collapsed_in_the_ui_is_hidden_until_it_is_opened(panel):
+    ui, seen = panel.ui, []
+    ui.nextSliceSection.connect("contentsCollapsed(bool)", seen.append)
+    assert (ui.nextSliceSection.collapsed, ui.rankButton.isVisible()) == (True, False)
+    for visible in (True, False):
+        slicerhost.click(ui.nextSliceSection)
+        assert ui.rankButton.isVisible() == visible
+    assert seen == [False, True]
 
 
 @pytest.fixture
@@ -13,7 +45,6 @@ def selector():
     """A selector of volumes."""
     selector = slicer.qMRMLNodeComboBox()
     selector.nodeTypes = ["vtkMRMLScalarVolumeNode"]
-    selector.addEnabled = selector.removeEnabled = False
     selector.setMRMLScene(slicer.mrmlScene)
     yield selector
     selector.delete()
@@ -39,8 +70,12 @@ def test_the_first_node_that_comes_is_chosen_and_stays(selector):
 
 def test_none_can_be_chosen_where_it_is_offered(selector):
     selector.noneEnabled, selector.noneDisplay = True, "New one"
-    addVolume("A")
-    assert (listed(selector), selector.currentNode(), selector.currentNodeID) == (["New one", "A"], None, "")
+    node = addVolume("A")
+    assert (listed(selector), selector.currentNode()) == (["New one", "A"], None)
+    selector.setCurrentNode(node)
+    assert selector.currentNode() == node
+    selector.setCurrentNode(None)
+    assert selector.currentNode() is None
 
 
 def test_hidden_nodes_and_other_classes_are_not_listed(selector):
@@ -50,51 +85,6 @@ def test_hidden_nodes_and_other_classes_are_not_listed(selector):
     assert listed(selector) == ["Labels"]
     selector.showChildNodeTypes = False
     assert listed(selector) == []
-
-
-def test_both_signals_named_current_node_changed_are_sent(selector):
-    valid, ids = [], []
-    selector.connect("currentNodeChanged(bool)", valid.append)
-    selector.connect("currentNodeIDChanged(QString)", ids.append)
-    node = addVolume("A")
-    slicer.mrmlScene.RemoveNode(node)
-    assert (valid, ids) == ([True, False], ["vtkMRMLScalarVolumeNode1", ""])
-
-
-def test_the_scene_can_be_closed_and_filled_again(selector):
-    addVolume("A")
-    closeScene()
-    assert (selector.currentNode(), listed(selector)) == (None, [])
-    addVolume("B")
-    assert listed(selector) == ["B"]
-
-
-def test_the_user_adds_renames_and_deletes_a_node(selector):
-    from slicerhost import dialogs
-
-    selector.addEnabled = selector.removeEnabled = selector.renameEnabled = True
-    selector.baseName = "Result"
-    byUser = []
-    selector.connect("nodeAddedByUser(vtkMRMLNode*)", byUser.append)
-    selector.comboBox().activated.emit(listed(selector).index("Create new Volume"))
-    assert [node.GetName() for node in byUser] == ["Result"]
-    dialogs.answers["text"] = "Kidneys"
-    selector.comboBox().activated.emit(listed(selector).index("Rename current Volume"))
-    assert selector.currentNode().GetName() == "Kidneys"
-    selector.comboBox().activated.emit(listed(selector).index("Delete current Volume"))
-    assert selector.currentNode() is None
-
-
-def test_a_node_asked_for_before_the_scene_comes_is_chosen_with_it():
-    addVolume("A")
-    wanted = addVolume("B")
-    late = slicer.qMRMLNodeComboBox()
-    late.nodeTypes = ["vtkMRMLScalarVolumeNode"]
-    late.setCurrentNode(wanted)
-    late.setMRMLScene(slicer.mrmlScene)
-    assert late.currentNode() == wanted
-    late.setMRMLScene(None)
-    late.delete()
 
 
 def test_a_deleted_selector_no_longer_follows_the_scene():
@@ -110,7 +100,7 @@ def test_show_3d_makes_the_surfaces_and_takes_them_away():
     node.CreateDefaultDisplayNodes()
     volume = slicer.util.addVolumeFromArray(np.zeros((9, 9, 9)))
     node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
-    button = slicer.qMRMLSegmentationShow3DButton()
+    button = qMRMLSegmentationShow3DButton()
     button.setSegmentationNode(node)
     assert not button.enabled
     segment = node.GetSegmentation().AddEmptySegment("liver")
