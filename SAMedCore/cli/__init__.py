@@ -13,19 +13,17 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from SAMedCore import __version__
-from SAMedCore.allocator import keep_freed_memory
 from SAMedCore.cli import complete, demo, evaluate, finetune, models, segment
 from SAMedCore.cli.console import Console, ReaderGone, add_debug, listened_to
 from SAMedCore.errors import BaseNeeded, Cancelled, InputError, SAMedError
-from SAMedCore.threads import wait_without_holding_cores
+from SAMedCore.runtime import prepare_process
 
 COMMANDS = (segment, finetune, complete, evaluate, models, demo)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    keep_freed_memory()
-    wait_without_holding_cores()
+    prepare_process()
     try:
         code = _run(sys.argv[1:] if arguments is None else arguments)
         with listened_to():

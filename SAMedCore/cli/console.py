@@ -9,7 +9,10 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
+
+from SAMedCore.work import Event, FinishedSlices, Progress, Work
 
 
 class ReaderGone(Exception):
@@ -45,17 +48,27 @@ class Console:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def progress(self, event: dict[str, Any]) -> None:
-        """Show {"done": n, "total": n, ...}; what else the event says stands behind the bar."""
+    @property
+    def work(self) -> Work:
+        """What the library takes to tell here how far it is; Ctrl-C stops it without being asked."""
+        return Work(self._show)
+
+    def _show(self, event: Event) -> None:
+        if isinstance(event, FinishedSlices):
+            return
+        phase = event.phase if isinstance(event, Progress) else "training"
         with listened_to():
             if self.as_json:
-                print(json.dumps({"event": "progress", **event}), flush=True)
+                print(json.dumps({"event": "progress", "phase": phase, **asdict(event)}), flush=True)
                 return
-            done, total = event.get("done", event.get("step", 0)), event.get("total", event.get("steps", 0))
-            facts = {key: f"{event[key]:.3f}" for key in ("loss", "validation_dice") if event.get(key) is not None}
             if self._shown is None:
                 self._shown = _Bar() if sys.stderr.isatty() else _Lines()
-            self._shown.show(str(event.get("phase", "")), done, total, facts)
+            if isinstance(event, Progress):
+                self._shown.show(phase, event.done, event.total, {})
+            else:
+                measured = {"loss": event.loss, "validation_dice": event.validation_dice}
+                facts = {name: f"{value:.3f}" for name, value in measured.items() if value is not None}
+                self._shown.show(phase, event.step, event.steps, facts)
 
     def result(self, text: str, **facts: Any) -> None:
         """The outcome: `text` for people, `facts` for programs."""

@@ -7,23 +7,15 @@ message: they lie in .npy files in a private folder, named by `VoxelFile`.
 
 from __future__ import annotations
 
-import json
-import types
-import typing
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-PROTOCOL = 1
+from SAMedCore.options import CompleteOptions, FinetuneOptions, ModelOptions, RankOptions, SegmentOptions
+
+PROTOCOL = 2
 """To be raised with every change that an older worker or panel would misunderstand."""
 
-LONGEST_LINE = 4 * 2**20
-"""Bytes. What is longer was not written by this project and is skipped."""
-
 Matrix = tuple[tuple[float, ...], ...]
-
-
-class ProtocolError(Exception):
-    """A line that is no message."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +41,34 @@ class LabelFile:
 
 
 @dataclass(frozen=True)
-class AnnotatedScan:
-    """What is learnt from: both files on the same grid.
+class OpenVolume:
+    """Hold a volume under the name `handle`, by which other requests name it until it is closed; answered at once.
 
-    Attributes:
-        slices: the annotated ones, counted from the feet (k in the orientation LPS).
+    The file stays where it is and as it is until the volume is closed. Its encoded slices are kept as long. Result: {}.
     """
 
+    handle: str
     volume: VoxelFile
+
+
+@dataclass(frozen=True)
+class CloseVolume:
+    """Let go of a volume and its encoded slices; answered when no job reads it any more: its file may be removed. Result: {}."""
+
+    handle: str
+
+
+@dataclass(frozen=True)
+class AnnotatedScan:
+    """What is learnt from.
+
+    Attributes:
+        volume: handle.
+        labels: on the volume's grid.
+        slices: the annotated ones, counted from the feet.
+    """
+
+    volume: str
     labels: LabelFile
     slices: tuple[int, ...]
 
@@ -97,88 +109,51 @@ class Fetch:
 
 @dataclass(frozen=True)
 class Segment:
-    """Segment a volume; `Slices` events come with it.
-
-    Attributes:
-        model: a checkpoint folder or a name of the catalogue.
-        base: the base model's weights file; None for the one in the cache folder.
-        labels: names to keep; None for all.
-        slices: from the feet; None for all.
+    """Segment an open volume; `Slices` events come with it.
 
     Result: {"labelmap": `LabelFile` as plain JSON, on the volume's grid}; the receiver removes the file.
     """
 
-    volume: VoxelFile
-    model: str
-    base: str | None = None
-    device: str = "auto"
-    precision: str = "auto"
-    labels: tuple[str, ...] | None = None
-    slices: tuple[int, ...] | None = None
+    volume: str
+    model: ModelOptions
+    options: SegmentOptions = SegmentOptions()
 
 
 @dataclass(frozen=True)
 class Complete:
-    """Fill in the rest of a partly annotated scan.
-
-    Attributes:
-        annotated_slices: from the feet; None for those that hold a label.
-        base: a name of the catalogue or a weights file.
+    """Fill in the rest of a partly annotated open volume; the labels are on its grid or a part of it.
 
     Result: {"labelmap": `LabelFile` as plain JSON, "summary": a sentence or two, "method": str,
     "estimates": {method: mean Dice on annotated slices left out}, "annotated": [k, ...], "completed": [k, ...]}.
     """
 
-    volume: VoxelFile
+    volume: str
     labels: LabelFile
-    annotated_slices: tuple[int, ...] | None = None
-    base: str = "lite"
-    device: str = "auto"
+    options: CompleteOptions = CompleteOptions()
 
 
 @dataclass(frozen=True)
 class Finetune:
-    """Train on annotated scans and leave the best checkpoint at `out`; `Metrics` events come with it.
-
-    Attributes:
-        base: a base model's name or weights file, or None with `checkpoint`, the one to go on from.
-        classes: names of the structures to learn; None for all that occur.
-        epochs, minutes: of each stage, its encoding included; None for the preset's own.
-        validation: the fraction held out.
-
-    What a killed run to the same `out` left is gone on with, if its scans and options were the same, else refused.
+    """Train on annotated scans and leave the best checkpoint at `options.out`; `Metrics` events come with it.
 
     Result: {"checkpoint": path, "validation_dice": float or None, "cancelled": bool}; a cancelled run that had finished an
     epoch gives its best checkpoint so far, one that had not ends in `Error`.
     """
 
     scans: tuple[AnnotatedScan, ...]
-    out: str
-    base: str | None = None
-    checkpoint: str | None = None
-    preset: str = "few-shot"
-    classes: tuple[str, ...] | None = None
-    epochs: int | None = None
-    minutes: float | None = None
-    validation: float = 0.2
-    device: str = "auto"
+    options: FinetuneOptions
 
 
 @dataclass(frozen=True)
 class RankSlices:
-    """Which slices the model is least sure of.
+    """Which slices of an open volume the model is least sure of.
 
-    Attributes:
-        annotated: slices to leave out, from the feet.
-
-    Result: {"slices": [{"slice": k from the feet, "uncertainty": float, "centre_lps": [mm, mm, mm]}, ...]}, least sure first.
+    Result: {"slices": [{"slice": k from the feet, "uncertainty": float}, ...]}, least sure first.
     """
 
-    volume: VoxelFile
-    model: str
-    base: str | None = None
-    device: str = "auto"
-    annotated: tuple[int, ...] = ()
+    volume: str
+    model: ModelOptions
+    options: RankOptions = RankOptions()
 
 
 @dataclass(frozen=True)
@@ -269,105 +244,5 @@ class Error:
     kind: Literal["input", "failed", "cancelled", "internal"] = "failed"
 
 
-Request = Describe | Import | Fetch | Segment | Complete | Finetune | RankSlices | Cancel | Shutdown
+Request = OpenVolume | CloseVolume | Describe | Import | Fetch | Segment | Complete | Finetune | RankSlices | Cancel | Shutdown
 Event = Started | Ready | Progress | Slices | Metrics | Result | Error
-
-_REQUESTS = {cls.__name__: cls for cls in typing.get_args(Request)}
-_EVENTS = {cls.__name__: cls for cls in typing.get_args(Event)}
-AnyMessage = TypeVar("AnyMessage")
-
-
-def encode(message: Request | Event, number: int = 0) -> bytes:
-    """The message as one line, with its newline."""
-    row = {"type": type(message).__name__, "number": number, **asdict(message)}
-    return json.dumps(row, ensure_ascii=True, allow_nan=False).encode("ascii") + b"\n"
-
-
-def decode_request(line: bytes) -> tuple[Request, int]:
-    """The request in a line and its number. Raises ProtocolError."""
-    return _decode(line, _REQUESTS)
-
-
-def decode_event(line: bytes) -> tuple[Event, int]:
-    """The event in a line and the number of its request (0: none). Raises ProtocolError."""
-    return _decode(line, _EVENTS)
-
-
-class Lines:
-    """Bytes as they come, cut into lines.
-
-    A line may come in pieces; an empty one and one longer than `LONGEST_LINE` are skipped.
-
-    Example:
-        >>> lines = Lines()
-        >>> lines.feed(b'{"a"'), lines.feed(b': 1}\\n{')
-        ([], [b'{"a": 1}'])
-    """
-
-    def __init__(self) -> None:
-        self._rest = bytearray()
-        self._skipping = False
-
-    def feed(self, piece: bytes) -> list[bytes]:
-        """The lines that this piece completes, without their newline."""
-        *complete, rest = bytes(piece).split(b"\n")
-        lines = []
-        for part in complete:
-            self._append(part)
-            if self._rest:
-                lines.append(bytes(self._rest))
-            self._rest.clear()
-            self._skipping = False
-        self._append(rest)
-        return lines
-
-    def _append(self, part: bytes) -> None:
-        self._skipping = self._skipping or len(self._rest) + len(part) > LONGEST_LINE
-        if self._skipping:
-            self._rest.clear()
-        else:
-            self._rest += part
-
-
-def _decode(line: bytes, known: dict[str, type]) -> tuple[Any, int]:
-    try:
-        row = json.loads(line)
-        message_class = known[row.pop("type")]
-        number = row.pop("number")
-        if type(number) is not int:
-            raise TypeError("number")
-        return _build(message_class, row), number
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ProtocolError(f"no message: {line[:200]!r} ({error!r})") from error
-
-
-def _build(cls: type[AnyMessage], row: dict[str, Any]) -> AnyMessage:
-    hints = typing.get_type_hints(cls)
-    unknown = row.keys() - {each.name for each in fields(cls)}  # type: ignore[arg-type]
-    if unknown:
-        raise TypeError(f"{cls.__name__} has no {min(unknown)}")
-    return cls(**{name: _value(hints[name], value) for name, value in row.items()})
-
-
-def _value(hint: Any, value: Any) -> Any:
-    """What JSON gave as what the annotation says: tuples for lists, data classes for objects, the types checked."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if hint is Any:
-        return value
-    if is_dataclass(hint):
-        return _build(typing.cast(type, hint), value)
-    if origin in (types.UnionType, typing.Union):
-        return None if value is None and type(None) in arguments else _value(arguments[0], value)
-    if origin is Literal:
-        if value not in arguments:
-            raise TypeError(f"{value!r} is none of {arguments}")
-        return value
-    if origin is tuple and isinstance(value, list):
-        inner = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else arguments
-        return tuple(_value(each, item) for each, item in zip(inner, value, strict=True))
-    expected = origin or hint
-    if expected is float and type(value) is int:
-        return float(value)
-    if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
-        raise TypeError(f"{value!r} is no {expected.__name__}")
-    return value

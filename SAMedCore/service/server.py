@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from SAMedCore import __version__
-from SAMedCore.allocator import keep_freed_memory
 from SAMedCore.errors import Cancelled, SAMedError
+from SAMedCore.runtime import prepare_process
 from SAMedCore.service.job import Job
 from SAMedCore.service.messages import (
     Cancel,
@@ -36,7 +36,6 @@ from SAMedCore.service.messages import (
     encode,
 )
 from SAMedCore.service.process import Log, keep_temporary_files_in, lead_group, start_guard, vanish
-from SAMedCore.threads import wait_without_holding_cores
 
 if TYPE_CHECKING:
     from SAMedCore.service.models import Models
@@ -60,8 +59,7 @@ def start(arguments: list[str], requests: int, events: int) -> int:
     lead_group()
     start_guard(requests, events, folder)
     keep_temporary_files_in(folder)
-    keep_freed_memory()
-    wait_without_holding_cores()
+    prepare_process()
     log = Log(folder)
     # PEFT asks the Hub about models unless told otherwise; what is not here is fetched when the user asks for it.
     os.environ["HF_HUB_OFFLINE"] = "1"

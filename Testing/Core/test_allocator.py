@@ -9,9 +9,9 @@ import pytest
 FAULTS_OF_TEMPORARIES = """
 import resource, sys
 import numpy as np
-from SAMedCore.allocator import keep_freed_memory
+from SAMedCore.runtime import prepare_process
 if sys.argv[1] == "kept":
-    keep_freed_memory()
+    prepare_process()
 np.ones(2**24)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(10):

@@ -8,8 +8,8 @@ import sys
 import pytest
 from worker_process import WorkerProcess
 
+from SAMedCore.runtime import SPINS
 from SAMedCore.service.messages import Ready
-from SAMedCore.threads import SPINS
 
 COMMAND_THEN_TORCH = "from SAMedCore.cli import main; main(['models', 'list']); import torch"
 

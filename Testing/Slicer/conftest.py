@@ -14,10 +14,9 @@ import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
 import slicerhost
-from SAMedCore.image.grid import Grid
 from SAMedCore.image.orientation import reorient
 from SAMedCore.image.slices import axial_count, part_of_slices
-from SAMedCore.image.volume import LabelMap, Volume
+from SAMedCore.image.volume import Image, LabelMap, Volume
 from slicerhost.checks import noTorchInSlicersProcess  # noqa: F401
 
 slicerhost.boot()  # with Qt: the worker's client and the module need it
@@ -56,31 +55,31 @@ def segmentation_node() -> slicer.vtkMRMLSegmentationNode:
     return slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "CT segmentation")
 
 
-def oblique(image: Grid) -> Grid:
+def oblique(image: Image) -> Image:
     rotation = vtk.vtkTransform()
     rotation.RotateWXYZ(25, 0.3, 1, 0.5)
     return replace(image, ijk_to_lps=slicer.util.arrayFromVTKMatrix(rotation.GetMatrix()) @ image.ijk_to_lps)
 
 
-def anisotropic(image: Grid) -> Grid:
+def anisotropic(image: Image) -> Image:
     return replace(
         image, voxels=np.ascontiguousarray(image.voxels[::3, :, ::2]), ijk_to_lps=image.ijk_to_lps @ np.diag([2, 1, 3, 1])
     )
 
 
-def cropped(image: Grid) -> Grid:
+def cropped(image: Image) -> Image:
     start = np.eye(4)
     start[:3, 3] = 20, 10, 60
     return replace(image, voxels=np.ascontiguousarray(image.voxels[60:, 10:80, 20:]), ijk_to_lps=image.ijk_to_lps @ start)
 
 
-def one_slice(image: Grid) -> Grid:
+def one_slice(image: Image) -> Image:
     start = np.eye(4)
     start[2, 3] = 90
     return replace(image, voxels=np.ascontiguousarray(image.voxels[90:91]), ijk_to_lps=image.ijk_to_lps @ start)
 
 
-GEOMETRIES: dict[str, Callable[[Grid], Grid]] = {
+GEOMETRIES: dict[str, Callable[[Image], Image]] = {
     "as it is": lambda image: image,
     "oblique": oblique,
     "anisotropic": anisotropic,
@@ -214,7 +213,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
         worker.stopSharedWorker()
 
 
-def some_slices(image: Grid, first: int, last: int) -> Grid:
+def some_slices(image: Image, first: int, last: int) -> Image:
     """The axial slices `first` to `last`, counted from the feet, whichever axis they are stacked along."""
     k, j, i = part_of_slices(image.grid, "LPS", first, last)
     start = np.eye(4)
@@ -222,13 +221,13 @@ def some_slices(image: Grid, first: int, last: int) -> Grid:
     return replace(image, voxels=np.ascontiguousarray(image.voxels[k, j, i]), ijk_to_lps=image.ijk_to_lps @ start)
 
 
-def two_slices(image: Grid) -> Grid:
+def two_slices(image: Image) -> Image:
     """Two slices through the upper abdomen, or the only one."""
     count = axial_count(image.grid)
     return some_slices(image, count * 4 // 5, min(count * 4 // 5 + 1, count - 1))
 
 
-def airless(image: Grid) -> Grid:
+def airless(image: Image) -> Image:
     """In floats, its air no numbers, as outside the field of view of some scanners."""
     return replace(image, voxels=np.where(image.voxels < -500, np.nan, image.voxels).astype(np.float32))
 

@@ -1,0 +1,211 @@
+"""What a person can ask for, each request spelled once: the command line, Slicer's panel and console, the messages between
+Slicer and the worker, and the library all carry these objects. Imports no torch.
+
+All are frozen, checked when they are made (InputError), and plain enough for JSON: `dataclasses.asdict` writes them and
+`service.wire` reads them back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from SAMedCore.errors import InputError
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+"""And cuda:N; whether it is there, torch says later."""
+
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+
+PRESETS = {
+    "few-shot": "a few annotated slices or scans",
+    "samed": "the paper's recipe",
+    "samed_s": "LoRA in the mask decoder too",
+    "samed_h": "the paper's recipe for vit_h",
+}
+"""Training recipes, the default first; `train.recipe` has what they are."""
+
+DEFAULT_BASE = "lite"
+DEFAULT_PRESET = next(iter(PRESETS))
+DEFAULT_VALIDATION = 0.2
+DEFAULT_COMPLETE_STEPS = 400
+"""About two minutes of training on two CPU cores; twice as many did not do better on the sample."""
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which checkpoint, and where it computes.
+
+    Attributes:
+        checkpoint: a folder, or a name of the catalogue.
+        base: the base model's weights file; None for the one in the cache folder.
+        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
+        precision: "auto" (bf16 where a GPU has it, else fp32), "fp32", "bf16" or "fp16".
+
+    Raises:
+        InputError: no such kind of device or precision.
+    """
+
+    checkpoint: str
+    base: str | None = None
+    device: str = "auto"
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        _check_device(self.device)
+        if self.precision not in PRECISIONS:
+            raise InputError(f'unknown precision "{self.precision}": choose from {", ".join(PRECISIONS)}.')
+
+
+@dataclass(frozen=True)
+class SegmentOptions:
+    """What of a volume is segmented, and how.
+
+    Attributes:
+        labels: names to keep; None for all.
+        slices: axial ones, from the feet; None for all.
+        batch_size: slices at a time; None for the device's own. Halved where a GPU runs out of memory.
+        largest_component: keep each label's largest 26-connected component only.
+        probabilities: also return the softmax over the classes.
+
+    Raises:
+        InputError: no label, no slice, or no positive batch size.
+    """
+
+    labels: tuple[str, ...] | None = None
+    slices: tuple[int, ...] | None = None
+    batch_size: int | None = None
+    largest_component: bool = False
+    probabilities: bool = False
+
+    def __post_init__(self) -> None:
+        _as_tuples(self, "labels", "slices")
+        if self.labels is not None and not self.labels:
+            raise InputError("no structure is chosen: name at least one, or leave the choice out for all.")
+        _check_positive(self.batch_size, "slices at a time")
+
+
+@dataclass(frozen=True)
+class RankOptions:
+    """Which slices are ranked: all axial ones but `annotated` (from the feet)."""
+
+    annotated: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        _as_tuples(self, "annotated")
+
+
+@dataclass(frozen=True)
+class CompleteOptions:
+    """How the rest of a partly annotated scan is filled in.
+
+    Attributes:
+        annotated_slices: axial ones, from the feet; one without any label is annotated as empty. None: those with a label.
+        base: a base model's name in the catalogue or its weights file; read only where the network is of use.
+        device: as in `ModelOptions`.
+        steps: of training, one annotated slice each, and half as many for each half of the estimate.
+        seed: of the training.
+
+    Raises:
+        InputError: no such kind of device, or no positive number of steps.
+    """
+
+    annotated_slices: tuple[int, ...] | None = None
+    base: str = DEFAULT_BASE
+    device: str = "auto"
+    steps: int = DEFAULT_COMPLETE_STEPS
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _as_tuples(self, "annotated_slices")
+        _check_device(self.device)
+        _check_positive(self.steps, "training steps")
+
+
+@dataclass(frozen=True)
+class FinetuneOptions:
+    """What a training starts from, how it goes, and where its checkpoint goes.
+
+    Attributes:
+        out: the checkpoint's folder.
+        base: a base model's name or weights file; with `checkpoint` only the file, where the catalogue lacks its base.
+        checkpoint: go on from this one, with its labels and preprocessing.
+        preset: of `PRESETS`.
+        classes: names of the structures to learn; None for all that occur.
+        epochs, minutes: of each stage, its encoding included; None for the preset's own.
+        batch_size: slices a step; None for the preset's own.
+        validation: the fraction held out, whole scans where there are several, else slices.
+        slices: which are learnt from: "annotated" (those with any label), "all" (those without one being background), or
+            numbers from the feet, the same for each scan that does not say its own; None for the preset's own choice.
+        keep_others: the other slices stay in the data, marked as not annotated: they fill batches and count in the
+            validation but carry no loss.
+        orientation: of the slices, as `Preprocessing` has it; a checkpoint to go on from keeps its own.
+        half: store the checkpoint in float16.
+        resume: go on where a killed or cancelled run to `out` stopped. False refuses to overwrite one; None goes on if there
+            is one and begins anew if there is none.
+        device: as in `ModelOptions`.
+
+    Raises:
+        InputError: a value is out of range, or the preset is unknown.
+    """
+
+    out: str
+    base: str | None = None
+    checkpoint: str | None = None
+    preset: str = DEFAULT_PRESET
+    classes: tuple[str, ...] | None = None
+    epochs: int | None = None
+    minutes: float | None = None
+    batch_size: int | None = None
+    validation: float = DEFAULT_VALIDATION
+    slices: str | tuple[int, ...] | None = None
+    keep_others: bool = False
+    orientation: str = "LPS"
+    half: bool = False
+    resume: bool | None = False
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        _as_tuples(self, "classes", "slices")
+        if self.base is None and self.checkpoint is None:
+            raise InputError("there is nothing to start from: name a base model, or a checkpoint to go on from.")
+        if self.preset not in PRESETS:
+            raise InputError(f'unknown preset "{self.preset}": choose from {", ".join(PRESETS)}.')
+        _check_positive(self.epochs, "epochs")
+        _check_positive(self.batch_size, "slices a step")
+        if self.minutes is not None and not 0 < self.minutes < math.inf:
+            raise InputError(f"{self.minutes:g} minutes: give a time above 0.")
+        if not 0 <= self.validation < 1:
+            raise InputError(f"{self.validation} is no fraction to hold out: give a number from 0 up to, but not, 1.")
+        if isinstance(self.slices, str) and self.slices not in ("annotated", "all"):
+            raise InputError(f'"{self.slices}" are no slices: choose annotated, all, or numbers from the feet.')
+        if self.keep_others and self.chosen_slices == "all":
+            raise InputError("with all slices chosen there are no others to keep: choose the annotated ones, or some.")
+        _check_device(self.device)
+
+    @property
+    def chosen_slices(self) -> str | tuple[int, ...]:
+        """`slices`, or where None the preset's own choice: the paper learns from all slices, few-shot from annotated ones."""
+        if self.slices is not None:
+            return self.slices
+        return "annotated" if self.preset == "few-shot" else "all"
+
+
+def _as_tuples(options: object, *names: str) -> None:
+    """Lists and ranges as tuples, so that options can be compared and sent."""
+    for name in names:
+        value = getattr(options, name)
+        if isinstance(value, Sequence) and not isinstance(value, str | tuple):
+            object.__setattr__(options, name, tuple(value))
+
+
+def _check_device(name: str) -> None:
+    kind, colon, number = name.partition(":")
+    if kind not in DEVICES or (colon and not (kind == "cuda" and number.isdecimal())):
+        raise InputError(f'unknown device "{name}": choose from auto, cpu, cuda, cuda:N or mps.')
+
+
+def _check_positive(number: int | None, what: str) -> None:
+    if number is not None and number < 1:
+        raise InputError(f"{number} {what}: give at least 1.")
