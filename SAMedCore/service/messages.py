@@ -53,7 +53,7 @@ class OpenVolume:
 
 @dataclass(frozen=True)
 class CloseVolume:
-    """Let go of a volume and its encoded slices; answered when no job reads it any more: its file may be removed. Result: {}."""
+    """Let go of a volume and its encoded slices; answered once no job reads it: its file may be removed. Result: {}."""
 
     handle: str
 
@@ -116,7 +116,7 @@ class Segment:
 
     volume: str
     model: ModelOptions
-    options: SegmentOptions = SegmentOptions()
+    options: SegmentOptions = field(default_factory=SegmentOptions)
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Complete:
 
     volume: str
     labels: LabelFile
-    options: CompleteOptions = CompleteOptions()
+    options: CompleteOptions = field(default_factory=CompleteOptions)
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class RankSlices:
 
     volume: str
     model: ModelOptions
-    options: RankOptions = RankOptions()
+    options: RankOptions = field(default_factory=RankOptions)
 
 
 @dataclass(frozen=True)
