@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from SAMedCore.errors import InputError
+from SAMedCore.errors import DeviceNeeded, InputError
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -17,13 +17,13 @@ def choose_device(name: str) -> torch.device:
     """The torch device of that name; "auto" is the best there is.
 
     Raises:
-        InputError: there is no such device here, or this build of torch has no kernels for it.
+        DeviceNeeded: there is no such device here, or this build of torch has no kernels for it.
     """
     if name == "auto":
         here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
         return next((torch.device(kind) for kind in here if here[kind] and _computes(kind)), torch.device("cpu"))
     if not _computes(name):
-        raise InputError(f"--device {name}: not usable here: choose auto or cpu.")
+        raise DeviceNeeded(f'the device "{name}" is not usable here: choose auto or cpu.')
     return torch.device(name)
 
 

@@ -30,6 +30,22 @@ class BaseNeeded(InputError):
     """The weights file of a checkpoint's base model has to be named; how that is done each client adds in its own words."""
 
 
+class BaseNotFetched(InputError):
+    """A base model of the catalogue is not in the cache folder yet; how it is fetched each client adds in its own words.
+
+    Attributes:
+        base: its name.
+    """
+
+    def __init__(self, base: str) -> None:
+        super().__init__(f'the weights of the base model "{base}" are not here: fetch them first.')
+        self.base = base
+
+
+class DeviceNeeded(InputError):
+    """The device that was asked for is not usable here; how another one is chosen each client adds in its own words."""
+
+
 class Cancelled(SAMedError):
     """The user stopped the work; nothing half-written is left. Exit code 130."""
 

@@ -11,13 +11,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from SAMedCore.checkpoint.folder import CheckpointInfo, find_folder, load_merged
+from SAMedCore.checkpoint.folder import CheckpointInfo, find_folder
+from SAMedCore.checkpoint.load import load_merged
 from SAMedCore.devices import choose_device, choose_dtype, exact_products
 from SAMedCore.errors import Cancelled, SAMedError
 from SAMedCore.image.labels import LabelTable
 from SAMedCore.image.orientation import restore_orientation, turned_view
 from SAMedCore.image.slices import check_slices, from_the_feet, part_of_slices
 from SAMedCore.image.volume import Image, LabelMap, Volume
+from SAMedCore.model.resizing import resize
 from SAMedCore.model.sam import Sam
 from SAMedCore.model.stopping import stopping
 
@@ -179,7 +181,7 @@ class Segmenter:
         """Slices (B, H, W) in HU to low_res_logits (B, classes + 1, L, L) float32."""
         preprocessing = self.info.preprocessing
         with exact_products():
-            images = preprocessing.resize(self._on_device(preprocessing.images_of(slices)))
+            images = resize(self._on_device(preprocessing.images_of(slices)), preprocessing)
             if self.dtype is torch.float32:
                 return self.sam(images)
         with torch.autocast(self.device.type, self.dtype):

@@ -78,7 +78,7 @@ def front_matter(base: Base) -> str:
     from huggingface_hub import ModelCardData
     from huggingface_hub.utils import HFValidationError, validate_repo_id
 
-    known = _known(base)
+    known = catalogue.known_base(base.sha256)
     name: str | None = base.name
     try:
         validate_repo_id(base.name)
@@ -96,19 +96,15 @@ def front_matter(base: Base) -> str:
 
 def usage(base: Base, checkpoint: str) -> str:
     """The section that says how to segment with it; `checkpoint` is a folder or a name of the catalogue."""
-    if _known(base):
+    if catalogue.known_base(base.sha256):
         base_at_hand, weights = f"the base model fetched (`samed models fetch {base.name}`)", ""
     else:
         base_at_hand, weights = "the base model's weights in `BASE.pth`", ', base_weights=Path("BASE.pth")'
     return USAGE.format(base_at_hand=base_at_hand, arguments=f'"{checkpoint}"{weights}')
 
 
-def _known(base: Base) -> catalogue.BaseModel | None:
-    return next((known for known in catalogue.BASE_MODELS if known.sha256 == base.sha256), None)
-
-
 def _licence(base: Base) -> str:
-    known = _known(base)
+    known = catalogue.known_base(base.sha256)
     stated = f"the base model's, {known.licence}." if known else "not known, as the base model's is not."
     return f"{stated} The scans that it was trained on may bring terms of their own."
 

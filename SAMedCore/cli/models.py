@@ -63,7 +63,7 @@ def _list(options: argparse.Namespace, console: Console) -> None:
 def _fetch(options: argparse.Namespace, console: Console) -> None:
     from SAMedCore.checkpoint.catalogue import fetch_base, find_base
 
-    path = fetch_base(find_base(options.name))
+    path = fetch_base(find_base(options.name), console.work)
     console.result(f"Fetched and checked: {path}", path=str(path))
 
 
@@ -76,7 +76,8 @@ def _info(options: argparse.Namespace, console: Console) -> None:
 
 def _import(options: argparse.Namespace, console: Console) -> None:
     from SAMedCore.checkpoint.catalogue import check_weights_file
-    from SAMedCore.checkpoint.folder import check_output, find_base_model
+    from SAMedCore.checkpoint.folder import check_output
+    from SAMedCore.checkpoint.load import find_base_model
     from SAMedCore.image.orientation import axes_of
 
     check_output(options.out)
@@ -87,16 +88,17 @@ def _import(options: argparse.Namespace, console: Console) -> None:
 
     from SAMedCore.checkpoint.original import import_original
 
-    import_original(options.file, base, weights, options.out, options.orientation, options.input_size)
+    import_original(options.file, base, weights, options.out, options.orientation, options.input_size, console.work)
     console.result(f"Checkpoint: {options.out}", checkpoint=str(options.out))
 
 
 def _export(options: argparse.Namespace, console: Console) -> None:
     from SAMedCore.checkpoint.folder import check_checkpoint, find_folder
     from SAMedCore.files.atomic import check_writable
+    from SAMedCore.model.architectures import architecture_of
 
     check_writable(options.file)
-    check_checkpoint(options.checkpoint, options.base)
+    architecture_of(check_checkpoint(options.checkpoint, options.base).base.architecture).check_original()
 
     from SAMedCore.checkpoint.original import export_original
 

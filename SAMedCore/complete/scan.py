@@ -122,9 +122,9 @@ def complete(
         estimates[COPY] = estimate({k: copies[k] for k, _ in left_out}, drawn.voxels)
         estimates[INTERPOLATION] = estimate({k: shaped[k] for k, _ in left_out}, drawn.voxels)
         # no earlier: torch takes seconds to load, and two annotated slices need none of it
+        from SAMedCore.checkpoint.load import load_promptable
         from SAMedCore.complete.network import NetworkCompletion
         from SAMedCore.devices import exact_products
-        from SAMedCore.model.promptable import load_promptable
         from SAMedCore.model.stopping import stopping
 
         promptable = model() if callable(model) else model or load_promptable(base, device)

@@ -18,7 +18,6 @@ from torch import nn
 from SAMedCore.model.fast.layers import FusedQKV, Linear
 from SAMedCore.model.sam import Sam
 
-ENCODER_TARGETS = r"image_encoder\..*\.qkv\.(q_proj|v_proj)"
 DECODER_TARGETS = r"mask_decoder\.transformer\..*\.(q_proj|v_proj)"
 AnyLinear = TypeVar("AnyLinear", bound=Linear)
 DECODER_HEADS = ("iou_token", "mask_tokens", "output_upscaling", "iou_prediction_head")
@@ -32,14 +31,15 @@ class LoraSettings:
     alpha: int = 4
     in_decoder: bool = False
 
-    def to_peft(self, mask_tokens: int) -> LoraConfig:
-        """PEFT's configuration for a mask decoder with so many mask tokens."""
+    def to_peft(self, sam: Sam) -> LoraConfig:
+        """PEFT's configuration for this architecture and so many mask tokens."""
+        targets = sam.architecture.lora_targets
         # PEFT saves no ModuleList as such, so that each hypernetwork is named
-        heads = [*DECODER_HEADS, *(f"output_hypernetworks_mlps.{token}" for token in range(mask_tokens))]
+        heads = [*DECODER_HEADS, *(f"output_hypernetworks_mlps.{token}" for token in range(sam.mask_decoder.num_mask_tokens))]
         return LoraConfig(
             r=self.rank,
             lora_alpha=self.alpha,
-            target_modules=f"({ENCODER_TARGETS}|{DECODER_TARGETS})" if self.in_decoder else ENCODER_TARGETS,
+            target_modules=f"({targets}|{DECODER_TARGETS})" if self.in_decoder else targets,
             modules_to_save=[
                 "prompt_encoder",
                 *([f"mask_decoder.{h}" for h in heads] if self.in_decoder else ["mask_decoder"]),
@@ -76,7 +76,7 @@ def add_lora(sam: Sam, settings: LoraSettings) -> PeftModel:
 
     PEFT's copies of the trained modules start from the base model's; B starts at zero, so that the logits are unchanged.
     """
-    return get_peft_model(split_qkv(sam), settings.to_peft(sam.mask_decoder.num_mask_tokens))
+    return get_peft_model(split_qkv(sam), settings.to_peft(sam))
 
 
 def split_qkv(sam: Sam) -> Sam:

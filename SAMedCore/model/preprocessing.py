@@ -1,8 +1,7 @@
-"""From HU to the network's input grid, and from the network's labels back to the slice.
+"""From HU to what the network's input is made of, and from the network's labels back to the slice. Imports no torch.
 
 SAMed (arXiv 2304.13785, section 4.1 and the published test procedure): HU clipped and scaled to [0, 1], each axial slice
-resized to 224 and then to 512 by cubic splines; the predicted labels return by nearest neighbour. Both resizings are linear
-in the pixels, so each is one matrix per axis, computed once per size and equal to `scipy.ndimage.zoom` within 1e-6.
+resized to 224 and then to 512 by cubic splines (`resizing`); the predicted labels return by nearest neighbour.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from SAMedCore.errors import InputError
 from SAMedCore.image.orientation import axes_of
 
 if TYPE_CHECKING:
-    import torch
+    from SAMedCore.image.volume import Volume
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,8 @@ class Preprocessing:
         window_hu: lower and upper HU, mapped to 0 and 1.
         sizes: in-plane sizes in pixels, resized to one after the other; the last is the network's input size.
         orientation: three letters towards which i, j and k increase, for example "LPS"; or "auto", see `Segmenter`.
+        padded: the shorter side is padded with 0 to a square first.
+        clipped: what the splines overshoot is cut off at 0 and 1.
 
     Raises:
         InputError: the window is empty, a size is not positive, or there is no such orientation.
@@ -68,14 +69,20 @@ class Preprocessing:
         sizes = tuple(int(size) for size in row["sizes"])
         return cls((float(low), float(high)), sizes, str(row["orientation"]), bool(row["padded"]), bool(row["clipped"]))
 
-    def images_of(self, voxels: np.ndarray) -> np.ndarray:
-        """Slices (B, H, W) in HU, windowed to [0, 1] and padded: float32 (B, H', W') for `resize`."""
-        return self.pad(window(voxels, self.window_hu))
+    def fit(self, volume: Volume) -> Preprocessing:
+        """This preprocessing for one volume: call it before any slice of that volume is prepared, once for all of them.
 
-    def resize(self, images: torch.Tensor, sizes: Sequence[int] | None = None) -> torch.Tensor:
-        """Images (B, H, W) float32 to (B, S, S) through `sizes`, by default all of this preprocessing's."""
-        resized = resize_images(images, self.sizes if sizes is None else sizes)
-        return resized.clamp(0, 1) if self.clipped else resized
+        A fixed window is the same for every volume, so that this is itself. A rule that looks at the whole scan (percentiles
+        of an MR's intensities) would find its window here and return `replace(self, window_hu=...)`.
+
+        Args:
+            volume: the whole scan, in any orientation.
+        """
+        return self
+
+    def images_of(self, voxels: np.ndarray) -> np.ndarray:
+        """Slices (B, H, W) in HU, windowed to [0, 1] and padded: float32 (B, H', W') for `resizing.resize`."""
+        return self.pad(window(voxels, self.window_hu))
 
     def pad(self, slices: np.ndarray) -> np.ndarray:
         """Slices or labels (B, H, W), padded with 0 to (B, max(H, W), max(H, W)) if this preprocessing pads."""
@@ -97,14 +104,6 @@ class Preprocessing:
         return (max(shape),) * 2 if self.padded else (shape[0], shape[1])
 
 
-LITE_MEDSAM_INPUT = Preprocessing(window_hu=(-160.0, 240.0), sizes=(256,), padded=True, clipped=True)
-"""What LiteMedSAM was trained on: soft tissue at level 40 and width 400, the longer side brought to 256, the shorter padded.
-
-All of it counts. With the labels' boxes as prompts the mean Dice on every fifth slice of the sample CT is 0.89 this way, 0.86
-where the splines may overshoot, and 0.85 on slices stretched to a square in SAMed's window.
-"""
-
-
 def window(voxels: np.ndarray, window_hu: tuple[float, float]) -> np.ndarray:
     """HU clipped to the window and scaled to [0, 1], float32, same shape; NaN, as outside a resampled scan, counts as air."""
     low, high = window_hu
@@ -112,16 +111,6 @@ def window(voxels: np.ndarray, window_hu: tuple[float, float]) -> np.ndarray:
     if voxels.dtype.kind == "f":
         clipped[np.isnan(clipped)] = low
     return (clipped - np.float32(low)) / np.float32(high - low)
-
-
-@lru_cache(maxsize=64)
-def spline_matrix(size_in: int, size_out: int) -> np.ndarray:
-    """The (size_out, size_in) float32 matrix of one axis of `scipy.ndimage.zoom(order=3)`."""
-    from scipy.ndimage import zoom
-
-    if size_in == size_out:
-        return np.eye(size_in, dtype=np.float32)
-    return zoom(np.eye(size_in), (size_out / size_in, 1), order=3).astype(np.float32)
 
 
 @lru_cache(maxsize=64)
@@ -133,21 +122,6 @@ def nearest_index(size_in: int, size_out: int) -> np.ndarray:
     from scipy.ndimage import zoom
 
     return zoom(np.arange(size_in, dtype=np.int64), size_out / size_in, order=0, mode="nearest")
-
-
-def resize_images(images: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
-    """Slices (B, H, W) float32 to (B, S, S) on the same device, by cubic splines through each size in turn."""
-    for size in sizes:
-        rows, columns = (_matrix_on(images.device, images.shape[axis], size) for axis in (-2, -1))
-        images = rows @ (images @ columns.T)
-    return images
-
-
-@lru_cache(maxsize=64)
-def _matrix_on(device: torch.device, size_in: int, size_out: int) -> torch.Tensor:
-    import torch
-
-    return torch.from_numpy(spline_matrix(size_in, size_out)).to(device)
 
 
 def resize_labels(labels: np.ndarray, sizes: Sequence[int]) -> np.ndarray:

@@ -11,25 +11,15 @@ from segment_anything.modeling import MaskDecoder, PromptEncoder
 from segment_anything.modeling.transformer import Attention
 from torch import nn
 
-from SAMedCore.errors import InputError
-from SAMedCore.model.fast.layers import DecoderAttention, DecoderTransformer, Upscaling
-from SAMedCore.model.fast.tiny_vit import TinyVitEncoder
-from SAMedCore.model.fast.vit import VitEncoder, VitSize
-
-PROMPT_EMBED_DIM = 256
-VIT_SIZES = {
-    "vit_b": VitSize(embed_dim=768, depth=12, num_heads=12, global_attn_indexes=(2, 5, 8, 11)),
-    "vit_l": VitSize(embed_dim=1024, depth=24, num_heads=16, global_attn_indexes=(5, 11, 17, 23)),
-    "vit_h": VitSize(embed_dim=1280, depth=32, num_heads=16, global_attn_indexes=(7, 15, 23, 31)),
-}
-ARCHITECTURES = (*VIT_SIZES, "lite")
-DEFAULT_INPUT_SIZE = {"vit_b": 512, "vit_l": 512, "vit_h": 512, "lite": 256}
+from SAMedCore.model.architectures import Architecture, architecture_of
+from SAMedCore.model.fast.layers import EMBEDDING_CHANNELS, DecoderAttention, DecoderTransformer, Upscaling
 
 
 class Sam(nn.Module):
     """Image encoder, prompt encoder and mask decoder of SAM, composed as SAMed composes them.
 
     Args:
+        architecture: the kind of base model that it is.
         image_encoder: (B, 3, S, S) float to image_embedding (B, 256, E, E).
         prompt_encoder: SAM's; only its "no prompt" embeddings are used by `decode`.
         mask_decoder: SAM's, with `num_multimask_outputs` = number of classes without the background.
@@ -37,9 +27,15 @@ class Sam(nn.Module):
     """
 
     def __init__(
-        self, image_encoder: nn.Module, prompt_encoder: PromptEncoder, mask_decoder: MaskDecoder, input_size: int
+        self,
+        architecture: Architecture,
+        image_encoder: nn.Module,
+        prompt_encoder: PromptEncoder,
+        mask_decoder: MaskDecoder,
+        input_size: int,
     ) -> None:
         super().__init__()
+        self.architecture = architecture
         self.image_encoder = image_encoder
         self.prompt_encoder = prompt_encoder
         self.mask_decoder = mask_decoder
@@ -97,40 +93,28 @@ def build_sam(architecture: str, classes: int, input_size: int | None = None, se
     """SAM with freshly initialised weights; `SAMedCore.model.weights.build_pretrained` with a base model's.
 
     Args:
-        architecture: "vit_b", "vit_l", "vit_h" or "lite" (LiteMedSAM's TinyViT).
+        architecture: name of a row of `architectures`.
         classes: number of classes without the background; SAM's own four mask tokens are `classes=3`.
-        input_size: S in pixels, divisible by 16; 256 for "lite". None for the architecture's default.
+        input_size: S in pixels; None for the architecture's default.
         seed: for repeatable initial weights; the global generator is left as it was.
 
     Raises:
         InputError: the architecture is unknown or the size does not suit it.
     """
-    input_size = input_size or DEFAULT_INPUT_SIZE.get(architecture, 0)
-    _check_size(architecture, input_size)
+    row = architecture_of(architecture)
+    input_size = input_size or row.tuning.input_size
+    row.check_input_size(input_size)
     with torch.random.fork_rng(enabled=seed is not None, devices=[]):
         if seed is not None:
             torch.manual_seed(seed)
-        if architecture == "lite":
-            image_encoder: nn.Module = TinyVitEncoder()
-            embedding_size = TinyVitEncoder.EMBEDDING_SIZE
-        else:
-            image_encoder = VitEncoder(VIT_SIZES[architecture], input_size, PROMPT_EMBED_DIM)
-            embedding_size = input_size // 16
-        return Sam(image_encoder, _prompt_encoder(embedding_size, input_size), _mask_decoder(classes), input_size)
-
-
-def _check_size(architecture: str, input_size: int) -> None:
-    if architecture not in ARCHITECTURES:
-        raise InputError(f"unknown architecture {architecture!r}: choose from {', '.join(ARCHITECTURES)}.")
-    if architecture == "lite" and input_size != TinyVitEncoder.INPUT_SIZE:
-        raise InputError(f"the base model lite takes {TinyVitEncoder.INPUT_SIZE} pixels, not {input_size}: use a vit_* base.")
-    if input_size < 16 or input_size % 16:
-        raise InputError(f"the input size {input_size} is no positive multiple of 16: the published one is 512.")
+        image_encoder = row.encoder_module.build_encoder(row, input_size)
+        prompt_encoder = _prompt_encoder(input_size // row.stride, input_size)
+        return Sam(row, image_encoder, prompt_encoder, _mask_decoder(classes), input_size)
 
 
 def _prompt_encoder(embedding_size: int, input_size: int) -> PromptEncoder:
     return PromptEncoder(
-        embed_dim=PROMPT_EMBED_DIM,
+        embed_dim=EMBEDDING_CHANNELS,
         image_embedding_size=(embedding_size, embedding_size),
         input_image_size=(input_size, input_size),
         mask_in_chans=16,
@@ -140,12 +124,12 @@ def _prompt_encoder(embedding_size: int, input_size: int) -> PromptEncoder:
 def _mask_decoder(classes: int) -> MaskDecoder:
     decoder = MaskDecoder(
         num_multimask_outputs=classes,
-        transformer=DecoderTransformer(depth=2, embedding_dim=PROMPT_EMBED_DIM, mlp_dim=2048, num_heads=8),
-        transformer_dim=PROMPT_EMBED_DIM,
+        transformer=DecoderTransformer(depth=2, embedding_dim=EMBEDDING_CHANNELS, mlp_dim=2048, num_heads=8),
+        transformer_dim=EMBEDDING_CHANNELS,
         iou_head_depth=3,
         iou_head_hidden_dim=256,
     )
-    decoder.output_upscaling = Upscaling(PROMPT_EMBED_DIM)
+    decoder.output_upscaling = Upscaling(EMBEDDING_CHANNELS)
     attentions = [(name, module) for name, module in decoder.named_modules() if isinstance(module, Attention)]
     for name, attention in attentions:
         parent, _, child = name.rpartition(".")

@@ -8,10 +8,8 @@ from pathlib import Path
 
 import torch
 
-from SAMedCore.checkpoint.catalogue import check_weights_file
 from SAMedCore.errors import InputError
-from SAMedCore.model.fast.tiny_vit import from_lite_medsam
-from SAMedCore.model.fast.vit import interpolate_positions
+from SAMedCore.model.architectures import ARCHITECTURES
 from SAMedCore.model.sam import Sam, build_sam
 
 ENCODER = "image_encoder."
@@ -23,9 +21,8 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
     """The tensors of a weights file, .safetensors or .pth; no pickle is ever executed.
 
     Raises:
-        InputError: the file is missing or holds anything but tensors.
+        InputError: the file holds anything but tensors.
     """
-    check_weights_file(path)
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -44,9 +41,11 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
 
 def detect_architecture(state: dict[str, torch.Tensor]) -> str | None:
     """Which architecture a base model's weights belong to, or None."""
-    if "image_encoder.pos_embed" in state:
-        return {768: "vit_b", 1024: "vit_l", 1280: "vit_h"}.get(state["image_encoder.pos_embed"].shape[-1])
-    return "lite" if "image_encoder.patch_embed.seq.0.c.weight" in state else None
+    for architecture in ARCHITECTURES.values():
+        key, last_axis = architecture.mark
+        if key in state and state[key].shape[-1] == last_axis:
+            return architecture.name
+    return None
 
 
 def build_pretrained(
@@ -54,8 +53,8 @@ def build_pretrained(
 ) -> Sam:
     """SAM with SAM's, MedSAM's or LiteMedSAM's published weights, without the time that `build_sam`'s random ones take.
 
-    Position embeddings are interpolated to the input size. Where the number of classes differs from SAM's own, the mask
-    tokens and their hypernetworks all start from the pretrained single-mask token.
+    Position embeddings are interpolated to the input size where there are any. Where the number of classes differs from
+    SAM's own, the mask tokens and their hypernetworks all start from the pretrained single-mask token.
 
     Args:
         architecture, classes, input_size: as of `build_sam`.
@@ -69,8 +68,7 @@ def build_pretrained(
         sam = build_sam(architecture, classes, input_size)
     sam.to_empty(device="cpu")
     encoder = {key.removeprefix(ENCODER): value for key, value in state.items() if key.startswith(ENCODER)}
-    is_vit = "pos_embed" in encoder
-    encoder = interpolate_positions(encoder, sam.embedding_size) if is_vit else from_lite_medsam(encoder)
+    encoder = sam.architecture.encoder_module.encoder_state(encoder, sam.embedding_size)
     rest = {key: value for key, value in state.items() if not key.startswith((ENCODER, "pixel_"))}
     if rest.get("mask_decoder.mask_tokens.weight", torch.empty(0)).shape[0] != sam.mask_decoder.num_mask_tokens:
         rest = _class_tokens(rest, sam.mask_decoder.num_mask_tokens)

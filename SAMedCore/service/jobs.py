@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from SAMedCore.checkpoint.catalogue import fetch_base, find_base
-from SAMedCore.checkpoint.folder import check_output, find_base_model, find_folder, read_info
+from SAMedCore.checkpoint.folder import check_output, find_folder, read_info
+from SAMedCore.checkpoint.load import find_base_model
 from SAMedCore.checkpoint.original import describe_original, import_original
 from SAMedCore.complete.scan import complete
 from SAMedCore.demo import sample
@@ -17,6 +18,7 @@ from SAMedCore.service.job import Job
 from SAMedCore.service.messages import Complete, Describe, Fetch, Finetune, Import, RankSlices, Segment
 from SAMedCore.service.models import Models
 from SAMedCore.service.voxels import OutputMap, labelmap_of, volume_of
+from SAMedCore.work import Work
 
 
 def do(job: Job, models: Models) -> dict[str, Any]:
@@ -38,16 +40,16 @@ def _import(request: Import, job: Job, models: Models) -> dict[str, Any]:
     check_output(out)
     job.progress("importing", 0, 1)
     base, weights = find_base_model(request.base)
-    import_original(Path(request.file), base, weights, out, request.orientation, cancelled=job.cancelled)
+    import_original(Path(request.file), base, weights, out, request.orientation, work=Work(is_cancelled=job.cancelled))
     return {"checkpoint": str(out)}
 
 
 def _fetch(request: Fetch, job: Job, models: Models) -> dict[str, Any]:
     job.progress("fetching", 0, 0)
     if request.name == sample.NAME:
-        return {"path": str(sample.fetch_sample_files(job.cancelled)[0])}
+        return {"path": str(sample.fetch_sample_files(Work(is_cancelled=job.cancelled))[0])}
     base = find_base(request.name)
-    path = fetch_base(base, lambda event: job.progress(event["phase"], event["done"], event["total"]), job.cancelled)
+    path = fetch_base(base, Work(lambda event: job.progress(event.phase, event.done, event.total), job.cancelled))
     return {"path": str(path)}
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import torch
 
 from SAMedCore.checkpoint.folder import find_folder
+from SAMedCore.checkpoint.load import load_promptable
 from SAMedCore.devices import choose_device
 from SAMedCore.errors import Cancelled
-from SAMedCore.model.promptable import Promptable, load_promptable
+from SAMedCore.model.promptable import Promptable
 from SAMedCore.segment import Segmenter, load_model
 from SAMedCore.service.job import Job
 

@@ -13,18 +13,11 @@ import torch
 from peft import PeftModel
 from torch import nn
 
-from SAMedCore.checkpoint.folder import (
-    CheckpointInfo,
-    find_folder,
-    load_peft,
-    read_base,
-    read_info,
-    write_checkpoint,
-)
+from SAMedCore.checkpoint.folder import CheckpointInfo, find_folder, read_info
+from SAMedCore.checkpoint.load import load_peft, read_base, write_checkpoint
 from SAMedCore.errors import InputError
+from SAMedCore.model.architectures import architecture_of
 from SAMedCore.model.lora import LoraSettings, add_lora
-from SAMedCore.model.preprocessing import LITE_MEDSAM_INPUT, Preprocessing
-from SAMedCore.model.sam import DEFAULT_INPUT_SIZE
 from SAMedCore.model.weights import build_pretrained
 from SAMedCore.train.cases import Pair, training_labels
 from SAMedCore.train.loop import train
@@ -126,12 +119,12 @@ def _new_model(base: str | Path | None, data: TrainingData, recipe: Recipe) -> t
     """SAM with the base's weights and fresh LoRA, seeded by the recipe."""
     described, weights = check_start(base, recipe)
     labels = training_labels(data.pairs, data.labels)
-    sizes = recipe.sizes or (DEFAULT_INPUT_SIZE[described.architecture],)
+    preprocessing = architecture_of(described.architecture).tuning_at(recipe.sizes)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        sam = build_pretrained(described.architecture, len(labels), sizes[-1], read_base(described, weights), str(weights))
+        state, size = read_base(described, weights), preprocessing.input_size
+        sam = build_pretrained(described.architecture, len(labels), size, state, str(weights))
         model = add_lora(sam, LoraSettings(recipe.lora_rank, recipe.lora_rank, recipe.lora_in_decoder))
-    preprocessing = LITE_MEDSAM_INPUT if described.architecture == "lite" else Preprocessing(sizes=sizes)
     return model, CheckpointInfo(described, labels, replace(preprocessing, orientation=data.orientation))
 
 

@@ -20,6 +20,7 @@ from SAMedCore.image.labels import LabelTable
 from SAMedCore.image.orientation import reorient, turned_view
 from SAMedCore.image.slices import from_the_feet
 from SAMedCore.model.preprocessing import Preprocessing, resize_labels
+from SAMedCore.model.resizing import resize
 from SAMedCore.train.augment import AUGMENTATIONS
 from SAMedCore.train.cases import Pair, classes_of
 from SAMedCore.train.loss import IGNORE
@@ -68,7 +69,7 @@ class SliceDataset(Dataset):
             draw = np.random.default_rng((self.seed, pass_number, index))
             image, classes = AUGMENTATIONS[self.augmentation](image, classes, draw)
         further_sizes = self.preprocessing.sizes[1:]
-        resized = self.preprocessing.resize(torch.from_numpy(np.ascontiguousarray(image))[None], further_sizes)[0]
+        resized = resize(torch.from_numpy(np.ascontiguousarray(image))[None], self.preprocessing, further_sizes)[0]
         low_res = resize_labels(classes[None], (*further_sizes, self.low_res_size))[0].astype(np.int64)
         low_res[low_res == NOT_ANNOTATED] = IGNORE
         return resized, torch.from_numpy(low_res)
@@ -121,8 +122,9 @@ def slice_dataset(
             scan_classes[~chosen] = NOT_ANNOTATED
             chosen = np.ones_like(chosen)
         first_size = preprocessing.sizes[:1]
-        scan_images = preprocessing.images_of(turned_view(pair.volume, preprocessing.orientation).voxels[chosen])
-        images.append(preprocessing.resize(torch.from_numpy(scan_images), first_size).numpy())
+        fitted = preprocessing.fit(pair.volume)
+        scan_images = fitted.images_of(turned_view(pair.volume, preprocessing.orientation).voxels[chosen])
+        images.append(resize(torch.from_numpy(scan_images), preprocessing, first_size).numpy())
         classes.append(resize_labels(scan_classes[chosen], first_size))
         volume_numbers.append(np.full(int(chosen.sum()), number))
     dataset = SliceDataset(

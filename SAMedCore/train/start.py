@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from SAMedCore.checkpoint.folder import Base, find_base_model
+from SAMedCore.checkpoint.folder import Base
+from SAMedCore.checkpoint.load import find_base_model
 from SAMedCore.errors import InputError
-from SAMedCore.model.preprocessing import LITE_MEDSAM_INPUT
+from SAMedCore.model.architectures import architecture_of
 from SAMedCore.train.recipe import Recipe
 
 
@@ -19,8 +20,12 @@ def check_start(base: str | Path | None, recipe: Recipe) -> tuple[Base, Path]:
     if base is None:
         raise InputError("there is nothing to start from: give --base BASE or --from CHECKPOINT.")
     described, weights = find_base_model(base)
-    if described.architecture == "lite" and recipe.sizes is not None and recipe.sizes[-1] != LITE_MEDSAM_INPUT.input_size:
-        raise InputError(f'the preset "{recipe.name}" is for vit bases, "lite" takes 256 pixels: use --preset few-shot.')
+    row = architecture_of(described.architecture)
+    if recipe.sizes is not None and not row.suits(recipe.sizes):
+        raise InputError(
+            f'the preset "{recipe.name}" is for {recipe.sizes[-1]} pixels, which the base model "{described.name}" does not '
+            f'take: choose the preset "few-shot", or another base model.'
+        )
     return described, weights
 
 

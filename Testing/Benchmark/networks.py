@@ -1,6 +1,6 @@
 """The same seeded network twice, as SAMedCore's fast path and written plainly; random weights cost what trained ones cost."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -9,16 +9,17 @@ from plain_procedure import PlainProcedure
 from plain_samed import PlainSamed, random_base, random_original
 from settings import CLASSES, DEVICE
 
-from SAMedCore.checkpoint.folder import Base, CheckpointInfo, find_base_model, load_merged
+from SAMedCore.checkpoint.folder import Base, CheckpointInfo
+from SAMedCore.checkpoint.load import find_base_model, load_merged
 from SAMedCore.checkpoint.original import import_original
 from SAMedCore.image.labels import LabelTable
-from SAMedCore.model import sam as sam_module
+from SAMedCore.model.architectures import ARCHITECTURES, LITE_MEDSAM_INPUT, VitSize
 from SAMedCore.model.lora import LoraSettings, add_lora, merge_lora
-from SAMedCore.model.preprocessing import LITE_MEDSAM_INPUT, Preprocessing
-from SAMedCore.model.sam import VitSize, build_sam
+from SAMedCore.model.preprocessing import Preprocessing
+from SAMedCore.model.sam import Sam, build_sam
 from SAMedCore.segment import Segmenter
 
-ONE_BLOCK = VitSize(embed_dim=768, depth=1, num_heads=12, global_attn_indexes=(0,))
+ONE_BLOCK = replace(ARCHITECTURES["vit_b"], size=VitSize(embed_dim=768, depth=1, num_heads=12, global_attn_indexes=(0,)))
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Pair:
 
 def use_one_block() -> None:
     """From now on the architecture vit_b has one block, for what is measured beside the network."""
-    sam_module.VIT_SIZES["vit_b"] = ONE_BLOCK
+    ARCHITECTURES["vit_b"] = ONE_BLOCK
 
 
 def write_vit_b(folder: Path) -> Files:
@@ -82,14 +83,15 @@ def lite_pair() -> Pair:
     return Pair(fast, PlainProcedure(PlainLite(state, lora), LITE_MEDSAM_INPUT, DEVICE))
 
 
-def segmenter(sam: sam_module.Sam, architecture: str, preprocessing: Preprocessing) -> Segmenter:
+def segmenter(sam: Sam, architecture: str, preprocessing: Preprocessing) -> Segmenter:
     """`sam` ready to segment, its classes without names."""
     labels = LabelTable.generic(range(1, sam.mask_decoder.num_mask_tokens))
     return Segmenter(sam, CheckpointInfo(Base("seeded", architecture, ""), labels, preprocessing), str(DEVICE))
 
 
 def _plain_sizes() -> dict:
-    size = sam_module.VIT_SIZES["vit_b"]
+    size = ARCHITECTURES["vit_b"].size
+    assert size is not None
     return {
         "depth": size.depth,
         "dim": size.embed_dim,
@@ -99,7 +101,7 @@ def _plain_sizes() -> dict:
 
 
 @torch.no_grad()
-def _randomise(sam: sam_module.Sam, generator: torch.Generator) -> None:
+def _randomise(sam: Sam, generator: torch.Generator) -> None:
     """Make whatever starts at zero or one count: norms, biases, BatchNorm's statistics."""
     for key, tensor in sam.state_dict().items():
         if tensor.is_floating_point() and (tensor.ndim == 1 or "attention_biases" in key):

@@ -11,8 +11,9 @@ from machine import PeakMemory
 from settings import BATCH_SIZES, CLASS_COUNTS, CLASSES, ON_GPU, ROUNDS, SLICE_COUNTS, SLICE_SIZES
 
 from SAMedCore.files.write import write_volume
+from SAMedCore.model.architectures import ARCHITECTURES
 from SAMedCore.model.preprocessing import Preprocessing
-from SAMedCore.model.sam import VIT_SIZES, build_sam
+from SAMedCore.model.sam import build_sam
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is measured on Linux alone")
 
@@ -24,7 +25,7 @@ def network():
     """Without a GPU vit_b has one block."""
     with pytest.MonkeyPatch.context() as patch:
         if not ON_GPU:
-            patch.setitem(VIT_SIZES, "vit_b", networks.ONE_BLOCK)
+            patch.setitem(ARCHITECTURES, "vit_b", networks.ONE_BLOCK)
         yield
 
 

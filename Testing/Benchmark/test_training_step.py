@@ -5,7 +5,7 @@ import torch
 from operations import gflop
 from settings import CLASSES, DEVICE, TRAINING_BATCH
 
-from SAMedCore.checkpoint.folder import load_peft
+from SAMedCore.checkpoint.load import load_peft
 from SAMedCore.train.optimization import Optimization
 from SAMedCore.train.recipe import PRESETS
 

@@ -6,17 +6,20 @@ from pathlib import Path
 
 import torch
 
-from SAMedCore.checkpoint.folder import Base, CheckpointInfo, write_checkpoint
+from SAMedCore.checkpoint.folder import Base, CheckpointInfo
+from SAMedCore.checkpoint.load import write_checkpoint
 from SAMedCore.cli import main
 from SAMedCore.image.labels import SYNAPSE_ORGANS
+from SAMedCore.model.architectures import ARCHITECTURES, VitSize
 from SAMedCore.model.lora import LoraSettings, add_lora
 from SAMedCore.model.preprocessing import Preprocessing
-from SAMedCore.model.sam import VitSize
 from SAMedCore.train.recipe import PRESETS, Stage
 
 LABELS = SYNAPSE_ORGANS.subset(["spleen", "liver", "aorta"])
 SLICES = slice(70, 74)
-ONE_BLOCK = VitSize(embed_dim=768, depth=1, num_heads=12, global_attn_indexes=(0,))
+ONE_BLOCK = replace(ARCHITECTURES["vit_b"], size=VitSize(embed_dim=768, depth=1, num_heads=12, global_attn_indexes=(0,)))
+"""The row of vit_b, with one block."""
+
 SMALL = Preprocessing(sizes=(48, 64))
 SMALL_FEW_SHOT = replace(
     PRESETS["few-shot"],

@@ -15,13 +15,13 @@ from worker_process import PATIENCE_S, WorkerProcess, written
 from worker_process import SMALL as SMALL_WORKER
 from written_series import write_series
 
-from SAMedCore.checkpoint.folder import find_base_model
+from SAMedCore.checkpoint.load import find_base_model
 from SAMedCore.files.read import read_labelmap, read_volume
 from SAMedCore.files.write import write_labelmap, write_volume
 from SAMedCore.image.labels import SYNAPSE_ORGANS
 from SAMedCore.image.orientation import reorient
 from SAMedCore.image.volume import LabelMap, Volume
-from SAMedCore.model import sam as sam_module
+from SAMedCore.model.architectures import ARCHITECTURES
 from SAMedCore.model.sam import build_sam
 from SAMedCore.service.messages import AnnotatedScan, Complete, Finetune, Ready, Segment, VoxelFile
 from SAMedCore.train import recipe
@@ -35,7 +35,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def small_architecture() -> Iterator[None]:
     """The architecture vit_b with one block, and a few-shot recipe of seconds."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sam_module.VIT_SIZES, "vit_b", ONE_BLOCK)
+        patch.setitem(ARCHITECTURES, "vit_b", ONE_BLOCK)
         patch.setitem(recipe.PRESETS, "few-shot", SMALL_FEW_SHOT)
         yield
 

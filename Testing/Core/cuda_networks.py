@@ -13,9 +13,9 @@ from torch import nn
 from SAMedCore.checkpoint.folder import Base, CheckpointInfo
 from SAMedCore.image.labels import LabelTable
 from SAMedCore.image.volume import LabelMap, Volume
-from SAMedCore.model import sam as sam_module
+from SAMedCore.model.architectures import ARCHITECTURES
 from SAMedCore.model.preprocessing import Preprocessing
-from SAMedCore.model.sam import DEFAULT_INPUT_SIZE, Sam, build_sam
+from SAMedCore.model.sam import Sam, build_sam
 
 LABELS = LabelTable.generic([1, 2, 4])
 
@@ -23,14 +23,15 @@ LABELS = LabelTable.generic([1, 2, 4])
 def unset_sam(architecture: str, input_size: int | None = None) -> Sam:
     """In real width, a block of windows and a global one (lite: all); its weights are whatever is in memory."""
     with pytest.MonkeyPatch.context() as patch, torch.device("meta"):
-        for name, size in sam_module.VIT_SIZES.items():
-            patch.setitem(sam_module.VIT_SIZES, name, replace(size, depth=2, global_attn_indexes=(1,)))
+        row = ARCHITECTURES[architecture]
+        if row.size is not None:
+            patch.setitem(ARCHITECTURES, row.name, replace(row, size=replace(row.size, depth=2, global_attn_indexes=(1,))))
         sam = build_sam(architecture, len(LABELS), input_size)
     return sam.to_empty(device="cpu").eval()
 
 
 def checkpoint_info(architecture: str, **preprocessing) -> CheckpointInfo:
-    sizes = (224, DEFAULT_INPUT_SIZE[architecture])
+    sizes = (224, ARCHITECTURES[architecture].tuning.input_size)
     return CheckpointInfo(Base("unset", architecture, ""), LABELS, Preprocessing(**{"sizes": sizes, **preprocessing}))
 
 

@@ -34,8 +34,8 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from SAMedCore.model import preprocessing
-from SAMedCore.model.fast import attention
+from SAMedCore.model import resizing
+from SAMedCore.model.fast import windows
 
 NEEDS_CUDA_BUILD = pytest.mark.skipif(
     not torch.backends.cuda.is_built(), reason="this torch was built without CUDA: its fake tensors cannot be on a GPU"
@@ -208,8 +208,8 @@ def _asked_of_cuda(gpu: Gpu) -> dict[str, Callable[..., Any]]:
 
 def _forget_kept_tensors() -> None:
     """The matrices and indices that the library keeps for each device."""
-    attention._windows.cache_clear()
-    preprocessing._matrix_on.cache_clear()
+    windows._windows.cache_clear()
+    resizing._matrix_on.cache_clear()
 
 
 def _is_there(value: Any) -> bool:

@@ -14,6 +14,7 @@ import time
 from cli_files import ONE_BLOCK, SMALL_FEW_SHOT
 
 from SAMedCore.model import sam as sam_module
+from SAMedCore.model.architectures import ARCHITECTURES
 from SAMedCore.train import recipe
 
 LIBC = ctypes.CDLL(None)
@@ -34,7 +35,7 @@ def noisy_encode(self, images):
     return encode(self, images)
 
 
-sam_module.VIT_SIZES["vit_b"] = ONE_BLOCK
+ARCHITECTURES["vit_b"] = ONE_BLOCK
 recipe.PRESETS["few-shot"] = SMALL_FEW_SHOT
 sam_module.Sam.encode = noisy_encode
 runpy.run_module("SAMedCore.service", run_name="__main__")

@@ -5,8 +5,9 @@ import torch
 from plain_samed import LoraOnFusedQkv, plain_encoder
 from torch import nn
 
+from SAMedCore.model.architectures import VitSize
 from SAMedCore.model.fast import tiny_vit
-from SAMedCore.model.fast.vit import PATCH_SIZE, VitEncoder, VitSize
+from SAMedCore.model.fast.vit import PATCH_SIZE, VitEncoder
 from SAMedCore.model.lora import LoraSettings, add_lora, merge_lora
 from SAMedCore.model.sam import build_sam
 

@@ -3,11 +3,11 @@
 import numpy as np
 import torch
 
+from SAMedCore.checkpoint.load import load_promptable
 from SAMedCore.complete.prompts import SliceGrids
 from SAMedCore.demo.sample import ORGAN_SLICES
 from SAMedCore.evaluate.measures import dice
 from SAMedCore.image.orientation import reorient
-from SAMedCore.model.promptable import load_promptable
 
 EVERY = 3
 MARGIN = 1

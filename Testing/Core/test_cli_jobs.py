@@ -17,7 +17,8 @@ import torch
 from cli_files import LABELS, SMALL, evaluate, finetune, run, seeded_checkpoint, segment
 from written_series import strip_slices
 
-from SAMedCore.checkpoint.folder import find_base_model, read_info
+from SAMedCore.checkpoint.folder import read_info
+from SAMedCore.checkpoint.load import find_base_model
 from SAMedCore.cli import main
 from SAMedCore.cli.console import Console
 from SAMedCore.files.read import read_labelmap, read_volume

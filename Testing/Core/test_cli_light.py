@@ -52,7 +52,7 @@ REFUSED = {
     "complete none.nii.gz labels/a.nii.gz out.nii.gz": "none.nii.gz",
     f"{FINETUNE} --base vit_x": 'unknown base model "vit_x"',
     f"{FINETUNE} --base vit_h": 'run "samed models fetch vit_h"',
-    f"{FINETUNE} --base lite --preset samed": 'the preset "samed" is for vit bases',
+    f"{FINETUNE} --base lite --preset samed": 'the preset "samed" is for 512 pixels',
     f"{FINETUNE} --base lite --device gpu": "'gpu' is no device",
     f"{FINETUNE} --base lite --orientation XYZ": 'unknown orientation "XYZ"',
     f"{FINETUNE} --base lite --resume": "nothing can be resumed",

@@ -138,7 +138,10 @@ REFUSED = {
         "slices 2:9: the volume has the slices 0:4",
     ),
     "no slices": (lambda f, d: segment(f, d / "out.nii.gz", "--slices", "3:3"), "--slices"),
-    "no device": (lambda f, d: segment(f, d / "out.nii.gz", "--device", "cuda:99"), "--device cuda:99"),
+    "no device": (
+        lambda f, d: segment(f, d / "out.nii.gz", "--device", "cuda:99"),
+        '"cuda:99" is not usable here: choose auto or cpu (--device NAME).',
+    ),
     "no batch": (lambda f, d: segment(f, d / "out.nii.gz", "--batch-size", 0), "--batch-size"),
     "under a file": (lambda f, d: segment(f, under_a_file(d)), "out.nii.gz"),
     "no picture": (lambda f, d: segment(f, d / "out.nii.gz", "--overview", d / "out.docx"), "out.docx"),
@@ -152,7 +155,10 @@ REFUSED = {
     "no partner": (lambda f, d: scans(f, d, "one.nii.gz", "two.seg.nrrd"), "one.nii.gz"),
     "no table": (lambda f, d: ["finetune", "--pairs", d / "none.csv", "--base", f.base, "--out", d / "new"], "none.csv"),
     "no scans": (lambda f, d: ["finetune", "--base", f.base, "--out", d / "new"], "--images"),
-    "training on no device": (lambda f, d: finetune(f, d / "new", "--device", "cuda:99"), "--device cuda:99"),
+    "training on no device": (
+        lambda f, d: finetune(f, d / "new", "--device", "cuda:99"),
+        '"cuda:99" is not usable here: choose auto or cpu (--device NAME).',
+    ),
     "training no batch": (lambda f, d: finetune(f, d / "new", "--batch-size", 0), "--batch-size"),
     "training no epoch": (lambda f, d: finetune(f, d / "new", "--epochs", 0), "--epochs"),
     "training no time": (lambda f, d: finetune(f, d / "new", "--minutes", "nan"), "--minutes"),

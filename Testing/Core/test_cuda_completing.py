@@ -10,7 +10,8 @@ from cuda_rehearsal import NEEDS_CUDA_BUILD
 
 from SAMedCore.complete.choose import NETWORK
 from SAMedCore.complete.scan import complete
-from SAMedCore.model.preprocessing import LITE_MEDSAM_INPUT, Preprocessing
+from SAMedCore.model.architectures import LITE_MEDSAM_INPUT
+from SAMedCore.model.preprocessing import Preprocessing
 from SAMedCore.model.promptable import Promptable
 
 pytestmark = NEEDS_CUDA_BUILD

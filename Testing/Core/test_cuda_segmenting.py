@@ -8,7 +8,8 @@ from cuda_networks import LABELS, annotated_scan, checkpoint_info, dtypes_seen, 
 from cuda_rehearsal import NEEDS_CUDA_BUILD, Event
 from worker_process import written
 
-from SAMedCore.checkpoint.folder import CheckpointInfo, find_base_model, write_checkpoint
+from SAMedCore.checkpoint.folder import CheckpointInfo
+from SAMedCore.checkpoint.load import find_base_model, write_checkpoint
 from SAMedCore.errors import SAMedError
 from SAMedCore.model.lora import LoraSettings, add_lora
 from SAMedCore.model.preprocessing import Preprocessing

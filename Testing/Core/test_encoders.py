@@ -5,7 +5,7 @@ from segment_anything.modeling.transformer import Attention
 from torch import nn
 
 from SAMedCore.model.fast.layers import DecoderAttention, Upscaling
-from SAMedCore.model.fast.tiny_vit import TinyVitEncoder, from_lite_medsam
+from SAMedCore.model.fast.tiny_vit import TinyVitEncoder, encoder_state
 from SAMedCore.model.weights import build_pretrained, read_state
 
 
@@ -17,7 +17,7 @@ def test_lite_encoder_equals_the_original(lite_weights):
     encoder = TinyVitEncoder()
     prefix = "image_encoder."
     weights = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-    encoder.load_state_dict(from_lite_medsam(weights))
+    encoder.load_state_dict(encoder_state(weights, 64))
     images = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         difference = encoder.eval()(images) - original.image_encoder.eval()(images)

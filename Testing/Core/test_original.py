@@ -5,9 +5,11 @@ import torch
 from plain_samed import PlainSamed, random_base, random_original
 
 from SAMedCore.checkpoint.fetch import sha256_of
-from SAMedCore.checkpoint.folder import Base, load_merged, load_peft, read_info
+from SAMedCore.checkpoint.folder import Base, read_info
+from SAMedCore.checkpoint.load import load_merged, load_peft
 from SAMedCore.checkpoint.original import describe_original, export_original, import_original
 from SAMedCore.errors import Cancelled, InputError
+from SAMedCore.work import Work
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +100,7 @@ def test_an_original_file_says_what_it_is(imported):
 
 def test_a_cancelled_import_leaves_nothing(imported, base, base_file, tmp_path):
     with pytest.raises(Cancelled):
-        import_original(imported[1], base, base_file, tmp_path / "out", cancelled=lambda: True)
+        import_original(imported[1], base, base_file, tmp_path / "out", work=Work(is_cancelled=lambda: True))
     assert list(tmp_path.iterdir()) == []
 
 

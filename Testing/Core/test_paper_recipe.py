@@ -16,7 +16,8 @@ from torch import nn
 
 from SAMedCore.image.labels import LabelTable
 from SAMedCore.image.volume import LabelMap, Volume
-from SAMedCore.model.fast.vit import VitEncoder, VitSize
+from SAMedCore.model.architectures import VitSize
+from SAMedCore.model.fast.vit import VitEncoder
 from SAMedCore.model.lora import LoraSettings, add_lora
 from SAMedCore.model.preprocessing import Preprocessing
 from SAMedCore.model.sam import Sam, build_sam

@@ -4,7 +4,8 @@ import torch
 from scipy.ndimage import zoom
 
 from SAMedCore.errors import InputError
-from SAMedCore.model.preprocessing import Preprocessing, resize_images, resize_labels, window
+from SAMedCore.model.preprocessing import Preprocessing, resize_labels, window
+from SAMedCore.model.resizing import resize_images
 
 
 @pytest.mark.parametrize("shape", [(512, 512), (101, 122), (224, 224), (300, 17)])

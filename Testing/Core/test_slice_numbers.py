@@ -8,7 +8,7 @@ import pytest
 from cli_files import LABELS, SMALL, run, seeded_checkpoint
 from worker_process import segmented, written
 
-from SAMedCore.checkpoint.folder import find_base_model
+from SAMedCore.checkpoint.load import find_base_model
 from SAMedCore.files.read import read_labelmap
 from SAMedCore.files.write import write_labelmap, write_volume
 from SAMedCore.image.orientation import reorient

@@ -13,7 +13,8 @@ DEVELOPERS_ONLY = ("timm", "pytest", "highdicom", "hypothesis", "medpy", "nrrd",
 SEEDED_VIT_B = """
 import sys, torch
 from pathlib import Path
-from SAMedCore.checkpoint.folder import CheckpointInfo, find_base_model, write_checkpoint
+from SAMedCore.checkpoint.folder import CheckpointInfo
+from SAMedCore.checkpoint.load import find_base_model, write_checkpoint
 from SAMedCore.image.labels import SYNAPSE_ORGANS
 from SAMedCore.model.lora import LoraSettings, add_lora
 from SAMedCore.model.sam import build_sam

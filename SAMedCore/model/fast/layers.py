@@ -10,6 +10,9 @@ import torch.nn.functional as F
 from segment_anything.modeling.transformer import Attention, TwoWayTransformer
 from torch import nn
 
+EMBEDDING_CHANNELS = 256
+"""Of image_embedding, prompts and mask decoder, in every SAM."""
+
 HAS_ONEDNN = (
     platform.machine().lower() in ("x86_64", "amd64")
     and torch.backends.mkldnn.is_available()

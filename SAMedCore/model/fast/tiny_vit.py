@@ -14,8 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from SAMedCore.model.fast.attention import Grid, bias_in_image, biased_attention, in_windows, with_padding
-from SAMedCore.model.fast.layers import FusedQKV, Linear, Neck, gelu, linear
+from SAMedCore.model.architectures import Architecture
+from SAMedCore.model.fast.attention import biased_attention
+from SAMedCore.model.fast.layers import EMBEDDING_CHANNELS, FusedQKV, Linear, Neck, gelu, linear
+from SAMedCore.model.fast.windows import TokenShape, bias_in_image, in_windows, with_padding
 
 STRIP = 64
 """Rows at a time: larger temporaries (32 MB) go back to the system after each use with glibc's malloc, which costs a third."""
@@ -23,9 +25,6 @@ STRIP = 64
 
 class TinyVitEncoder(nn.Module):
     """(B, 3 or 1, 256, 256) to image_embedding (B, 256, 64, 64); one channel counts as three equal ones."""
-
-    INPUT_SIZE = 256
-    EMBEDDING_SIZE = 64
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,7 +35,7 @@ class TinyVitEncoder(nn.Module):
             AttentionStage(128, 160, depth=6, num_heads=5, window=14, stride=2),
             AttentionStage(160, 320, depth=2, num_heads=10, window=7, stride=1),
         )
-        self.neck = Neck(320, 256)
+        self.neck = Neck(320, EMBEDDING_CHANNELS)
 
     def forward(self, images: Tensor) -> Tensor:
         x = images.expand(-1, 3, -1, -1).permute(0, 2, 3, 1)
@@ -185,10 +184,10 @@ class Attention(nn.Module):
         bias = self._bias()
         _, *padding = self._heads(x.new_zeros(x.shape[-1]))
 
-        def attend(q: Tensor, k: Tensor, v: Tensor, grid: Grid) -> Tensor:
-            if grid != (self.window, self.window):
+        def attend(q: Tensor, k: Tensor, v: Tensor, shape: TokenShape) -> Tensor:
+            if shape != (self.window, self.window):
                 k, v = with_padding(k, v, (padding[0], padding[1]))
-            return biased_attention(q, k, v, bias_in_image(bias, grid))
+            return biased_attention(q, k, v, bias_in_image(bias, shape))
 
         return in_windows(x, self.window, self._heads, attend, self.proj)
 
@@ -222,6 +221,11 @@ def in_strips(layers: Callable[[Tensor], Tensor], x: Tensor, stride: int = 1, re
     return torch.cat(parts, dim=1)
 
 
+def build_encoder(architecture: Architecture, input_size: int) -> TinyVitEncoder:
+    """The encoder with fresh weights; it comes in one size, for one input size."""
+    return TinyVitEncoder()
+
+
 RENAMED = (
     (r"^patch_embed\.seq\.0\.", "patch_embed.conv1."),
     (r"^patch_embed\.seq\.2\.", "patch_embed.conv2."),
@@ -230,7 +234,7 @@ RENAMED = (
 )
 
 
-def from_lite_medsam(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def encoder_state(state: dict[str, Tensor], embedding_size: int) -> dict[str, Tensor]:
     """LiteMedSAM's image-encoder weights under timm's names; a stage's downsampling moves to the start of the next."""
     renamed = {}
     for key, value in state.items():

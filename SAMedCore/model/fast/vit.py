@@ -5,28 +5,19 @@ Its parameters have the names that `segment_anything` gives them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from SAMedCore.model.fast.attention import in_windows, relative_attention, relative_positions
-from SAMedCore.model.fast.layers import FusedQKV, Linear, Neck, gelu, linear
+from SAMedCore.model.architectures import Architecture, VitSize
+from SAMedCore.model.fast.attention import relative_attention, relative_positions
+from SAMedCore.model.fast.layers import EMBEDDING_CHANNELS, FusedQKV, Linear, Neck, gelu, linear
+from SAMedCore.model.fast.windows import in_windows
 
 PATCH_SIZE = 16
 WINDOW_SIZE = 14
-
-
-@dataclass(frozen=True)
-class VitSize:
-    """One of SAM's three encoder sizes (Kirillov et al. 2023, arXiv 2304.02643, appendix A)."""
-
-    embed_dim: int
-    depth: int
-    num_heads: int
-    global_attn_indexes: tuple[int, ...]
 
 
 class VitEncoder(nn.Module):
@@ -112,8 +103,14 @@ class Attention(nn.Module):
         return in_windows(x, self.window, self.qkv, attend, self.proj)
 
 
-def interpolate_positions(state: dict[str, torch.Tensor], tokens: int) -> dict[str, torch.Tensor]:
-    """Position embeddings of an encoder trained at one input size, for an input of tokens x tokens patches.
+def build_encoder(architecture: Architecture, input_size: int) -> VitEncoder:
+    """The encoder of one of the three architectures, with fresh weights."""
+    assert architecture.size is not None
+    return VitEncoder(architecture.size, input_size, EMBEDDING_CHANNELS)
+
+
+def encoder_state(state: dict[str, torch.Tensor], embedding_size: int) -> dict[str, torch.Tensor]:
+    """Position embeddings of an encoder trained at one input size, for an embedding of so many patches along each side.
 
     As the paper's code does: bilinear with align_corners off; the absolute embedding, and the relative tables of the
     global-attention blocks alone, since the windows keep their size.
@@ -122,16 +119,16 @@ def interpolate_positions(state: dict[str, torch.Tensor], tokens: int) -> dict[s
         state: the encoder's state dict (keys without a prefix), `pos_embed` (1, T, T, C), `rel_pos_*` (2 n - 1, d).
 
     Returns:
-        A new state dict with `pos_embed` (1, tokens, tokens, C) and global tables (2 tokens - 1, d).
+        A new state dict with `pos_embed` (1, E, E, C) and global tables (2 E - 1, d), E being `embedding_size`.
     """
-    trained = state["pos_embed"].shape[1]
-    if trained == tokens:
+    trained = state["pos_embed"].shape[1] if "pos_embed" in state else embedding_size
+    if trained == embedding_size:
         return state
     positions = state["pos_embed"].permute(0, 3, 1, 2)
-    positions = F.interpolate(positions, (tokens, tokens), mode="bilinear", align_corners=False)
+    positions = F.interpolate(positions, (embedding_size, embedding_size), mode="bilinear", align_corners=False)
     resized = {"pos_embed": positions.permute(0, 2, 3, 1)}
     for key, table in state.items():
         if "rel_pos" in key and table.shape[0] == 2 * trained - 1:
-            size = (2 * tokens - 1, table.shape[1])
+            size = (2 * embedding_size - 1, table.shape[1])
             resized[key] = F.interpolate(table[None, None], size, mode="bilinear", align_corners=False)[0, 0]
     return {**state, **resized}

@@ -50,7 +50,7 @@ class SegmentTab:
         self.device = ChoiceBinding(ui.deviceComboBox, "device", node)
         self.bindings = (self.model, self.modelBase, self.organs, self.region, self.device)
         self.listModels()
-        self.modelBase.setItems([base.name for base in catalogue.BASE_MODELS if base.architecture != "lite"])
+        self.modelBase.setItems([base.name for base in catalogue.BASE_MODELS if base.in_original_format])
         self.region.setItems([(WHOLE_VOLUME, _("Whole volume")), (CURRENT_SLICE, _("Current axial slice"))])
         self.listDevices(None)
         ui.browseModelFolderButton.connect("clicked(bool)", self.onBrowseFolder)
