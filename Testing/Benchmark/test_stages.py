@@ -7,6 +7,7 @@ from functools import wraps
 from machine import seconds, wait_for_gpu
 from settings import ROUNDS
 
+from SAMedCore import segment as segmenting
 from SAMedCore.model.preprocessing import Preprocessing
 
 
@@ -29,7 +30,7 @@ def test_stages(benchmark, pair, make_ct, monkeypatch):
         monkeypatch.setattr(owner, method, run)
 
     timed(Preprocessing, "images_of", "window")
-    timed(Preprocessing, "resize", "resize")
+    timed(segmenting, "resize", "resize")
     timed(pair.fast.sam, "encode", "encode")
     timed(pair.fast.sam, "decode", "decode")
     timed(Preprocessing, "restore_labels", "restore")

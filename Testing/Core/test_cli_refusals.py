@@ -24,6 +24,9 @@ pytestmark = [
 ]
 
 
+NO_DEVICE = 'the device "cuda:99" is not usable here: choose auto or cpu (--device NAME).'
+
+
 def changed(checkpoint: Path, folder: Path, **facts) -> Path:
     """A copy of a checkpoint that says something else of itself."""
     copy = Path(shutil.copytree(checkpoint, folder / "changed"))
@@ -140,7 +143,7 @@ REFUSED = {
     "no slices": (lambda f, d: segment(f, d / "out.nii.gz", "--slices", "3:3"), "--slices"),
     "no device": (
         lambda f, d: segment(f, d / "out.nii.gz", "--device", "cuda:99"),
-        '"cuda:99" is not usable here: choose auto or cpu (--device NAME).',
+        NO_DEVICE,
     ),
     "no batch": (lambda f, d: segment(f, d / "out.nii.gz", "--batch-size", 0), "--batch-size"),
     "under a file": (lambda f, d: segment(f, under_a_file(d)), "out.nii.gz"),
@@ -157,7 +160,7 @@ REFUSED = {
     "no scans": (lambda f, d: ["finetune", "--base", f.base, "--out", d / "new"], "--images"),
     "training on no device": (
         lambda f, d: finetune(f, d / "new", "--device", "cuda:99"),
-        '"cuda:99" is not usable here: choose auto or cpu (--device NAME).',
+        NO_DEVICE,
     ),
     "training no batch": (lambda f, d: finetune(f, d / "new", "--batch-size", 0), "--batch-size"),
     "training no epoch": (lambda f, d: finetune(f, d / "new", "--epochs", 0), "--epochs"),
