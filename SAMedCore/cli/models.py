@@ -63,7 +63,7 @@ def _list(options: argparse.Namespace, console: Console) -> None:
 def _fetch(options: argparse.Namespace, console: Console) -> None:
     from SAMedCore.checkpoint.catalogue import fetch_base, find_base
 
-    path = fetch_base(find_base(options.name))
+    path = fetch_base(find_base(options.name), console.work)
     console.result(f"Fetched and checked: {path}", path=str(path))
 
 

