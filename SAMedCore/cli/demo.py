@@ -20,5 +20,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, console: Console) -> None:
     from SAMedCore.demo.show import demonstrate
 
-    outcome = demonstrate(options.out, options.device, console.progress)
+    outcome = demonstrate(options.out, options.device, console.work)
     console.result(outcome.text(), **outcome.facts())

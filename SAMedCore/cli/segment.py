@@ -9,15 +9,16 @@ import argparse
 from pathlib import Path
 
 from SAMedCore.cli.console import Console, add_device, add_json, names, positive_int, slice_range
+from SAMedCore.options import PRECISIONS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("ct", metavar="CT", type=Path, help="a file that SimpleITK reads, or a DICOM series folder")
     parser.add_argument("out", metavar="OUT", type=Path, help="the segmentation to write")
     parser.add_argument("--model", metavar="CHECKPOINT", required=True, help="a checkpoint folder or catalogue name")
-    parser.add_argument("--base", metavar="FILE", type=Path, help="the base model's weights, if not in the cache folder")
+    parser.add_argument("--base", metavar="FILE", help="the base model's weights, if not in the cache folder")
     add_device(parser)
-    parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16", "fp16"])
+    parser.add_argument("--precision", default="auto", choices=PRECISIONS)
     parser.add_argument("--batch-size", metavar="N", type=positive_int, help="slices at a time")
     parser.add_argument("--labels", metavar="a,b", type=names, help="keep these structures only")
     parser.add_argument(
@@ -38,32 +39,28 @@ def run(options: argparse.Namespace, console: Console) -> None:
     from SAMedCore.files.read import read_volume
     from SAMedCore.files.write import check_labelmap_output, check_volume_output, write_or_keep, write_volume
     from SAMedCore.image.slices import axial_count, check_slices
+    from SAMedCore.options import ModelOptions, SegmentOptions
 
+    model = ModelOptions(options.model, options.base, options.device, options.precision)
+    wanted = SegmentOptions(
+        options.labels, options.slices, options.batch_size, options.largest_component, options.probabilities is not None
+    )
     check_labelmap_output(options.out, source=options.ct)
     if options.probabilities is not None:
         check_volume_output(options.probabilities)
     if options.overview is not None:
         check_picture_output(options.overview)
     check_different(options.ct, options.out, options.probabilities, options.overview)
-    info = check_checkpoint(options.model, options.base)
-    if options.labels is not None:
-        info.labels.subset(options.labels)
+    info = check_checkpoint(model.checkpoint, model.base)
+    if wanted.labels is not None:
+        info.labels.subset(wanted.labels)
     volume = read_volume(options.ct)
-    if options.slices is not None:
-        check_slices(options.slices, axial_count(volume.grid))
+    if wanted.slices is not None:
+        check_slices(wanted.slices, axial_count(volume.grid))
 
-    from SAMedCore.segment import load_model
+    from SAMedCore.segment import load_segmenter
 
-    model = load_model(options.model, options.device, options.precision, options.base)
-    segmentation = model.segment_with_probabilities(
-        volume,
-        labels=options.labels,
-        slices=options.slices,
-        batch_size=options.batch_size,
-        largest_component=options.largest_component,
-        probabilities=options.probabilities is not None,
-        progress=console.progress,
-    )
+    segmentation = load_segmenter(model).segment_with_probabilities(volume, wanted, console.work)
     write_or_keep(segmentation.labelmap, options.out, source=options.ct)
     if segmentation.probabilities is not None:
         channels_last = segmentation.probabilities.transpose(1, 2, 3, 0).astype("float32")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,8 @@ from SAMedCore.files.write import write_labelmap
 from SAMedCore.image.labels import LabelTable
 from SAMedCore.image.orientation import reorient
 from SAMedCore.image.volume import LabelMap
+from SAMedCore.options import DEFAULT_BASE
+from SAMedCore.work import SILENT, Work
 
 ANNOTATED = sample.ORGAN_SLICES[:: sample.ANNOTATED_EVERY]
 SCORED = tuple(k for k in sample.ORGAN_SLICES if k not in ANNOTATED)
@@ -58,7 +59,7 @@ class Outcome:
         }
 
 
-def demonstrate(folder: Path, device: str = "auto", progress: Callable[[dict], None] | None = None) -> Outcome:
+def demonstrate(folder: Path, device: str = "auto", work: Work = SILENT) -> Outcome:
     """Run the demo and leave segmentation and overview in `folder`.
 
     Raises:
@@ -70,10 +71,12 @@ def demonstrate(folder: Path, device: str = "auto", progress: Callable[[dict], N
     from SAMedCore.segment import load_model
 
     make_folder(folder)
-    catalogue.fetch_base(catalogue.find_base("lite"))
-    volume, reference = sample.fetch_sample()
+    catalogue.fetch_base(catalogue.find_base(DEFAULT_BASE), work)
+    volume, reference = sample.fetch_sample(work)
     # The pelvis below these slices holds none of the organs and was never shown to the checkpoint.
-    labelmap = load_model(catalogue.DEMO_FOLDER, device).segment(volume, slices=sample.ORGAN_SLICES, progress=progress)
+    labelmap = load_model(catalogue.DEMO_FOLDER, device).segment(
+        volume, SegmentOptions(slices=tuple(sample.ORGAN_SLICES)), work
+    )
     files = folder / "segmentation.seg.nrrd", folder / "overview.png"
     write_labelmap(labelmap, files[0])
     overview(volume, labelmap, files[1], title="SAMed on the sample CT (dashed: TotalSegmentator)", reference=reference)

@@ -11,6 +11,7 @@ from cli_files import segment
 
 from SAMedCore.cli import main
 from SAMedCore.cli.console import Console
+from SAMedCore.work import TrainingProgress
 
 SMALL_SAMED = (
     f"import sys; sys.path.append({str(Path(__file__).parent)!r}); from conftest import small_architecture;"
@@ -101,14 +102,14 @@ def test_without_json_an_error_leaves_stdout_empty(capsys):
     assert capsys.readouterr().out == ""
 
 
-def progress(phase: str, total: int, **facts) -> None:
-    with Console(as_json=False) as console:
-        for done in range(1, total + 1):
-            console.progress({"phase": phase, "done": done, "total": total, **facts})
+def a_step(step: int, steps: int) -> TrainingProgress:
+    return TrainingProgress("all", step, steps, 1, 2, False, loss=0.25, learning_rate=1e-3, validation_dice=None, eta_s=1.0)
 
 
 def test_a_log_gets_a_line_at_each_tenth_and_no_carriage_return(capfd):
-    progress("training", 690, loss=0.25)
+    with Console(as_json=False) as console:
+        for step in range(1, 691):
+            console.work.tell(a_step(step, 690))
     shown = capfd.readouterr().err
     assert "\r" not in shown
     lines = shown.splitlines()
@@ -118,12 +119,12 @@ def test_a_log_gets_a_line_at_each_tenth_and_no_carriage_return(capfd):
 
 def test_a_log_names_each_phase_also_when_one_comes_again(capfd):
     with Console(as_json=False) as console:
-        for phase, total in (("encoding", 2), ("training", 2), ("encoding", 2), ("encoding", 3)):
+        for phase, total in (("encoding", 2), ("completing", 2), ("encoding", 2), ("encoding", 3)):
             for done in range(1, total + 1):
-                console.progress({"phase": phase, "done": done, "total": total})
+                console.work.step(phase, done, total)
     assert capfd.readouterr().err.split("\n")[::2][:4] == [
         "encoding: 1 of 2",
-        "training: 1 of 2",
+        "completing: 1 of 2",
         "encoding: 1 of 2",
         "encoding: 1 of 3",
     ]
@@ -132,10 +133,10 @@ def test_a_log_names_each_phase_also_when_one_comes_again(capfd):
 def test_a_terminal_gets_one_bar_for_each_phase(capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with Console(as_json=False) as console:
-        for phase in ("encoding", "training"):
+        for phase in ("encoding", "completing"):
             for done in (1, 2, 3):
-                console.progress({"phase": phase, "done": done, "total": 3})
+                console.work.step(phase, done, 3)
     shown = capsys.readouterr().err
     assert shown.count("encoding:   0%") == 1
-    assert shown.count("training: 100%") == 1
+    assert shown.count("completing: 100%") == 1
     assert shown.count("\n") == 2
