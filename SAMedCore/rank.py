@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from SAMedCore.errors import InputError
-from SAMedCore.image.orientation import reorient
+from SAMedCore.image.orientation import turned_view
 from SAMedCore.image.slices import from_the_feet
 from SAMedCore.image.volume import Volume
-from SAMedCore.segment import Progress, Segmenter
+from SAMedCore.options import RankOptions
+from SAMedCore.segment import Embeddings, Segmenter
+from SAMedCore.work import SILENT, Work
 
 SMALL = 6e-4
 """Part of a slice. A structure of this size counts half as much as a large one; smaller ones soon count for nothing."""
@@ -28,44 +29,42 @@ class RankedSlice:
     Attributes:
         number: counted from the feet.
         uncertainty: 0..1, see `uncertainty`.
-        centre_lps: the slice's centre in LPS, mm.
     """
 
     number: int
     uncertainty: float
-    centre_lps: tuple[float, float, float]
 
 
 def rank_slices(
     segmenter: Segmenter,
     volume: Volume,
-    annotated: Collection[int] = (),
-    progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    options: RankOptions | None = None,
+    work: Work = SILENT,
+    embeddings: Embeddings | None = None,
 ) -> list[RankedSlice]:
     """Every axial slice but the annotated ones, the one that the model is least sure of first.
 
     Args:
-        annotated: slices to leave out, counted from the feet.
-        progress, cancelled: as in `Segmenter.segment_with_probabilities`.
+        work: told "ranking", in slices; asked between the network's layers.
+        embeddings: as in `Segmenter.segment_with_probabilities`.
 
     Raises:
         InputError: no slice is left, or the model does not work on axial slices.
-        Cancelled: `cancelled` said so.
+        Cancelled: the user stopped the work.
     """
-    code = segmenter.orientation_for(volume)
-    oriented = reorient(volume, code)
+    annotated = set(options.annotated) if options is not None else set()
+    code = segmenter.orientation_for(volume, work, embeddings)
+    oriented = turned_view(volume, code)
     count = oriented.voxels.shape[0]
-    wanted = [k for k in range(count) if k not in set(annotated)]
+    wanted = [k for k in range(count) if k not in annotated]
     if not wanted:
         raise InputError("every slice is annotated already: there is none to rank.")
     number_of = dict(zip(from_the_feet(wanted, count, code), wanted, strict=True))
     ranked: list[RankedSlice] = []
-    for indices, low_res_logits in segmenter.low_res_logits(oriented.voxels, list(number_of), cancelled=cancelled):
+    for indices, low_res_logits in segmenter.low_res_logits(oriented, list(number_of), work, embeddings=embeddings):
         for index, value in zip(indices, uncertainty(low_res_logits).tolist(), strict=True):
-            ranked.append(RankedSlice(number_of[index], value, _centre_lps(oriented, index)))
-        if progress is not None:
-            progress({"event": "progress", "done": len(ranked), "total": len(wanted)})
+            ranked.append(RankedSlice(number_of[index], value))
+        work.step("ranking", len(ranked), len(wanted))
     return sorted(ranked, key=lambda each: (-each.uncertainty, each.number))
 
 
@@ -99,9 +98,3 @@ def uncertainty(low_res_logits: torch.Tensor) -> torch.Tensor:
     mean_entropy = (structures * entropy).mean((2, 3)) / mass.clamp(min=1e-12)
     weight = mass / (mass + SMALL)
     return (weight * mean_entropy).sum(1) / (weight.sum(1) + CERTAIN_BACKGROUND)
-
-
-def _centre_lps(oriented: Volume, k: int) -> tuple[float, float, float]:
-    _, rows, columns = oriented.voxels.shape
-    x, y, z = (oriented.ijk_to_lps @ ((columns - 1) / 2, (rows - 1) / 2, k, 1))[:3].tolist()
-    return x, y, z

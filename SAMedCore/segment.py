@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from SAMedCore.checkpoint.folder import CheckpointInfo, find_folder
 from SAMedCore.checkpoint.load import load_merged
 from SAMedCore.devices import choose_device, choose_dtype, exact_products
-from SAMedCore.errors import Cancelled, SAMedError
+from SAMedCore.errors import SAMedError
+from SAMedCore.image.components import keep_largest_components
 from SAMedCore.image.labels import LabelTable
-from SAMedCore.image.orientation import restore_orientation, turned_view
+from SAMedCore.image.orientation import orientation_of, restore_orientation, turned_view
 from SAMedCore.image.slices import check_slices, from_the_feet, part_of_slices
 from SAMedCore.image.volume import Image, LabelMap, Volume
+from SAMedCore.model.answers import one_ahead, softmax, with_classes
+from SAMedCore.model.preprocessing import Preprocessing
 from SAMedCore.model.resizing import resize
 from SAMedCore.model.sam import Sam
 from SAMedCore.model.stopping import stopping
+from SAMedCore.options import ModelOptions, SegmentOptions
+from SAMedCore.work import SILENT, Event, FinishedSlices, Work
 
 IN_PLANE_ORIENTATIONS = ("LPS", "RPS", "LAS", "RAS", "PLS", "PRS", "ALS", "ARS")
 BATCH_ON_GPU = 16
 AUTO_SLICES = 5
 
-Progress = Callable[[dict], None]
-Finished = Callable[[tuple[slice, slice, slice]], None]
-Answer = tuple[list[int], torch.Tensor, Callable[[], np.ndarray]]
+SliceKey = tuple[str, int]
+"""A slice of a volume: the code of an orientation, and the slice's number along k in it."""
+
+
+class Embeddings(Protocol):
+    """The encoded slices of one volume by one model, kept from one call to the next.
+
+    A dictionary is one; `service.embeddings` has one that is bounded. They are (1, 256, E, E) on the model's device.
+    """
+
+    def get(self, key: SliceKey, /) -> torch.Tensor | None: ...
+
+    def __setitem__(self, key: SliceKey, embedding: torch.Tensor, /) -> None: ...
+
+    def clear(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -56,7 +73,7 @@ class Segmenter:
 
     Example:
         >>> model = load_model("abdomen-demo")
-        >>> labelmap = model.segment(read_volume("ct.nii.gz"), progress=print)
+        >>> labelmap = model.segment(read_volume("ct.nii.gz"), labels=["liver"], progress=print)
     """
 
     def __init__(self, sam: Sam, info: CheckpointInfo, device: str = "auto", precision: str = "auto") -> None:
@@ -74,168 +91,181 @@ class Segmenter:
         """Of the label maps: uint8 unless a label's value is larger."""
         return np.dtype(np.uint16 if max(self.labels.values) > 255 else np.uint8)
 
-    def segment(self, volume: Volume, **options) -> LabelMap:
-        """The label map alone; options and errors as in `segment_with_probabilities`."""
-        return self.segment_with_probabilities(volume, **options).labelmap
+    def segment(
+        self,
+        volume: Volume,
+        options: SegmentOptions | None = None,
+        work: Work = SILENT,
+        *,
+        progress: Callable[[Event], None] | None = None,
+        **fields: Any,
+    ) -> LabelMap:
+        """The label map alone, as `segment_with_probabilities`.
+
+        Args:
+            progress: told each event, where that is all that is wanted of a `Work`.
+            fields: those of `SegmentOptions`, by name, in place of or over `options`.
+        """
+        if progress is not None:
+            work = Work(progress, work.is_cancelled)
+        return self.segment_with_probabilities(volume, replace(options or SegmentOptions(), **fields), work).labelmap
 
     def segment_with_probabilities(
         self,
         volume: Volume,
-        labels: Iterable[str] | None = None,
-        slices: Sequence[int] | None = None,
-        batch_size: int | None = None,
-        largest_component: bool = False,
-        probabilities: bool = False,
+        options: SegmentOptions,
+        work: Work = SILENT,
+        *,
         out: np.ndarray | None = None,
-        finished: Finished | None = None,
-        progress: Progress | None = None,
-        cancelled: Callable[[], bool] | None = None,
+        embeddings: Embeddings | None = None,
     ) -> Segmentation:
         """Segment a CT.
 
         Args:
             volume: HU, any orientation.
-            labels: names to keep; None for all.
-            slices: axial slices to segment, counted from the feet; None for all.
-            batch_size: slices at a time; None for the device's own. Halved where a GPU runs out of memory.
-            largest_component: keep each label's largest 26-connected component only.
-            probabilities: also return the softmax over the classes.
+            options: which labels and slices, and how.
+            work: told "segmenting", in slices, and the part of the label map that each batch has filled; asked between the
+                network's layers.
             out: zeros of the volume's shape and `label_dtype`, to become the label map's voxels.
-            finished: called after each batch with the part of the label map, along the volume's own k, j, i, that it filled.
-            progress: called with {"event": "progress", "done": slices, "total": slices}.
-            cancelled: asked between the network's layers; True raises Cancelled.
+            embeddings: of this volume by this model: those that are there are not encoded again, the others are added.
 
         Raises:
             InputError: an unknown label, slices outside the volume, or numbers where the model's slices are not axial.
-            Cancelled: `cancelled` said so.
+            Cancelled: the user stopped the work.
+            SAMedError: the GPU has too little memory for one slice.
         """
-        kept = self.labels if labels is None else self.labels.subset(labels)
-        with stopping(self.sam, cancelled):
-            code = self.orientation_for(volume)
+        kept = self.labels if options.labels is None else self.labels.subset(options.labels)
+        code = self.orientation_for(volume, work, embeddings)
         oriented = turned_view(volume, code)
-        chosen = _along_k(slices, oriented.voxels.shape[0], code)
         shape = oriented.voxels.shape
+        chosen = _along_k(options.slices, shape[0], code)
         class_values = np.array([0, *self.labels.values], dtype=self.label_dtype)
         class_values[[value not in (0, *kept.values) for value in class_values]] = 0
         stored = np.zeros(volume.voxels.shape, dtype=self.label_dtype) if out is None else out
         voxels = turned_view(Image(stored, volume.ijk_to_lps), code).voxels
-        soft = np.zeros((len(self.labels) + 1, *shape), dtype=np.float16) if probabilities else None
+        soft = np.zeros((len(self.labels) + 1, *shape), dtype=np.float16) if options.probabilities else None
+        preprocessing, size = self.info.preprocessing, self.sam.input_size
         done = 0
-        answers = self._answers(self.low_res_logits(oriented.voxels, chosen, batch_size, cancelled))
+        batches = self.low_res_logits(oriented, chosen, work, batch_size=options.batch_size, embeddings=embeddings)
+        answers = with_classes(batches, size)
         for indices, low_res_logits, classes in one_ahead(answers) if self.device.type == "cuda" else answers:
-            voxels[indices] = class_values[self.info.preprocessing.restore_labels(classes(), shape[1:])]
+            voxels[indices] = class_values[preprocessing.restore_labels(classes(), shape[1:])]
             if soft is not None:
-                soft[:, indices] = self._softmax(low_res_logits, shape[1:])
+                rows, columns = preprocessing.sources(shape[1:])
+                soft[:, indices] = softmax(low_res_logits, size)[:, :, rows[:, None], columns].swapaxes(0, 1)
             done += len(indices)
-            if finished is not None:
-                finished(part_of_slices(volume.grid, code, min(indices), max(indices)))
-            if progress is not None:
-                progress({"event": "progress", "done": done, "total": len(chosen)})
-        if largest_component:
+            work.tell(FinishedSlices(part_of_slices(volume.grid, code, min(indices), max(indices))))
+            work.step("segmenting", done, len(chosen))
+        if options.largest_component:
             voxels[:] = keep_largest_components(voxels)
         labelmap = LabelMap(stored, volume.ijk_to_lps, kept)
         return Segmentation(labelmap, None if soft is None else _restore_channels(soft, oriented, volume))
 
     def low_res_logits(
         self,
-        voxels: np.ndarray,
+        oriented: Volume,
         chosen: Sequence[int],
+        work: Work = SILENT,
+        *,
         batch_size: int | None = None,
-        cancelled: Callable[[], bool] | None = None,
+        embeddings: Embeddings | None = None,
     ) -> Iterator[tuple[list[int], torch.Tensor]]:
-        """The network's answer to the chosen slices of `voxels` (k, j, i), in HU and the orientation of `orientation_for`.
+        """The network's answer to chosen slices along k of a volume in the orientation of `orientation_for`.
+
+        Args:
+            batch_size, embeddings: as in `segment_with_probabilities`.
 
         Yields:
             (slice indices, low_res_logits (B, classes + 1, L, L) float32 on the device).
 
         Raises:
-            Cancelled: `cancelled` said so.
+            Cancelled: the user stopped the work.
             SAMedError: the GPU has too little memory for one slice.
         """
         size = batch_size or (BATCH_ON_GPU if self.device.type == "cuda" else 1)
-        start = 0
+        start, preprocessing = 0, self.info.preprocessing.fit(oriented)
         while start < len(chosen):
-            if cancelled is not None and cancelled():
-                raise Cancelled
+            work.stop_if_cancelled()
             indices = list(chosen[start : start + size])
-            with stopping(self.sam, cancelled):
-                low_res_logits = self._forward_if_it_fits(voxels[indices])
+            with stopping(self.sam, work):
+                low_res_logits = self._forward_if_it_fits(oriented, indices, preprocessing, embeddings)
             if low_res_logits is None:
-                size = len(indices) // 2
+                size = max(1, len(indices) // 2)
+                if embeddings is not None:
+                    embeddings.clear()
+                    embeddings = None
                 torch.cuda.empty_cache()
                 continue
             yield indices, low_res_logits
             start += len(indices)
 
-    def _forward_if_it_fits(self, slices: np.ndarray) -> torch.Tensor | None:
-        """`_forward`, or None where the GPU has too little memory for so many slices: what it held goes with the error."""
+    def _forward_if_it_fits(
+        self, oriented: Volume, indices: list[int], preprocessing: Preprocessing, embeddings: Embeddings | None
+    ) -> torch.Tensor | None:
+        """`_forward`, or None where the GPU has too little memory for so much: what it held goes with the error."""
         try:
-            return self._forward(slices)
+            return self._forward(oriented, indices, preprocessing, embeddings)
         except torch.cuda.OutOfMemoryError as error:
-            if len(slices) == 1:
-                raise SAMedError("The GPU has too little memory for one slice: choose --device cpu.") from error
+            if len(indices) == 1 and embeddings is None:
+                raise SAMedError("the GPU has too little memory for one slice: choose the CPU as the device.") from error
             return None
 
     @torch.inference_mode()
-    def _forward(self, slices: np.ndarray) -> torch.Tensor:
-        """Slices (B, H, W) in HU to low_res_logits (B, classes + 1, L, L) float32."""
-        preprocessing = self.info.preprocessing
+    def _forward(
+        self, oriented: Volume, indices: list[int], preprocessing: Preprocessing, embeddings: Embeddings | None
+    ) -> torch.Tensor:
+        """Slices along k to low_res_logits (B, classes + 1, L, L) float32."""
+        image_embedding = self._encoded(oriented, indices, preprocessing, embeddings)
+        with self._numbers():
+            return self.sam.decode(image_embedding).float()
+
+    def _encoded(
+        self, oriented: Volume, indices: list[int], preprocessing: Preprocessing, embeddings: Embeddings | None
+    ) -> torch.Tensor:
+        """Slices along k to image_embedding (B, 256, E, E); only those that are not among `embeddings` are computed."""
+        if embeddings is None:
+            return self._encode(oriented.voxels[indices], preprocessing)
+        code = orientation_of(oriented.grid)
+        kept = {index: embeddings.get((code, index)) for index in indices}
+        missing = [index for index, embedding in kept.items() if embedding is None]
+        if missing:
+            for index, embedding in zip(missing, self._encode(oriented.voxels[missing], preprocessing).split(1), strict=True):
+                # a copy: a part of the batch would hold all of it
+                kept[index] = embeddings[code, index] = embedding.clone()
+        return torch.cat([kept[index] for index in indices])  # type: ignore[misc]
+
+    def _encode(self, slices: np.ndarray, preprocessing: Preprocessing) -> torch.Tensor:
+        """Slices (B, H, W) in HU to image_embedding (B, 256, E, E); the preprocessing is fitted to their volume."""
         with exact_products():
             images = resize(self._on_device(preprocessing.images_of(slices)), preprocessing)
-            if self.dtype is torch.float32:
-                return self.sam(images)
-        with torch.autocast(self.device.type, self.dtype):
-            return self.sam(images).float()
+        with self._numbers():
+            return self.sam.encode(images)
 
     def _on_device(self, images: np.ndarray) -> torch.Tensor:
         """From pinned memory a GPU takes them while it still computes and this process goes on."""
         tensor = torch.from_numpy(images)
         return tensor.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else tensor.to(self.device)
 
-    def _answers(self, batches: Iterable[tuple[list[int], torch.Tensor]]) -> Iterator[Answer]:
-        """What `low_res_logits` yields, and a function that waits for the classes of the input pixels, (B, S, S) uint8."""
-        for indices, low_res_logits in batches:
-            classes = self._classes(low_res_logits)
-            if classes.device.type == "cuda":
-                # the copy is in line behind this batch, ahead of the next one
-                pinned = torch.empty(classes.shape, dtype=classes.dtype, pin_memory=True)
-                pinned.copy_(classes, non_blocking=True)
-                copied = torch.cuda.Event()
-                copied.record(torch.cuda.current_stream(classes.device))
-                yield indices, low_res_logits, partial(_wait_for, copied, pinned)
-            else:
-                yield indices, low_res_logits, classes.cpu().numpy
+    def _numbers(self) -> AbstractContextManager[Any]:
+        """Inside the block the network computes in this model's precision."""
+        return exact_products() if self.dtype is torch.float32 else torch.autocast(self.device.type, self.dtype)
 
-    @torch.inference_mode()
-    def _classes(self, low_res_logits: torch.Tensor) -> torch.Tensor:
-        """The winning class of each input pixel, (B, S, S) uint8: argmax needs no softmax, and takes one class at a time."""
-        size = (self.sam.input_size, self.sam.input_size)
-        best = _upscale(low_res_logits[:, :1], size)
-        classes = torch.zeros(best.shape, dtype=torch.uint8, device=best.device)
-        for index in range(1, low_res_logits.shape[1]):
-            logit = _upscale(low_res_logits[:, index : index + 1], size)
-            classes.masked_fill_(logit > best, index)
-            best = torch.maximum(best, logit)
-        return classes[:, 0]
+    def orientation_for(self, volume: Volume, work: Work = SILENT, embeddings: Embeddings | None = None) -> str:
+        """The checkpoint's orientation, or for "auto" the in-plane one in which the model is surest on a few slices.
 
-    @torch.inference_mode()
-    def _softmax(self, low_res_logits: torch.Tensor, shape: tuple[int, int]) -> np.ndarray:
-        """Probabilities (classes + 1, B, H, W) float16, taken from the input pixel that gave the voxel its label."""
-        size = self.sam.input_size
-        soft = _upscale(low_res_logits, (size, size)).softmax(1).half().cpu().numpy()
-        rows, columns = self.info.preprocessing.sources(shape)
-        return soft[:, :, rows[:, None], columns].swapaxes(0, 1)
-
-    def orientation_for(self, volume: Volume) -> str:
-        """The checkpoint's orientation, or for "auto" the in-plane one in which the model is surest on a few slices."""
+        Raises:
+            Cancelled, SAMedError: as `low_res_logits`.
+        """
         if self.info.preprocessing.orientation != "auto":
             return self.info.preprocessing.orientation
-        return max(IN_PLANE_ORIENTATIONS, key=lambda code: self._confidence(turned_view(volume, code).voxels))
+        turned = {code: turned_view(volume, code) for code in IN_PLANE_ORIENTATIONS}
+        return max(turned, key=lambda code: self._confidence(turned[code], work, embeddings))
 
-    def _confidence(self, voxels: np.ndarray) -> float:
+    def _confidence(self, oriented: Volume, work: Work, embeddings: Embeddings | None) -> float:
         """How far the model is from guessing: the mean probability of the foreground it sees, times its extent."""
-        middle = np.linspace(0, len(voxels) - 1, AUTO_SLICES + 2).round().astype(int)[1:-1]
-        soft = torch.cat([logits for _, logits in self.low_res_logits(voxels, middle.tolist())]).softmax(1)
+        middle = np.linspace(0, len(oriented.voxels) - 1, AUTO_SLICES + 2).round().astype(int)[1:-1].tolist()
+        batches = self.low_res_logits(oriented, middle, work, embeddings=embeddings)
+        soft = torch.cat([low_res_logits for _, low_res_logits in batches]).softmax(1)
         probability, winner = soft.max(1)
         return float((probability * (winner > 0)).mean())
 
@@ -256,37 +286,10 @@ def load_model(
     return Segmenter(*load_merged(find_folder(checkpoint), base_weights), device, precision)
 
 
-def one_ahead(answers: Iterator[Answer]) -> Iterator[Answer]:
-    """Each answer after the next has been asked for: a GPU works on that one meanwhile."""
-    waiting = next(answers, None)
-    while waiting is not None:
-        following = next(answers, None)
-        yield waiting
-        waiting = following
-
-
-def keep_largest_components(voxels: np.ndarray) -> np.ndarray:
-    """Each label's largest 26-connected component (k, j, i); the smaller ones become background."""
-    from scipy.ndimage import find_objects, label
-
-    kept = np.zeros_like(voxels)
-    for value, box in enumerate(find_objects(voxels), start=1):
-        if box is not None:
-            components, _ = label(voxels[box] == value, structure=np.ones((3, 3, 3)))
-            largest = np.bincount(components.ravel())[1:].argmax() + 1
-            kept[box][components == largest] = value
-    return kept
-
-
-def _wait_for(copied: torch.cuda.Event, pinned: torch.Tensor) -> np.ndarray:
-    copied.synchronize()
-    return pinned.numpy()
-
-
-def _upscale(logits: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    if tuple(logits.shape[-2:]) == size:
-        return logits
-    return F.interpolate(logits, size, mode="bilinear", align_corners=False)
+def load_segmenter(options: ModelOptions) -> Segmenter:
+    """`load_model`, as it was asked for in `options`."""
+    base_weights = None if options.base is None else Path(options.base)
+    return load_model(options.checkpoint, options.device, options.precision, base_weights)
 
 
 def _along_k(slices: Sequence[int] | None, count: int, code: str) -> Sequence[int]:

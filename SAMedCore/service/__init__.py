@@ -6,7 +6,10 @@ Requests come on stdin and events go to stdout, as `SAMedCore.service.messages` 
     __main__.py     who gets which file descriptor, before anything else is imported
     process.py      its group, its log, and how it goes
     server.py       one request at a time, cancelled or refused while it runs
-    jobs.py         what each request does; finetuning.py the longest of them
-    models.py       the networks that stay in memory between requests
+    job.py          one request, and what it tells meanwhile
+    jobs.py         what each request does
+    volumes.py      the open volumes, by handle
+    models.py       the networks that stay in memory between requests; embeddings.py what they have encoded
     voxels.py       the .npy files
+    wire.py         messages as lines of bytes
 """

@@ -8,10 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from SAMedCore.service.messages import Event, Progress, Request
+from SAMedCore.service.messages import CloseVolume, Event, Metrics, Progress, Request
+from SAMedCore.work import Event as WorkEvent
+from SAMedCore.work import FinishedSlices, TrainingProgress, Work
+
+Box = tuple[slice, slice, slice]
+"""A part of a volume along its own k, j and i."""
 
 SHORTEST_PAUSE_S = 0.25
 """Between two events of one kind, so that they never keep a panel busy."""
+
+METRICS_PAUSE_S = 0.5
 
 
 class Pace:
@@ -38,6 +45,7 @@ class Job:
         send: an event to the other side, under this job's number.
         outputs: files that are removed if the job fails.
         started: whether it is being worked on.
+        closes: requests, with their numbers, for volumes that are closed when this job has ended.
     """
 
     request: Request
@@ -46,6 +54,7 @@ class Job:
     send: Callable[[Event], None]
     outputs: list[Path] = field(default_factory=list)
     started: bool = False
+    closes: list[tuple[CloseVolume, int]] = field(default_factory=list)
     _cancelled: threading.Event = field(default_factory=threading.Event)
     _phase: str = ""
     _pace: Pace = field(default_factory=Pace)
@@ -53,9 +62,23 @@ class Job:
     def cancel(self) -> None:
         self._cancelled.set()
 
-    def cancelled(self) -> bool:
-        """Asked by the library, often; True makes it raise Cancelled."""
-        return self._cancelled.is_set()
+    def work(self, finished: Callable[[Box], None] = lambda part: None) -> Work:
+        """What the library takes to tell the other side how far it is, and to hear that it is cancelled.
+
+        Args:
+            finished: told each part of a label map that is filled.
+        """
+        metrics = _Metrics(self)
+
+        def tell(event: WorkEvent) -> None:
+            if isinstance(event, FinishedSlices):
+                finished(event.part)
+            elif isinstance(event, TrainingProgress):
+                metrics.add(event)
+            else:
+                self.progress(event.phase, event.done, event.total)
+
+        return Work(tell, self._cancelled.is_set)
 
     def progress(self, phase: str, done: int, total: int) -> None:
         """Tell how far it is: a new phase and its end always, else a few times a second."""
@@ -63,3 +86,36 @@ class Job:
             self._phase = phase
             self._pace.restart()
             self.send(Progress(phase, done, total))
+
+
+class _Metrics:
+    """A training's steps as a few `Metrics` a second, steps and epochs counted through all stages."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._pace = Pace(METRICS_PAUSE_S)
+        self._losses: list[float] = []
+        self._loss = 0.0
+        self._steps_before = self._epochs_before = 0
+        self._last: TrainingProgress | None = None
+
+    def add(self, event: TrainingProgress) -> None:
+        if self._last is not None and self._last.stage != event.stage:
+            self._steps_before += self._last.step
+            self._epochs_before += self._last.epoch
+        self._last = event
+        if not event.epoch_done:
+            self._losses.append(event.loss)
+        if event.epoch_done or self._pace.is_due():
+            self._tell(event)
+
+    def _tell(self, event: TrainingProgress) -> None:
+        if self._losses:
+            self._loss = sum(self._losses) / len(self._losses)
+            self._losses.clear()
+        self._pace.restart()
+        step, steps = self._steps_before + event.step, self._steps_before + event.steps
+        dice = event.validation_dice if event.epoch_done else None
+        epoch, epochs = self._epochs_before + event.epoch, self._epochs_before + event.epochs
+        self._job.send(Metrics(step, steps, epoch, epochs, self._loss, dice))
+        self._job.progress("training", step, steps)

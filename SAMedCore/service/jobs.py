@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +14,25 @@ from SAMedCore.checkpoint.load import find_base_model
 from SAMedCore.checkpoint.original import describe_original, import_original
 from SAMedCore.complete.scan import complete
 from SAMedCore.demo import sample
+from SAMedCore.errors import Cancelled, InputError
+from SAMedCore.image.grid import same_grid
 from SAMedCore.rank import rank_slices
-from SAMedCore.service.finetuning import finetuned
 from SAMedCore.service.job import Job
-from SAMedCore.service.messages import Complete, Describe, Fetch, Finetune, Import, RankSlices, Segment
+from SAMedCore.service.messages import AnnotatedScan, Complete, Describe, Fetch, Finetune, Import, RankSlices, Segment
 from SAMedCore.service.models import Models
-from SAMedCore.service.voxels import OutputMap, labelmap_of, volume_of
-from SAMedCore.work import Work
+from SAMedCore.service.volumes import Volumes
+from SAMedCore.service.voxels import OutputMap, labelmap_of
+from SAMedCore.train.cases import Case
+from SAMedCore.train.finetune import finetune
+from SAMedCore.train.start import check_start
 
 
-def do(job: Job, models: Models) -> dict[str, Any]:
+def do(job: Job, models: Models, volumes: Volumes) -> dict[str, Any]:
     """Do what the job's request says and return the values of its `Result`; raises what the library does."""
-    return _WORK[type(job.request)](job.request, job, models)
+    return _DONE_BY[type(job.request)](job.request, job, models, volumes)
 
 
-def _describe(request: Describe, job: Job, models: Models) -> dict[str, Any]:
+def _describe(request: Describe, *_: object) -> dict[str, Any]:
     file = Path(request.checkpoint)
     if file.is_file() and file.suffix != ".safetensors":
         facts = describe_original(file)
@@ -35,50 +41,37 @@ def _describe(request: Describe, job: Job, models: Models) -> dict[str, Any]:
     return {"info": read_info(find_folder(request.checkpoint)).to_json()}
 
 
-def _import(request: Import, job: Job, models: Models) -> dict[str, Any]:
-    out = Path(request.out)
+def _import(request: Import, job: Job, *_: object) -> dict[str, Any]:
+    out, work = Path(request.out), job.work()
     check_output(out)
-    job.progress("importing", 0, 1)
+    work.step("importing", 0, 1)
     base, weights = find_base_model(request.base)
-    import_original(Path(request.file), base, weights, out, request.orientation, work=Work(is_cancelled=job.cancelled))
+    import_original(Path(request.file), base, weights, out, request.orientation, work=work)
     return {"checkpoint": str(out)}
 
 
-def _fetch(request: Fetch, job: Job, models: Models) -> dict[str, Any]:
-    job.progress("fetching", 0, 0)
+def _fetch(request: Fetch, job: Job, *_: object) -> dict[str, Any]:
+    work = job.work()
+    work.step("fetching", 0, 0)
     if request.name == sample.NAME:
-        return {"path": str(sample.fetch_sample_files(Work(is_cancelled=job.cancelled))[0])}
-    base = find_base(request.name)
-    path = fetch_base(base, Work(lambda event: job.progress(event.phase, event.done, event.total), job.cancelled))
-    return {"path": str(path)}
+        return {"path": str(sample.fetch_sample_files(work)[0])}
+    return {"path": str(fetch_base(find_base(request.name), work))}
 
 
-def _segment(request: Segment, job: Job, models: Models) -> dict[str, Any]:
-    volume = volume_of(request.volume)
-    model = models.segmenter(job, request.model, request.base, request.device, request.precision)
+def _segment(request: Segment, job: Job, models: Models, volumes: Volumes) -> dict[str, Any]:
+    volume = volumes.named(request.volume)
+    model = models.segmenter(request.model, job.work())
     output = OutputMap(job, volume.voxels.shape, model.label_dtype)
-    labelmap = model.segment(
-        volume,
-        labels=request.labels,
-        slices=request.slices,
-        out=output.voxels,
-        finished=output.finished,
-        progress=lambda event: job.progress("segmenting", event["done"], event["total"]),
-        cancelled=job.cancelled,
-    )
+    embeddings, work = models.embeddings.of(request.volume), job.work(output.finished)
+    found = model.segment_with_probabilities(volume, request.options, work, out=output.voxels, embeddings=embeddings)
     output.tell()
-    return {"labelmap": output.message(volume.ijk_to_lps, labelmap.labels)}
+    return {"labelmap": output.message(volume.ijk_to_lps, found.labelmap.labels)}
 
 
-def _complete(request: Complete, job: Job, models: Models) -> dict[str, Any]:
-    completion = complete(
-        volume_of(request.volume),
-        labelmap_of(request.labels),
-        annotated_slices=request.annotated_slices,
-        model=lambda: models.promptable(job, request.base, request.device),
-        progress=lambda event: job.progress(event["phase"], event["done"], event["total"]),
-        cancelled=job.cancelled,
-    )
+def _complete(request: Complete, job: Job, models: Models, volumes: Volumes) -> dict[str, Any]:
+    volume, options, work = volumes.named(request.volume), request.options, job.work()
+    model = partial(models.promptable, options.base, options.device, work)
+    completion = complete(volume, labelmap_of(request.labels), options, work, model)
     labelmap = completion.labelmap
     output = OutputMap(job, labelmap.voxels.shape, labelmap.voxels.dtype)
     output.voxels[:] = labelmap.voxels
@@ -93,28 +86,44 @@ def _complete(request: Complete, job: Job, models: Models) -> dict[str, Any]:
     }
 
 
-def _finetune(request: Finetune, job: Job, models: Models) -> dict[str, Any]:
+def _finetune(request: Finetune, job: Job, models: Models, volumes: Volumes) -> dict[str, Any]:
+    # Between two epochs the loss is drawn, and matplotlib takes long to load the first time.
+    import SAMedCore.draw.losscurve  # noqa: F401
+
+    check_start(request.options)
+    if not request.scans:
+        raise InputError("there is no scan to learn from: add one with its segmentation.")
     models.release()
-    return finetuned(request, job)
+    work, out, was_cancelled = job.work(), Path(request.options.out), False
+    work.step("loading", 0, 1)
+    cases = [_case(number, scan, volumes) for number, scan in enumerate(request.scans, start=1)]
+    try:
+        finetune(cases, request.options, work)
+    except Cancelled:
+        if not out.exists():
+            raise
+        was_cancelled = True
+    dice = read_info(out).metrics.get("validation_dice")
+    return {"checkpoint": str(out), "validation_dice": dice, "cancelled": was_cancelled}
 
 
-def _rank(request: RankSlices, job: Job, models: Models) -> dict[str, Any]:
-    volume = volume_of(request.volume)
-    ranked = rank_slices(
-        models.segmenter(job, request.model, request.base, request.device),
-        volume,
-        annotated=request.annotated,
-        progress=lambda event: job.progress("ranking", event["done"], event["total"]),
-        cancelled=job.cancelled,
-    )
-    return {
-        "slices": [
-            {"slice": each.number, "uncertainty": each.uncertainty, "centre_lps": list(each.centre_lps)} for each in ranked
-        ]
-    }
+def _case(number: int, scan: AnnotatedScan, volumes: Volumes) -> Case:
+    case = Case(volumes.named(scan.volume), labelmap_of(scan.labels), scan.slices)
+    if not same_grid(case.volume.grid, case.labelmap.grid):
+        raise InputError(f"scan {number}: its labels ({case.labelmap.grid}) are not on its volume's grid ({case.volume.grid}).")
+    if not scan.slices:
+        raise InputError(f"scan {number} has no annotated slice: annotate at least one, or leave the scan out.")
+    return case
 
 
-_WORK: dict[type, Any] = {
+def _rank(request: RankSlices, job: Job, models: Models, volumes: Volumes) -> dict[str, Any]:
+    volume, work = volumes.named(request.volume), job.work()
+    model = models.segmenter(request.model, work)
+    ranked = rank_slices(model, volume, request.options, work, models.embeddings.of(request.volume))
+    return {"slices": [{"slice": each.number, "uncertainty": each.uncertainty} for each in ranked]}
+
+
+_DONE_BY: dict[type, Callable[..., dict[str, Any]]] = {
     Describe: _describe,
     Import: _import,
     Fetch: _fetch,

@@ -244,5 +244,12 @@ class Error:
     kind: Literal["input", "failed", "cancelled", "internal"] = "failed"
 
 
+def handles(request: Request) -> tuple[str, ...]:
+    """The open volumes that a request works with."""
+    if isinstance(request, Segment | Complete | RankSlices):
+        return (request.volume,)
+    return tuple(scan.volume for scan in request.scans) if isinstance(request, Finetune) else ()
+
+
 Request = OpenVolume | CloseVolume | Describe | Import | Fetch | Segment | Complete | Finetune | RankSlices | Cancel | Shutdown
 Event = Started | Ready | Progress | Slices | Metrics | Result | Error

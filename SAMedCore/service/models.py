@@ -11,55 +11,55 @@ import torch
 from SAMedCore.checkpoint.folder import find_folder
 from SAMedCore.checkpoint.load import load_promptable
 from SAMedCore.devices import choose_device
-from SAMedCore.errors import Cancelled
 from SAMedCore.model.promptable import Promptable
-from SAMedCore.segment import Segmenter, load_model
-from SAMedCore.service.job import Job
+from SAMedCore.options import ModelOptions
+from SAMedCore.segment import Segmenter, load_segmenter
+from SAMedCore.service.embeddings import Embeddings
+from SAMedCore.work import Work
 
 
 class Models:
-    """The checkpoint and the promptable base model that were used last, each until another one is asked for."""
+    """The checkpoint and the promptable base model that were used last, each until another one is asked for.
+
+    Attributes:
+        embeddings: what that checkpoint has encoded; gone when another one is loaded.
+    """
 
     def __init__(self) -> None:
+        self.embeddings = Embeddings()
         self._segmenter: tuple[Hashable, Segmenter] | None = None
         self._promptable: tuple[Hashable, Promptable] | None = None
 
-    def segmenter(self, job: Job, model: str, base: str | None, device: str, precision: str = "auto") -> Segmenter:
+    def segmenter(self, options: ModelOptions, work: Work) -> Segmenter:
         """The checkpoint, loaded unless its files and the choices are those of the last time. Raises as `load_model`."""
-        weights = None if base is None else Path(base)
-        key = (_state_of(find_folder(model)), _state_of(weights), choose_device(device), precision)
+        weights = None if options.base is None else Path(options.base)
+        folder = find_folder(options.checkpoint)
+        key = (_state_of(folder), _state_of(weights), choose_device(options.device), options.precision)
         if self._segmenter is None or self._segmenter[0] != key:
             self._segmenter = None
-            _begin_loading(job)
-            self._segmenter = key, load_model(model, device, precision, weights)
-            _end_loading(job)
+            self.embeddings.clear()
+            _free()
+            work.step("loading", 0, 1)
+            self._segmenter = key, load_segmenter(options)
+            work.step("loading", 1, 1)
         return self._segmenter[1]
 
-    def promptable(self, job: Job, base: str, device: str) -> Promptable:
+    def promptable(self, base: str, device: str, work: Work) -> Promptable:
         """The base model with its prompts, likewise. Raises as `load_promptable`."""
         key = (base, _state_of(Path(base)), choose_device(device))
         if self._promptable is None or self._promptable[0] != key:
             self._promptable = None
-            _begin_loading(job)
+            _free()
+            work.step("loading", 0, 1)
             self._promptable = key, load_promptable(base, device)
-            _end_loading(job)
+            work.step("loading", 1, 1)
         return self._promptable[1]
 
     def release(self) -> None:
-        """Let go of both, and of the GPU's memory."""
+        """Let go of both, of what was encoded, and of the GPU's memory."""
         self._segmenter = self._promptable = None
+        self.embeddings.clear()
         _free()
-
-
-def _begin_loading(job: Job) -> None:
-    _free()
-    job.progress("loading", 0, 1)
-
-
-def _end_loading(job: Job) -> None:
-    job.progress("loading", 1, 1)
-    if job.cancelled():
-        raise Cancelled
 
 
 def _free() -> None:

@@ -21,24 +21,25 @@ from SAMedCore.runtime import prepare_process
 from SAMedCore.service.job import Job
 from SAMedCore.service.messages import (
     Cancel,
+    CloseVolume,
     Device,
     Error,
     Event,
     Fetch,
-    Lines,
-    ProtocolError,
+    OpenVolume,
     Ready,
     Request,
     Result,
     Shutdown,
     Started,
-    decode_request,
-    encode,
+    handles,
 )
 from SAMedCore.service.process import Log, keep_temporary_files_in, lead_group, start_guard, vanish
+from SAMedCore.service.wire import Lines, ProtocolError, Refused, decode_request, encode
 
 if TYPE_CHECKING:
     from SAMedCore.service.models import Models
+    from SAMedCore.service.volumes import Volumes
 
 IDLE_S = 600
 """After so long without a request the networks are let go."""
@@ -78,8 +79,9 @@ class Server:
         self._folder = folder
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._job: Job | None = None
-        self._is_ready = False
-        self._state = threading.Lock()
+        self._held: tuple[Models, Volumes] | None = None
+        self._early: list[tuple[OpenVolume | CloseVolume, int]] = []
+        self._state = threading.RLock()
         self._sending = threading.Lock()
 
     def run(self) -> int:
@@ -89,7 +91,7 @@ class Server:
         self.send(Started(os.getpid()))
         threading.Thread(target=self._read, name="requests", daemon=True).start()
         try:
-            models = _load()
+            held = _load()
         except _CannotLoad as error:
             traceback.print_exception(error)
             self.send(Error(str(error), "failed"))
@@ -97,9 +99,11 @@ class Server:
         # What is loaded by now stays: collecting garbage need not look at it after every job.
         gc.freeze()
         with self._state:
-            self._is_ready = True
+            self._held = held
+            for request, number in self._early:
+                self._open_or_close(request, number)
         self.send(_ready())
-        self._work(models)
+        self._work(*held)
         shutil.rmtree(self._folder, ignore_errors=True)
         return 0
 
@@ -127,10 +131,15 @@ class Server:
             print(error, file=sys.stderr)
             self.send(Error("The worker was sent a line that is no request; the log says more.", "failed"))
             return
+        except Refused as error:
+            self.send(Error(str(error), "input"), error.number)
+            return
         if isinstance(request, Shutdown):
             self._leave()
         elif isinstance(request, Cancel):
             self._cancel(number)
+        elif isinstance(request, OpenVolume | CloseVolume):
+            self._open_or_close(request, number)
         else:
             self._take(request, number)
 
@@ -143,21 +152,47 @@ class Server:
         if not is_free:
             self.send(Error("The worker is busy with another job: wait until that is done, or cancel it.", "failed"), number)
 
+    def _open_or_close(self, request: OpenVolume | CloseVolume, number: int) -> None:
+        """At once, whatever runs; before anything is loaded, when it is. A volume in use is closed when its job has ended."""
+        with self._state:
+            if self._held is None:
+                self._early.append((request, number))
+                return
+            if isinstance(request, CloseVolume) and self._job is not None and request.handle in handles(self._job.request):
+                self._job.closes.append((request, number))
+                return
+            models, volumes = self._held
+            answer: Event = Result()
+            try:
+                if isinstance(request, OpenVolume):
+                    volumes.open(request.handle, request.volume)
+                else:
+                    volumes.close(request.handle)
+                    models.embeddings.forget(request.handle)
+            except Exception as error:
+                answer = _error(error)
+        self.send(answer, number)
+
     def _cancel(self, number: int) -> None:
         with self._state:
             job = self._job
             if job is None or job.number != number:
                 return
             job.cancel()
-            if job.started:
-                return
+            if not job.started:
+                self._end(job, _error(Cancelled()))
+
+    def _end(self, job: Job, answer: Event) -> None:
+        with self._state:
             self._job = None
-        self.send(_error(Cancelled()), number)
+        self.send(answer, job.number)
+        for request, number in job.closes:
+            self._open_or_close(request, number)
 
     def _leave(self) -> None:
         with self._state:
             job = self._job
-            if job is None and self._is_ready:
+            if job is None and self._held is not None:
                 self._jobs.put(None)
                 return
         if job is not None and isinstance(job.request, Fetch):
@@ -166,7 +201,7 @@ class Server:
             time.sleep(LAST_CHANCE_S)
         vanish(self._folder)
 
-    def _work(self, models: Models) -> None:
+    def _work(self, models: Models, volumes: Volumes) -> None:
         while True:
             try:
                 job = self._jobs.get(timeout=IDLE_S)
@@ -179,32 +214,31 @@ class Server:
                 if self._job is not job:
                     continue
                 job.started = True
-            answer = _answer(job, models)
+            answer = _answer(job, models, volumes)
             # Nothing may hold the mapped files any more: on Windows they could not be removed.
             gc.collect()
             if isinstance(answer, Error):
                 for path in job.outputs:
                     path.unlink(missing_ok=True)
-            with self._state:
-                self._job = None
-            self.send(answer, job.number)
+            self._end(job, answer)
 
 
 class _CannotLoad(SAMedError):
     """A package is missing or damaged."""
 
 
-def _load() -> Models:
+def _load() -> tuple[Models, Volumes]:
     """Import what the jobs import, and nothing that they do not, so that the first one starts at once."""
     try:
         from SAMedCore.service import jobs  # noqa: F401
         from SAMedCore.service.models import Models
+        from SAMedCore.service.volumes import Volumes
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise _CannotLoad(
             f'The package "{_broken_package(error)}" cannot be loaded ({reason}): reinstall the packages in SAMed\'s settings.'
         ) from error
-    return Models()
+    return Models(), Volumes()
 
 
 def _broken_package(error: Exception) -> str:
@@ -222,11 +256,11 @@ def _ready() -> Ready:
     return Ready(os.getpid(), __version__, tuple(Device(*device) for device in found_devices()))
 
 
-def _answer(job: Job, models: Models) -> Event:
+def _answer(job: Job, models: Models, volumes: Volumes) -> Event:
     from SAMedCore.service.jobs import do
 
     try:
-        answer = Result(do(job, models))
+        answer = Result(do(job, models, volumes))
         encode(answer)
         return answer
     except Exception as error:

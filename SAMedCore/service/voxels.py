@@ -12,10 +12,8 @@ import numpy as np
 from SAMedCore.errors import InputError
 from SAMedCore.image.labels import LabelTable
 from SAMedCore.image.volume import LabelMap, Volume
-from SAMedCore.service.job import Job, Pace
+from SAMedCore.service.job import Box, Job, Pace
 from SAMedCore.service.messages import LabelFile, Slices, VoxelFile
-
-Box = tuple[slice, slice, slice]
 
 
 def volume_of(file: VoxelFile) -> Volume:

@@ -8,6 +8,7 @@ import typing
 from dataclasses import asdict, fields, is_dataclass
 from typing import Any, Literal, TypeVar
 
+from SAMedCore.errors import InputError
 from SAMedCore.service.messages import Event, Request
 
 LONGEST_LINE = 4 * 2**20
@@ -16,6 +17,18 @@ LONGEST_LINE = 4 * 2**20
 
 class ProtocolError(Exception):
     """A line that is no message."""
+
+
+class Refused(Exception):
+    """A message one of whose values is out of range; the sentence is the user's.
+
+    Attributes:
+        number: of the request.
+    """
+
+    def __init__(self, error: InputError, number: int) -> None:
+        super().__init__(str(error))
+        self.number = number
 
 
 _REQUESTS = {cls.__name__: cls for cls in typing.get_args(Request)}
@@ -30,7 +43,7 @@ def encode(message: Request | Event, number: int = 0) -> bytes:
 
 
 def decode_request(line: bytes) -> tuple[Request, int]:
-    """The request in a line and its number. Raises ProtocolError."""
+    """The request in a line and its number. Raises ProtocolError, or Refused where its options refuse a value."""
     return _decode(line, _REQUESTS)
 
 
@@ -82,7 +95,10 @@ def _decode(line: bytes, known: dict[str, type]) -> tuple[Any, int]:
         number = row.pop("number")
         if type(number) is not int:
             raise TypeError("number")
-        return _build(message_class, row), number
+        try:
+            return _build(message_class, row), number
+        except InputError as error:
+            raise Refused(error, number) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ProtocolError(f"no message: {line[:200]!r} ({error!r})") from error
 

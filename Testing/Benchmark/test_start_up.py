@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from settings import DEVICE, IS_TINY, ONE_BLOCK, ROUNDS, SLICES, STARTS
-from worker_process import REAL, WorkerProcess, written
+from worker_process import REAL, WorkerProcess
 
 from SAMedCore.files.write import write_volume
+from SAMedCore.options import ModelOptions
 from SAMedCore.service.messages import Result, Segment, Slices
 
 ROOT = Path(__file__).parents[2]
@@ -41,9 +42,9 @@ class Workers:
         self._worker = WorkerProcess(self._folder / f"worker {self._started}", program, str(ROOT))
 
     def ask_for_slices(self):
-        """Ask it to segment, and wait until the first slices are there."""
-        file = written(self._worker.folder, "ct", self._ct)
-        self._worker.send(Segment(file, str(self._files.checkpoint), str(self._files.base), str(DEVICE)))
+        """Hand over a volume, of which nothing is encoded yet, have it segmented, and wait until the first slices are there."""
+        model = ModelOptions(str(self._files.checkpoint), str(self._files.base), str(DEVICE))
+        self._worker.send(Segment(self._worker.open(self._ct), model))
         self._worker.wait_for(Slices)
 
     def finish(self):

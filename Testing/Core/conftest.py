@@ -23,7 +23,8 @@ from SAMedCore.image.orientation import reorient
 from SAMedCore.image.volume import LabelMap, Volume
 from SAMedCore.model.architectures import ARCHITECTURES
 from SAMedCore.model.sam import build_sam
-from SAMedCore.service.messages import AnnotatedScan, Complete, Finetune, Ready, Segment, VoxelFile
+from SAMedCore.options import CompleteOptions, FinetuneOptions, ModelOptions, SegmentOptions
+from SAMedCore.service.messages import AnnotatedScan, Complete, Finetune, Ready, Segment
 from SAMedCore.train import recipe
 
 torch.set_num_threads(2)
@@ -122,10 +123,22 @@ def labelmap(files) -> LabelMap:
 
 
 @pytest.fixture
-def ask_segment(worker, files, volume):
-    def request(file: VoxelFile | None = None, **options) -> Segment:
-        file = file or written(worker.folder, "ct", volume)
-        return Segment(file, **{"model": str(files.checkpoint), "base": str(files.base), "device": "cpu", **options})
+def handle(worker, volume) -> Iterator[str]:
+    """The volume, open while the test runs."""
+    opened = worker.open(volume)
+    yield opened
+    worker.close(opened)
+
+
+@pytest.fixture
+def small_model(files) -> ModelOptions:
+    return ModelOptions(str(files.checkpoint), str(files.base), "cpu")
+
+
+@pytest.fixture
+def ask_segment(handle, small_model):
+    def request(volume: str = handle, model: ModelOptions = small_model, **options) -> Segment:
+        return Segment(volume, model, SegmentOptions(**options))
 
     return request
 
@@ -137,20 +150,20 @@ def long_volume(volume) -> Volume:
 
 
 @pytest.fixture
-def ask_complete(worker, files, volume, labelmap):
+def ask_complete(worker, files, handle, labelmap):
     def request(*slices: int) -> Complete:
-        ct, labels = written(worker.folder, "ct", volume), written(worker.folder, "labels", labelmap)
-        return Complete(ct, labels, slices, base=str(files.base), device="cpu")
+        options = CompleteOptions(slices, base=str(files.base), device="cpu")
+        return Complete(handle, written(worker.folder, "labels", labelmap), options)
 
     return request
 
 
 @pytest.fixture
-def ask_finetune(worker, files, volume, labelmap):
-    ct, labels = written(worker.folder, "ct", volume), written(worker.folder, "labels", labelmap)
+def ask_finetune(worker, files, handle, labelmap):
+    labels = written(worker.folder, "labels", labelmap)
 
-    def request(out: Path, **options) -> Finetune:
-        scans = (AnnotatedScan(ct, labels, (0, 1, 2, 3)),)
-        return Finetune(scans, str(out), **{"base": str(files.base), "validation": 0.25, "device": "cpu", **options})
+    def request(out: Path, volume: str = handle, **options) -> Finetune:
+        start = {"base": str(files.base), "validation": 0.25, "device": "cpu", "resume": None}
+        return Finetune((AnnotatedScan(volume, labels, (0, 1, 2, 3)),), FinetuneOptions(str(out), **{**start, **options}))
 
     return request

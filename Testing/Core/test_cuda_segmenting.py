@@ -14,12 +14,14 @@ from SAMedCore.errors import SAMedError
 from SAMedCore.model.lora import LoraSettings, add_lora
 from SAMedCore.model.preprocessing import Preprocessing
 from SAMedCore.model.sam import build_sam
+from SAMedCore.options import ModelOptions, RankOptions, SegmentOptions
 from SAMedCore.rank import rank_slices
 from SAMedCore.segment import Segmenter, load_model
 from SAMedCore.service.job import Job
 from SAMedCore.service.jobs import do
 from SAMedCore.service.messages import Progress, Segment
 from SAMedCore.service.models import Models
+from SAMedCore.service.volumes import Volumes
 
 pytestmark = NEEDS_CUDA_BUILD
 
@@ -40,7 +42,7 @@ def test_every_slice_is_segmented_in_the_precision_that_was_asked_for(gpu, archi
     volume, _ = annotated_scan(19)
     layers = ("attn.qkv", "attn.proj", "neck.1", "neck", "output_upscaling")
     with dtypes_seen(segmenter.sam, *layers) as seen:
-        found = segmenter.segment_with_probabilities(volume, probabilities=True)
+        found = segmenter.segment_with_probabilities(volume, SegmentOptions(probabilities=True))
     in_layers = HALF.get(precision, torch.float32)
     products = {name: {in_layers} for name in ("attn.qkv", "attn.proj", "output_upscaling")}
     assert seen == {**products, "neck.1": {torch.float32}, "neck": {torch.float32}}
@@ -58,7 +60,7 @@ def test_the_large_models_run_too(gpu, architecture):
 
 def test_logits_are_float32_on_the_gpu_in_batches_of_16_and_the_rest(segmenter):
     volume, _ = annotated_scan(19)
-    batches = list(segmenter.low_res_logits(volume.voxels, range(19)))
+    batches = list(segmenter.low_res_logits(volume, range(19)))
     assert [indices for indices, _ in batches] == [list(range(16)), [16, 17, 18]]
     assert [tuple(logits.shape) for _, logits in batches] == [(16, 4, 128, 128), (3, 4, 128, 128)]
     assert {(logits.dtype, logits.device.type) for _, logits in batches} == {(torch.float32, "cuda")}
@@ -66,7 +68,7 @@ def test_logits_are_float32_on_the_gpu_in_batches_of_16_and_the_rest(segmenter):
 
 def test_the_next_batch_is_handed_over_before_the_last_one_is_waited_for(segmenter, monkeypatch):
     order = []
-    segmenter.sam.register_forward_pre_hook(lambda sam, inputs: order.append(("given", len(inputs[0]))))
+    segmenter.sam.image_encoder.register_forward_pre_hook(lambda encoder, inputs: order.append(("given", len(inputs[0]))))
     wait = Event.synchronize
     monkeypatch.setattr(Event, "synchronize", lambda event: (order.append(("waited", None)), wait(event)))
     segmenter.segment(annotated_scan(5)[0], batch_size=2)
@@ -84,7 +86,7 @@ def test_batches_are_halved_until_they_fit_into_the_memory(segmenter, gpu):
     one_slice = segmenter.sam.image_encoder.blocks[0].mlp.lin1.out_features * 32 * 32 * 2
     gpu.largest_tensor = 5 * one_slice
     given = []
-    segmenter.sam.register_forward_pre_hook(lambda sam, inputs: given.append(len(inputs[0])))
+    segmenter.sam.image_encoder.register_forward_pre_hook(lambda encoder, inputs: given.append(len(inputs[0])))
     assert (segmenter.segment(annotated_scan(19)[0]).voxels == LABELS.values[0]).all()
     assert given == [16, 8, 4, 4, 4, 4, 3]
 
@@ -110,7 +112,7 @@ def test_what_did_not_fit_is_let_go_of_before_the_memory_is_tidied(segmenter, gp
 def test_the_orientation_is_looked_for_on_the_gpu(gpu):
     segmenter = Segmenter(unset_sam("vit_b"), checkpoint_info("vit_b", orientation="auto", sizes=(48, 512)), "cuda")
     given = []
-    segmenter.sam.register_forward_pre_hook(lambda sam, inputs: given.append(len(inputs[0])))
+    segmenter.sam.image_encoder.register_forward_pre_hook(lambda encoder, inputs: given.append(len(inputs[0])))
     assert (segmenter.segment(annotated_scan(7)[0]).voxels == LABELS.values[0]).all()
     assert given == [5] * 8 + [7]
 
@@ -131,7 +133,7 @@ def test_a_checkpoint_on_the_disk_segments(gpu, small_network, tmp_path, in_deco
 
 def test_slices_are_ranked(segmenter):
     volume, _ = annotated_scan(18)
-    ranked = rank_slices(segmenter, volume, annotated=[0])
+    ranked = rank_slices(segmenter, volume, RankOptions([0]))
     assert sorted(each.number for each in ranked) == list(range(1, 18))
     assert {each.uncertainty for each in ranked} == {1.0}
 
@@ -144,12 +146,15 @@ def test_the_command_line_segments_on_the_gpu(gpu, files, capsys, tmp_path, devi
 
 
 def test_the_worker_segments_on_the_gpu_and_keeps_the_model(gpu, files, volume, tmp_path):
-    request = Segment(written(tmp_path, "ct", volume), model=str(files.checkpoint), base=str(files.base))
-    models, told = Models(), []
+    models, volumes, told = Models(), Volumes(), []
+    volumes.open("ct", written(tmp_path, "ct", volume))
+    request = Segment("ct", ModelOptions(str(files.checkpoint), str(files.base)))
     for number in (1, 2):
-        labelmap = do(Job(request, number, tmp_path, told.append), models)["labelmap"]
+        labelmap = do(Job(request, number, tmp_path, told.append), models, volumes)["labelmap"]
         assert (np.load(labelmap["path"]) == 1).all()
     assert [event.phase for event in told if isinstance(event, Progress)].count("loading") == 2
+    assert models.embeddings.bytes == 4 * 256 * 4 * 4 * 4
+    assert models.embeddings.of("ct").get(("LPS", 0)).device.type == "cuda"
     weights = gpu.bytes_in_use()
     models.release()
     assert gpu.bytes_in_use() < weights / 100

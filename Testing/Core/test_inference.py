@@ -9,12 +9,17 @@ import pytest
 import torch
 
 from SAMedCore.checkpoint.folder import Base, CheckpointInfo
-from SAMedCore.errors import Cancelled, InputError
+from SAMedCore.errors import Cancelled, InputError, SAMedError
+from SAMedCore.image.components import keep_largest_components
 from SAMedCore.image.labels import LabelTable
-from SAMedCore.image.volume import Volume
+from SAMedCore.image.orientation import reorient
+from SAMedCore.image.volume import LabelMap, Volume
+from SAMedCore.model.answers import one_ahead
 from SAMedCore.model.preprocessing import Preprocessing
 from SAMedCore.model.sam import build_sam
-from SAMedCore.segment import Segmenter, keep_largest_components, one_ahead
+from SAMedCore.options import SegmentOptions
+from SAMedCore.segment import Segmenter
+from SAMedCore.work import FinishedSlices, Progress, Work
 
 CLASSES = 3
 
@@ -98,7 +103,7 @@ def test_only_the_chosen_labels_and_slices_are_left(segmenter, volume):
 
 
 def test_probabilities_sum_to_one_and_agree_with_the_labels(segmenter, volume):
-    found = segmenter.segment_with_probabilities(volume, probabilities=True)
+    found = segmenter.segment_with_probabilities(volume, SegmentOptions(probabilities=True))
     assert found.probabilities.shape == (CLASSES + 1, *volume.voxels.shape)
     assert np.abs(found.probabilities.astype(np.float32).sum(0) - 1).max() < 5e-3
     winner = np.searchsorted([0, 1, 2, 4], found.labelmap.voxels)
@@ -109,10 +114,12 @@ def test_probabilities_sum_to_one_and_agree_with_the_labels(segmenter, volume):
 def test_progress_counts_every_slice_and_cancel_stops(segmenter, volume):
     events = []
     segmenter.segment(volume, progress=events.append)
-    assert [event["done"] for event in events] == [1, 2, 3, 4]
+    steps = [event for event in events if isinstance(event, Progress)]
+    assert steps == [Progress("segmenting", done, 4) for done in (1, 2, 3, 4)]
+    events.clear()
     with pytest.raises(Cancelled):
-        segmenter.segment(volume, progress=events.append, cancelled=lambda: len(events) >= 6)
-    assert len(events) == 6
+        segmenter.segment(volume, work=Work(events.append, lambda: Progress("segmenting", 2, 4) in events))
+    assert events[-1] == Progress("segmenting", 2, 4)
 
 
 def test_a_given_array_is_filled_slice_by_slice_in_any_orientation(segmenter, volume):
@@ -122,11 +129,13 @@ def test_a_given_array_is_filled_slice_by_slice_in_any_orientation(segmenter, vo
         wanted = np.flip(expected, flipped).transpose(axes)
         out, filled = np.zeros(wanted.shape, segmenter.label_dtype), np.zeros(wanted.shape, int)
 
-        def finished(box, out=out, filled=filled, wanted=wanted):
-            filled[box] += 1
-            assert np.array_equal(out, np.where(filled, wanted, 0))
+        def tell(event, out=out, filled=filled, wanted=wanted):
+            if isinstance(event, FinishedSlices):
+                filled[event.part] += 1
+                assert np.array_equal(out, np.where(filled, wanted, 0))
 
-        segmenter.segment(stored_as(volume, axes, flips), out=out, finished=finished, batch_size=3)
+        stored = stored_as(volume, axes, flips)
+        segmenter.segment_with_probabilities(stored, SegmentOptions(batch_size=3), Work(tell), out=out)
         assert np.array_equal(out, wanted), (axes, flips)
         assert (filled == 1).all()
 
@@ -142,7 +151,7 @@ def test_voxels_without_a_value_are_segmented_as_air(segmenter, volume):
 def test_cancelling_stops_in_the_middle_of_a_slice(segmenter, volume):
     asked = []
     with pytest.raises(Cancelled):
-        segmenter.segment(volume, cancelled=lambda: asked.append(1) or len(asked) > 20)
+        segmenter.segment(volume, work=Work(is_cancelled=lambda: asked.append(1) or len(asked) > 20))
     assert len(asked) == 21
     assert not any(layer._forward_pre_hooks for layer in segmenter.sam.modules())
 
@@ -172,18 +181,98 @@ def test_a_scan_in_another_orientation_is_not_copied(segmenter):
 
 
 def test_memory_running_out_halves_the_batch_and_goes_on(segmenter, volume, monkeypatch):
-    sizes, forward = [], segmenter.sam.forward
+    sizes, encode = [], segmenter.sam.encode
 
     def two_at_most(images):
         sizes.append(len(images))
         if len(images) > 2:
             raise torch.cuda.OutOfMemoryError("simulated: no GPU here")
-        return forward(images)
+        return encode(images)
 
     expected = segmenter.segment(volume).voxels
-    monkeypatch.setattr(segmenter.sam, "forward", two_at_most)
+    monkeypatch.setattr(segmenter.sam, "encode", two_at_most)
     assert np.array_equal(segmenter.segment(volume, batch_size=4).voxels, expected)
     assert sizes == [4, 2, 2]
+
+
+def test_what_is_kept_makes_room_where_memory_runs_out(segmenter, volume, monkeypatch):
+    kept, encode = {("LPS", 0): torch.zeros(1, 256, 4, 4), ("RPS", 9): torch.zeros(1)}, segmenter.sam.encode
+
+    def only_alone(images):
+        if kept:
+            raise torch.cuda.OutOfMemoryError("simulated: no GPU here")
+        return encode(images)
+
+    expected = segmenter.segment(volume, slices=[1]).voxels
+    monkeypatch.setattr(segmenter.sam, "encode", only_alone)
+    found = segmenter.segment_with_probabilities(volume, SegmentOptions(slices=(1,)), embeddings=kept)
+    assert np.array_equal(found.labelmap.voxels, expected)
+    assert not kept
+
+
+def test_what_does_not_fit_even_alone_is_refused_once_nothing_else_is_kept(segmenter, volume, monkeypatch):
+    def never(images):
+        raise torch.cuda.OutOfMemoryError("simulated: no GPU here")
+
+    monkeypatch.setattr(segmenter.sam, "encode", never)
+    for embeddings in (None, {}):
+        with pytest.raises(SAMedError, match="too little memory for one slice"):
+            list(segmenter.low_res_logits(volume, [0, 1, 2, 3], batch_size=4, embeddings=embeddings))
+
+
+def encoded(segmenter, monkeypatch) -> list[int]:
+    """How many slices are encoded at a time from now on."""
+    counts, encode = [], segmenter.sam.encode
+    monkeypatch.setattr(segmenter.sam, "encode", lambda images: counts.append(len(images)) or encode(images))
+    return counts
+
+
+def test_encoding_once_gives_the_answers_of_the_whole_network_bit_for_bit(segmenter, volume, monkeypatch):
+    oriented = reorient(volume, "LPS")
+    preprocessing = segmenter.info.preprocessing
+    with torch.inference_mode():
+        images = preprocessing.resize(torch.from_numpy(preprocessing.images_of(oriented.voxels)))
+        whole = [segmenter.sam(image[None]) for image in images]
+    plainly = [logits for _, logits in segmenter.low_res_logits(oriented, range(4))]
+    counts, kept = encoded(segmenter, monkeypatch), {}
+    for expected_counts in ([1, 1, 1, 1], []):
+        counts.clear()
+        found = [logits for _, logits in segmenter.low_res_logits(oriented, range(4), embeddings=kept)]
+        assert counts == expected_counts
+        for answers in (plainly, found):
+            assert all(torch.equal(each, other) for each, other in zip(answers, whole, strict=True))
+    assert sorted(kept) == [("LPS", k) for k in range(4)]
+
+
+def test_only_what_is_missing_is_encoded_however_the_scan_is_stored(segmenter, volume, monkeypatch):
+    expected, counts, kept = segmenter.segment(volume).voxels, encoded(segmenter, monkeypatch), {}
+    segmenter.segment_with_probabilities(volume, SegmentOptions(slices=(1,)), embeddings=kept)
+    stored = stored_as(volume, (2, 0, 1), (True, False, True))
+    for _ in range(2):
+        found = segmenter.segment_with_probabilities(stored, SegmentOptions(batch_size=4), embeddings=kept).labelmap
+        assert np.array_equal(
+            reorient(found, "LPS").voxels, reorient(LabelMap(expected, volume.ijk_to_lps, found.labels), "LPS").voxels
+        )
+    assert counts == [1, 3]
+
+
+def test_the_search_for_the_orientation_leaves_what_it_encoded(segmenter, volume, monkeypatch):
+    info = replace(segmenter.info, preprocessing=replace(segmenter.info.preprocessing, orientation="auto"))
+    monkeypatch.setattr(segmenter, "info", info)
+    counts, kept = encoded(segmenter, monkeypatch), {}
+    code = segmenter.orientation_for(volume, embeddings=kept)
+    assert sum(counts) == len(kept)
+    counts.clear()
+    assert segmenter.orientation_for(volume, embeddings=kept) == code
+    assert counts == []
+
+
+def test_a_slice_may_be_named_twice(segmenter, volume):
+    expected = segmenter.segment(volume, slices=[1, 2]).voxels
+    for embeddings in (None, {}):
+        options = SegmentOptions(slices=(1, 2, 1), batch_size=3)
+        found = segmenter.segment_with_probabilities(volume, options, embeddings=embeddings)
+        assert np.array_equal(found.labelmap.voxels, expected)
 
 
 @pytest.mark.parametrize(

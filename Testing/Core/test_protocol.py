@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from SAMedCore.errors import InputError
+from SAMedCore.options import CompleteOptions, FinetuneOptions, ModelOptions, RankOptions, SegmentOptions
 from SAMedCore.service import messages
 from SAMedCore.service.messages import (
-    LONGEST_LINE,
     AnnotatedScan,
     Cancel,
+    CloseVolume,
     Complete,
     Describe,
     Device,
@@ -20,10 +22,9 @@ from SAMedCore.service.messages import (
     Finetune,
     Import,
     LabelFile,
-    Lines,
     Metrics,
+    OpenVolume,
     Progress,
-    ProtocolError,
     RankSlices,
     Ready,
     Result,
@@ -32,23 +33,44 @@ from SAMedCore.service.messages import (
     Slices,
     Started,
     VoxelFile,
-    decode_event,
-    decode_request,
-    encode,
+    handles,
 )
+from SAMedCore.service.wire import LONGEST_LINE, Lines, ProtocolError, Refused, decode_event, decode_request, encode
 
 MATRIX = ((0.7, 0.0, 0.0, -10.25), (0.0, 0.7, 0.0, 20.0), (0.0, 0.0, 3.0, -1e-17), (0.0, 0.0, 0.0, 1.0))
-VOLUME = VoxelFile("/tmp/privé/CT 1.npy", MATRIX)
 LABELS = LabelFile("/tmp/privé/labels.npy", MATRIX, [{"value": 1, "name": "Milz", "type": ["SCT", "78961009", "Spleen"]}])
+SCANS = (AnnotatedScan("ct 1", LABELS, (1, 2)), AnnotatedScan("ct 2", LABELS, (0,)))
+LEARNT = {
+    "all": FinetuneOptions("out", base="lite"),
+    "annotated": FinetuneOptions("out", checkpoint="mine", base="b.pth", slices="annotated", keep_others=True, resume=None),
+    "some": FinetuneOptions(
+        "out",
+        base="lite",
+        preset="samed_h",
+        classes=("liver", "spleen"),
+        epochs=3,
+        minutes=0.5,
+        batch_size=2,
+        validation=0.0,
+        slices=(1, 5),
+        orientation="RPS",
+        half=True,
+        resume=True,
+        device="cuda:1",
+    ),
+}
 REQUESTS = [
+    OpenVolume("ct 1", VoxelFile("/tmp/privé/CT 1.npy", MATRIX)),
+    CloseVolume("ct 1"),
     Describe("abdomen-demo"),
     Import("epoch_159.pth", "vit_b", "out", "RPS"),
     Fetch("lite"),
-    Segment(VOLUME, "modèle", labels=("liver",), slices=(3, 4)),
-    Segment(VOLUME, "abdomen-demo"),
-    Complete(VOLUME, LABELS, annotated_slices=(1, 7)),
-    Finetune((AnnotatedScan(VOLUME, LABELS, (1, 2)),), "out", base="lite", minutes=0.5, classes=("liver", "spleen")),
-    RankSlices(VOLUME, "abdomen-demo", annotated=(5,)),
+    Segment("ct 1", ModelOptions("modèle", "base.pth", "cuda:0", "bf16"), SegmentOptions(("liver",), (3, 4), 2, True, True)),
+    Segment("ct 1", ModelOptions("abdomen-demo")),
+    Complete("ct 1", LABELS),
+    Complete("ct 1", LABELS, CompleteOptions((1, 7), "lite", "cpu", 10, 3)),
+    *(Finetune(SCANS, options) for options in LEARNT.values()),
+    RankSlices("ct 1", ModelOptions("abdomen-demo"), RankOptions((5,))),
     Cancel(),
     Shutdown(),
 ]
@@ -59,7 +81,7 @@ EVENTS = [
     Slices("/tmp/out.npy", ((0, 4), (0, 512), (0, 512))),
     Metrics(10, 480, 1, 30, 0.25),
     Metrics(480, 480, 30, 30, 0.125, 0.875),
-    Result({"slices": [{"slice": 3, "uncertainty": 0.5, "centre_lps": [1.0, 2.0, 3.0]}]}),
+    Result({"slices": [{"slice": 3, "uncertainty": 0.5}]}),
     Error('"x.npy" cannot be read: try again.', "input"),
 ]
 
@@ -79,11 +101,37 @@ def test_every_kind_of_message_is_tried_here():
     assert {type(message) for message in EVENTS} == set(typing.get_args(messages.Event))
 
 
+def test_a_request_names_the_volumes_that_it_works_with():
+    expected = {Segment: ("ct 1",), Complete: ("ct 1",), RankSlices: ("ct 1",), Finetune: ("ct 1", "ct 2")}
+    for request in REQUESTS:
+        assert handles(request) == expected.get(type(request), ())
+
+
 def test_whole_numbers_pass_for_measures_and_what_is_left_out_has_its_default():
-    line = b'{"type": "Segment", "number": 1, "volume": {"path": "a", "ijk_to_lps": [[1]]}, "model": "m"}'
+    line = b'{"type": "OpenVolume", "number": 1, "handle": "ct", "volume": {"path": "a", "ijk_to_lps": [[1]]}}'
     request, _ = decode_request(line)
-    assert request == Segment(VoxelFile("a", ((1.0,),)), "m")
+    assert request == OpenVolume("ct", VoxelFile("a", ((1.0,),)))
     assert isinstance(request.volume.ijk_to_lps[0][0], float)
+    line = b'{"type": "Segment", "number": 1, "volume": "ct", "model": {"checkpoint": "m"}}'
+    assert decode_request(line)[0] == Segment("ct", ModelOptions("m"))
+
+
+@pytest.mark.parametrize(("resume", "slices"), [(True, "all"), (False, [3]), (None, None)])
+def test_a_value_of_several_kinds_comes_as_the_kind_that_it_is(resume, slices):
+    options = {"out": "o", "base": "lite", "resume": resume, "slices": slices}
+    row = {"type": "Finetune", "number": 1, "scans": [], "options": options}
+    found = decode_request(json.dumps(row).encode())[0].options
+    assert found.resume is resume
+    assert found.slices == (tuple(slices) if isinstance(slices, list) else slices)
+
+
+def test_a_value_that_the_options_refuse_is_told_with_the_requests_number():
+    row = json.loads(encode(Segment("ct", ModelOptions("m")), 7))
+    row["options"]["batch_size"] = 0
+    with pytest.raises(Refused, match="0 slices at a time") as refused:
+        decode_request(json.dumps(row).encode())
+    assert refused.value.number == 7
+    assert isinstance(refused.value.__cause__, InputError)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +151,11 @@ def test_whole_numbers_pass_for_measures_and_what_is_left_out_has_its_default():
         b'{"type": "Fetch", "number": 1, "name": "lite", "force": true}',
         b'{"type": "Ready", "number": 0, "pid": 1, "version": "1", "devices": []}',
         b'{"type": "Complete", "number": 1, "volume": "a", "labels": "b"}',
-        b'{"type": "RankSlices", "number": 1, "volume": {"path": "a", "ijk_to_lps": []}, "model": "m", "annotated": [1.5]}',
+        b'{"type": "Segment", "number": 1, "volume": "a", "model": "m"}',
+        b'{"type": "Segment", "number": 1, "volume": "a", "model": {"checkpoint": "m", "speed": 9}}',
+        b'{"type": "RankSlices", "number": 1, "volume": "a", "model": {"checkpoint": "m"}, "options": {"annotated": [1.5]}}',
+        b'{"type": "Finetune", "number": 1, "scans": [], "options": {"out": "o", "base": "b", "resume": 1}}',
+        b'{"type": "Finetune", "number": 1, "scans": [], "options": {"out": "o", "base": "b", "slices": [true]}}',
     ],
 )
 def test_what_is_no_request_is_refused(line):

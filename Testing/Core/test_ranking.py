@@ -9,8 +9,10 @@ from SAMedCore.demo.sample import ANNOTATED_EVERY, ORGAN_SLICES
 from SAMedCore.errors import Cancelled, InputError
 from SAMedCore.image.orientation import reorient
 from SAMedCore.image.volume import Volume
+from SAMedCore.options import RankOptions, SegmentOptions
 from SAMedCore.rank import rank_slices, uncertainty
 from SAMedCore.segment import load_model
+from SAMedCore.work import Work
 
 NEVER_SEEN = range(ORGAN_SLICES.start + 1, ORGAN_SLICES.stop, ANNOTATED_EVERY)
 """Each the neighbour of one that the shipped checkpoint was trained on."""
@@ -72,19 +74,13 @@ def model(lite_weights):
 
 def test_ranks_go_with_the_error_on_slices_that_were_never_seen(model, sample_ct, sample_labels, monkeypatch):
     """Measured: 0.88 on these ten slices, 0.79 on all fifty that were never seen, 0.71 on every third."""
-    answers, low_res_logits = {}, model.low_res_logits
-
-    def remembering(voxels, chosen, batch_size=None, cancelled=None):
-        for k in chosen:
-            if k not in answers:
-                ((_, answers[k]),) = low_res_logits(voxels, [k])
-            yield [k], answers[k]
-
-    monkeypatch.setattr(model, "low_res_logits", remembering)
-    found = reorient(model.segment(sample_ct, slices=NEVER_SEEN), "LPS").voxels
+    kept, options = {}, SegmentOptions(slices=NEVER_SEEN)
+    labelmap = model.segment_with_probabilities(sample_ct, options, embeddings=kept).labelmap
+    found = reorient(labelmap, "LPS").voxels
     truth = reorient(sample_labels, "LPS").voxels
     others = [k for k in range(len(truth)) if k not in NEVER_SEEN]
-    ranked = rank_slices(model, sample_ct, annotated=others)
+    monkeypatch.setattr(model.sam, "encode", None)  # encoded they are already
+    ranked = rank_slices(model, sample_ct, RankOptions(others), embeddings=kept)
     assert sorted(each.number for each in ranked) == list(NEVER_SEEN)
 
     def error(k):
@@ -95,22 +91,20 @@ def test_ranks_go_with_the_error_on_slices_that_were_never_seen(model, sample_ct
     assert correlation > 0.6
 
 
-def test_slices_are_numbered_and_placed_by_the_volume_however_it_is_stored(model, monkeypatch):
-    def brighter_is_surer(voxels, chosen, batch_size=None, cancelled=None):
+def test_slices_are_numbered_by_the_volume_however_it_is_stored(model, monkeypatch):
+    def brighter_is_surer(oriented, chosen, work, embeddings=None):
         for k in chosen:
-            if cancelled is not None and cancelled():
-                raise Cancelled
-            yield [k], logits(disc(20), sure=float(voxels[k].mean()))
+            work.stop_if_cancelled()
+            yield [k], logits(disc(20), sure=float(oriented.voxels[k].mean()))
 
     monkeypatch.setattr(model, "low_res_logits", brighter_is_surer)
     brightness = np.array([5, 1, 3, 2, 4], np.float32)
     matrix = np.diag([2.0, 2.0, 3.0, 1.0])
     feet_first = Volume(np.broadcast_to(brightness[:, None, None], (5, 4, 6)).copy(), matrix)
     for code in ("LPS", "RAI", "SLP"):
-        ranked = rank_slices(model, reorient(feet_first, code), annotated=[3])
+        ranked = rank_slices(model, reorient(feet_first, code), RankOptions([3]))
         assert [each.number for each in ranked] == [1, 2, 4, 0]
-        assert [each.centre_lps for each in ranked] == [pytest.approx((5, 3, 3 * k)) for k in (1, 2, 4, 0)]
     with pytest.raises(Cancelled):
-        rank_slices(model, feet_first, cancelled=lambda: True)
+        rank_slices(model, feet_first, work=Work(is_cancelled=lambda: True))
     with pytest.raises(InputError, match="annotated already"):
-        rank_slices(model, feet_first, annotated=range(5))
+        rank_slices(model, feet_first, RankOptions(range(5)))

@@ -14,6 +14,7 @@ from SAMedCore.files.write import write_labelmap, write_volume
 from SAMedCore.image.orientation import reorient
 from SAMedCore.image.volume import LabelMap, Volume
 from SAMedCore.model.weights import build_pretrained, read_state
+from SAMedCore.options import FinetuneOptions, ModelOptions, RankOptions
 from SAMedCore.rank import rank_slices
 from SAMedCore.segment import load_model
 from SAMedCore.service.messages import AnnotatedScan, Finetune, Result
@@ -63,11 +64,13 @@ def test_command_line_library_and_worker_mean_the_same_slice(
     model = load_model(head_first, "cpu", base_weights=files.base)
     by_library = model.segment(volume, slices=[0]).voxels
 
-    file = written(worker.folder, "ct", volume)
-    by_worker = segmented(worker.ask(ask_segment(file, model=str(head_first), slices=(0,))))
+    handle = worker.open(volume)
+    options = ModelOptions(str(head_first), str(files.base), "cpu")
+    by_worker = segmented(worker.ask(ask_segment(handle, options, slices=(0,))))
+    worker.close(handle)
 
     assert [filled(voxels, volume) for voxels in (by_command, by_library, by_worker)] == [[0]] * 3
-    assert {each.number for each in rank_slices(model, volume, annotated=[1, 2, 3])} == {0}
+    assert {each.number for each in rank_slices(model, volume, RankOptions([1, 2, 3]))} == {0}
 
 
 @pytest.mark.parametrize(("code", "learnt"), [(FEET_FIRST, [0, 1]), (HEAD_FIRST, [2, 3])])
@@ -85,10 +88,11 @@ def test_finetune_learns_from_slices_numbered_from_the_feet(files, lowest, tmp_p
     run(capsys, "finetune", *data, "--base", files.base, "--orientation", code, "--out", tmp_path / "new", "--device", "cpu")
 
 
-def test_the_worker_learns_from_slices_numbered_from_the_feet(files, head_first, volume, lowest, worker, tmp_path):
-    scan = AnnotatedScan(written(worker.folder, "ct", volume), written(worker.folder, "labels", lowest), (0,))
+def test_the_worker_learns_from_slices_numbered_from_the_feet(files, head_first, handle, lowest, worker, tmp_path):
+    scan = AnnotatedScan(handle, written(worker.folder, "labels", lowest), (0,))
     start = {"checkpoint": str(head_first), "base": str(files.base), "device": "cpu"}
-    answer = worker.ask(Finetune((scan,), str(tmp_path / "new"), epochs=1, validation=0.0, **start))[-1]
+    options = FinetuneOptions(str(tmp_path / "new"), epochs=1, validation=0.0, **start)
+    answer = worker.ask(Finetune((scan,), options))[-1]
     assert isinstance(answer, Result), answer
 
 

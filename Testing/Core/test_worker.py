@@ -3,6 +3,7 @@
 The tests share one worker with a small network that prints and warns all the time; nobody reads its stderr.
 """
 
+import json
 import os
 import stat
 import time
@@ -20,16 +21,18 @@ from SAMedCore.checkpoint.original import export_original
 from SAMedCore.complete.scan import complete
 from SAMedCore.image.orientation import reorient
 from SAMedCore.image.volume import LabelMap, Volume
+from SAMedCore.options import CompleteOptions, FinetuneOptions, ModelOptions, RankOptions, SegmentOptions
 from SAMedCore.segment import load_model
 from SAMedCore.service.messages import (
-    LONGEST_LINE,
     AnnotatedScan,
+    CloseVolume,
     Complete,
     Describe,
     Error,
     Fetch,
     Finetune,
     Import,
+    OpenVolume,
     Progress,
     RankSlices,
     Result,
@@ -38,8 +41,8 @@ from SAMedCore.service.messages import (
     Slices,
     Started,
     VoxelFile,
-    encode,
 )
+from SAMedCore.service.wire import LONGEST_LINE, encode
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups")
 
@@ -79,7 +82,8 @@ def test_segmentations_equal_the_librarys_and_slices_are_there_when_they_are_tol
     oriented = reorient(volume, code)
     stored = turned(oriented, degrees)
     wanted = reorient(LabelMap(expected, reorient(volume, "LPS").ijk_to_lps, LABELS), code).voxels
-    number = worker.send(ask_segment(written(worker.folder, "ct", stored)))
+    handle = worker.open(stored)
+    number = worker.send(ask_segment(handle))
     told = np.zeros(wanted.shape, int)
     while not isinstance(event := worker.next()[0], Result):
         assert isinstance(event, Progress | Slices), event
@@ -94,6 +98,7 @@ def test_segmentations_equal_the_librarys_and_slices_are_there_when_they_are_tol
     assert event.values["labelmap"]["labels"] == LABELS.to_json()
     assert np.array_equal(segmented([event]), wanted)
     assert (told == 1).all()
+    worker.close(handle)
 
 
 def test_chosen_slices_and_labels_alone_are_segmented(worker, ask_segment, expected):
@@ -120,11 +125,22 @@ def test_the_model_is_loaded_once_and_again_when_its_files_change(worker, ask_se
     assert "loading" in phases()
 
 
-def test_the_voxels_are_unmapped_when_the_answer_comes(worker, ask_segment):
-    for request in (ask_segment(labels=("heart",)), ask_segment(slices=(0,))):
+def mapped(worker) -> list[str]:
+    """The names of the private files that the worker has mapped."""
+    lines = Path(f"/proc/{worker.pid}/maps").read_text().splitlines()
+    return sorted({Path(line.split(None, 5)[5]).name for line in lines if str(worker.folder) in line})
+
+
+def test_the_labels_are_unmapped_when_the_answer_comes_and_the_volume_when_it_is_closed(worker, ask_segment, volume):
+    handle = worker.open(volume)
+    opened = mapped(worker)
+    assert f"{handle}.npy" in opened
+    for request in (ask_segment(handle, labels=("heart",)), ask_segment(handle, slices=(0,))):
         events = worker.ask(request)
-        assert str(worker.folder) not in Path(f"/proc/{worker.pid}/maps").read_text()
+        assert mapped(worker) == opened
     segmented(events)
+    worker.close(handle)
+    assert f"{handle}.npy" not in mapped(worker)
 
 
 def test_what_is_printed_reaches_the_log_alone(worker, ask_segment):
@@ -157,17 +173,12 @@ def test_a_completion_is_the_librarys(worker, ask_complete, volume, labelmap):
     assert np.array_equal(segmented(events), wanted.labelmap.voxels)
 
 
-def test_the_least_certain_slices_come_first_with_their_place(worker, ask_segment, files, volume):
-    file = written(worker.folder, "ct", volume)
-    result = worker.ask(RankSlices(file, str(files.checkpoint), str(files.base), "cpu", annotated=(2,)))[-1]
+def test_the_least_certain_slices_come_first(worker, handle, small_model):
+    result = worker.ask(RankSlices(handle, small_model, RankOptions((2,))))[-1]
     rows = result.values["slices"]
     assert sorted(row["slice"] for row in rows) == [0, 1, 3]
     doubts = [row["uncertainty"] for row in rows]
     assert doubts == sorted(doubts, reverse=True)
-    feet_first = reorient(volume, "LPS")
-    for row in rows:
-        i, j, k = (np.linalg.inv(feet_first.ijk_to_lps) @ [*row["centre_lps"], 1])[:3]
-        assert (i, j, k) == pytest.approx((60.5, 50, row["slice"]))
 
 
 def test_an_original_file_is_described_and_imported(worker, files, tmp_path):
@@ -185,47 +196,74 @@ def test_weights_that_are_here_are_not_fetched_again(worker, lite_weights):
     assert worker.ask(Fetch("lite"))[-1] == Result({"path": str(lite_weights)})
 
 
-def bad_requests(files: Files, ct: VoxelFile, labels, folder: Path) -> dict[str, tuple]:
+def bad_requests(files: Files, ct: str, labels, folder: Path) -> dict[str, tuple]:
     """What a user may get wrong, and a word of the sentence that says so."""
-    segment = Segment(ct, str(files.checkpoint), str(files.base), "cpu")
+    model = ModelOptions(str(files.checkpoint), str(files.base), "cpu")
+    segment, file = Segment(ct, model), VoxelFile("nowhere.npy", tuple(map(tuple, np.eye(4).tolist())))
     scan = AnnotatedScan(ct, labels, (0, 1))
-    finetune = Finetune((scan,), str(folder / "out"), base=str(files.base), device="cpu")
+    options = FinetuneOptions(str(folder / "out"), base=str(files.base), device="cpu")
+    finetune = Finetune((scan,), options)
     (folder / "no.npy").write_text("no voxels")
+    np.save(folder / "some.npy", np.zeros((2, 2, 2), np.int16))
     flat = ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
     return {
-        "no such model": (replace(segment, model="nowhere"), "no such checkpoint"),
-        "no such base": (replace(segment, base="nowhere.pth"), "no such weights file"),
-        "no base named": (replace(segment, base=None), "name the weights file that it was made on."),
-        "the wrong base": (Segment(ct, "abdomen-demo", str(files.base), "cpu"), "wrong base model"),
-        "no such label": (replace(segment, labels=("heart",)), 'unknown label "heart"'),
-        "no such slice": (replace(segment, slices=(3, 4)), "0:4"),
-        "no slices": (replace(segment, slices=()), "0:4"),
-        "no such device": (replace(segment, device="cuda:99"), "cuda:99"),
-        "no such precision": (replace(segment, precision="fp8"), "fp8"),
-        "no voxels": (replace(segment, volume=replace(ct, path=str(folder / "no.npy"))), "cannot be read"),
-        "no file": (replace(segment, volume=replace(ct, path="nowhere.npy")), "nowhere.npy"),
-        "no space": (replace(segment, volume=replace(ct, ijk_to_lps=flat)), "matrix"),
-        "one annotated slice": (Complete(ct, labels, (1,), str(files.base), "cpu"), "only slice 1"),
-        "a place that is taken": (replace(finetune, out=str(folder)), "is no checkpoint"),
-        "no start": (replace(finetune, base=None), "nothing to start from"),
-        "no epochs": (replace(finetune, epochs=0), "0 epochs"),
-        "no time": (replace(finetune, minutes=0.0), "0 minutes"),
+        "no such model": (replace(segment, model=replace(model, checkpoint="nowhere")), "no such checkpoint"),
+        "no such base": (replace(segment, model=replace(model, base="nowhere.pth")), "no such weights file"),
+        "no base named": (replace(segment, model=replace(model, base=None)), "name the weights file that it was made on."),
+        "the wrong base": (replace(segment, model=replace(model, checkpoint="abdomen-demo")), "wrong base model"),
+        "no such label": (replace(segment, options=SegmentOptions(labels=("heart",))), 'unknown label "heart"'),
+        "no such slice": (replace(segment, options=SegmentOptions(slices=(3, 4))), "0:4"),
+        "no slices": (replace(segment, options=SegmentOptions(slices=())), "0:4"),
+        "no such device": (replace(segment, model=replace(model, device="cuda:99")), "cuda:99"),
+        "no such volume to segment": (replace(segment, volume="gone"), '"gone"'),
+        "no such volume to rank": (RankSlices("gone", model), "send it again"),
+        "no such volume to complete": (Complete("gone", labels), "send it again"),
+        "no such volume to learn from": (replace(finetune, scans=(replace(scan, volume="gone"),)), "send it again"),
+        "no such volume to close": (CloseVolume("gone"), "send it again"),
+        "a handle that is taken": (OpenVolume(ct, replace(file, path=str(folder / "some.npy"))), "close that first"),
+        "no voxels": (OpenVolume("new", replace(file, path=str(folder / "no.npy"))), "cannot be read"),
+        "no file": (OpenVolume("new", file), "nowhere.npy"),
+        "no space": (OpenVolume("new", VoxelFile(str(folder / "some.npy"), flat)), "matrix"),
+        "one annotated slice": (Complete(ct, labels, CompleteOptions((1,), str(files.base), "cpu")), "only slice 1"),
+        "a place that is taken": (replace(finetune, options=replace(options, out=str(folder))), "is no checkpoint"),
         "no scans": (replace(finetune, scans=()), "no scan"),
         "no annotation": (replace(finetune, scans=(replace(scan, slices=()),)), "scan 1 has no annotated slice"),
         "another grid": (replace(finetune, scans=(replace(scan, labels=replace(labels, ijk_to_lps=flat)),)), "matrix"),
-        "no such preset": (replace(finetune, preset="best"), "unknown preset"),
-        "nothing to rank": (RankSlices(ct, str(files.checkpoint), str(files.base), "cpu", (0, 1, 2, 3)), "none to rank"),
+        "nothing to rank": (RankSlices(ct, model, RankOptions((0, 1, 2, 3))), "none to rank"),
         "no original": (Describe(str(files.base)), "not a checkpoint of SAMed's authors"),
         "no such base to fetch": (Fetch("vit_x"), "unknown base model"),
     }
 
 
-def test_bad_input_is_named_in_one_sentence(worker, files, volume, labelmap, tmp_path):
-    ct, labels = written(worker.folder, "ct", volume), written(worker.folder, "labels", labelmap)
-    for case, (request, said) in bad_requests(files, ct, labels, tmp_path).items():
+def test_bad_input_is_named_in_one_sentence(worker, files, handle, labelmap, tmp_path):
+    labels = written(worker.folder, "labels", labelmap)
+    for case, (request, said) in bad_requests(files, handle, labels, tmp_path).items():
         answer = worker.ask(request)[-1]
         assert isinstance(answer, Error), case
         assert answer.kind == "input", (case, answer)
         assert said in answer.message, (case, answer)
         assert "\n" not in answer.message
+        assert "--" not in answer.message
     assert only_inputs(worker)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("base", None, "nothing to start from"),
+        ("epochs", 0, "0 epochs"),
+        ("minutes", 0.0, "0 minutes"),
+        ("preset", "best", "unknown preset"),
+        ("device", "abacus", 'unknown device "abacus"'),
+    ],
+)
+def test_a_value_that_the_options_refuse_is_answered_under_the_requests_number(
+    worker, ask_finetune, tmp_path, name, value, said
+):
+    row = json.loads(encode(ask_finetune(tmp_path / "mine"), 4000))
+    row["options"][name] = value
+    worker.write(json.dumps(row).encode() + b"\n")
+    answer, number = worker.next()
+    assert number == 4000
+    assert answer.kind == "input"
+    assert said in answer.message

@@ -11,8 +11,10 @@ from worker_process import PATIENCE_S
 from SAMedCore.errors import Cancelled, InputError, SAMedError
 from SAMedCore.service import jobs, server
 from SAMedCore.service.job import Job
-from SAMedCore.service.messages import Error, Result, decode_event
+from SAMedCore.service.messages import Error, Metrics, Progress, Result
 from SAMedCore.service.server import Server
+from SAMedCore.service.wire import decode_event
+from SAMedCore.work import FinishedSlices, TrainingProgress
 
 
 class Networks:
@@ -28,7 +30,7 @@ class Networks:
 def test_networks_are_let_go_when_nothing_was_asked_for_a_while(tmp_path, monkeypatch):
     networks = Networks()
     monkeypatch.setattr(server, "IDLE_S", 0.2)
-    monkeypatch.setattr(server, "_load", lambda: networks)
+    monkeypatch.setattr(server, "_load", lambda: (networks, None))
     requests, stop = os.pipe()
     said, events = os.pipe()
     began = time.monotonic()
@@ -64,11 +66,11 @@ def test_networks_are_let_go_when_nothing_was_asked_for_a_while(tmp_path, monkey
 def test_every_failure_is_one_sentence_of_its_kind(tmp_path, monkeypatch, capsys, error, kind, said):
     networks = Networks()
 
-    def fail(job, models):
+    def fail(job, models, volumes):
         raise error
 
     monkeypatch.setattr(jobs, "do", fail)
-    answer = server._answer(Job(None, 1, tmp_path, print), networks)
+    answer = server._answer(Job(None, 1, tmp_path, print), networks, None)
     assert answer.kind == kind
     assert said in answer.message
     assert "\n" not in answer.message
@@ -77,16 +79,16 @@ def test_every_failure_is_one_sentence_of_its_kind(tmp_path, monkeypatch, capsys
 
 
 def test_an_answer_that_is_no_json_is_an_error_of_the_program(tmp_path, monkeypatch):
-    monkeypatch.setattr(jobs, "do", lambda job, models: {"uncertainty": float("nan")})
-    assert server._answer(Job(None, 1, tmp_path, print), Networks()).kind == "internal"
+    monkeypatch.setattr(jobs, "do", lambda job, models, volumes: {"uncertainty": float("nan")})
+    assert server._answer(Job(None, 1, tmp_path, print), Networks(), None).kind == "internal"
 
 
 def test_progress_is_told_at_each_phases_begin_and_end_and_seldom_between(tmp_path):
     told = []
-    job = Job(None, 1, tmp_path, told.append)
+    work = Job(None, 1, tmp_path, told.append).work()
     for phase in ("encoding", "training"):
         for done in range(1001):
-            job.progress(phase, done, 1000)
+            work.step(phase, done, 1000)
     assert [(event.phase, event.done) for event in told if event.done in (0, 1000)] == [
         ("encoding", 0),
         ("encoding", 1000),
@@ -94,6 +96,40 @@ def test_progress_is_told_at_each_phases_begin_and_end_and_seldom_between(tmp_pa
         ("training", 1000),
     ]
     assert len(told) < 20
+
+
+def test_a_job_that_is_cancelled_stops_its_work(tmp_path):
+    job = Job(None, 1, tmp_path, print)
+    work = job.work()
+    work.stop_if_cancelled()
+    job.cancel()
+    with pytest.raises(Cancelled):
+        work.stop_if_cancelled()
+
+
+def test_filled_parts_are_told_to_whom_the_work_was_made_for(tmp_path):
+    parts, part = [], (slice(0, 1), slice(0, 4), slice(0, 4))
+    Job(None, 1, tmp_path, print).work(parts.append).tell(FinishedSlices(part))
+    assert parts == [part]
+
+
+def test_steps_and_epochs_are_counted_through_all_stages_and_losses_between_are_averaged(tmp_path):
+    told = []
+    work = Job(None, 1, tmp_path, told.append).work()
+    rest = {"learning_rate": 0.1, "eta_s": 1.0}
+    for stage, epochs in (("decoder", 2), ("all", 1)):
+        for epoch in range(1, epochs + 1):
+            for step in range(100):
+                done = {"step": 100 * (epoch - 1) + step + 1, "steps": 100 * epochs, "epoch": epoch, "epochs": epochs}
+                work.tell(TrainingProgress(stage, **done, epoch_done=False, loss=float(step), validation_dice=0.25, **rest))
+            work.tell(TrainingProgress(stage, **done, epoch_done=True, loss=9.0, validation_dice=0.5, **rest))
+    metrics = [event for event in told if isinstance(event, Metrics)]
+    ends = [event for event in metrics if event.validation_dice is not None]
+    counted = [(each.step, each.steps, each.epoch, each.epochs, each.validation_dice) for each in ends]
+    assert counted == [(100, 200, 1, 2, 0.5), (200, 200, 2, 2, 0.5), (300, 300, 3, 3, 0.5)]
+    assert all(40 < each.loss < 60 for each in ends)
+    assert len(metrics) < 20
+    assert {event.phase for event in told if isinstance(event, Progress)} == {"training"}
 
 
 def test_events_go_out_whole_from_several_threads(tmp_path):

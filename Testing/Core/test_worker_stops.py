@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from worker_process import cancelled, only_inputs, written
+from worker_process import cancelled, only_inputs
 
 from SAMedCore.service.messages import (
     Cancel,
@@ -21,7 +21,8 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups")
 
 
 def test_a_request_that_comes_too_early_is_refused(worker, ask_segment, long_volume):
-    first = worker.send(ask_segment(written(worker.folder, "ct", long_volume)))
+    handle = worker.open(long_volume)
+    first = worker.send(ask_segment(handle))
     worker.wait_for(Slices)
     second = worker.send(Describe("abdomen-demo"))
     worker.send(Cancel(), second)
@@ -35,13 +36,15 @@ def test_a_request_that_comes_too_early_is_refused(worker, ask_segment, long_vol
             stopped = event
     assert "busy" in refused.message
     assert stopped.kind == "cancelled"
+    worker.close(handle)
 
 
 def test_a_cancelled_segmentation_ends_and_leaves_no_file(worker, ask_segment, long_volume):
-    request = ask_segment(written(worker.folder, "ct", long_volume))
-    answer = cancelled(worker, request, lambda event: isinstance(event, Slices))
+    handle = worker.open(long_volume)
+    answer = cancelled(worker, ask_segment(handle), lambda event: isinstance(event, Slices))
     assert answer == Error("Cancelled.", "cancelled")
     assert only_inputs(worker)
+    worker.close(handle)
 
 
 def test_a_cancelled_completion_ends_and_leaves_no_file(worker, ask_complete):
@@ -53,18 +56,16 @@ def test_a_cancelled_completion_ends_and_leaves_no_file(worker, ask_complete):
     assert only_inputs(worker)
 
 
-def test_a_killed_worker_takes_its_children_along_and_leaves_its_folder_to_slicer(
-    another_worker, worker, ask_segment, long_volume
-):
+def test_a_killed_worker_takes_its_children_along_and_leaves_its_folder_to_slicer(another_worker, ask_segment, long_volume):
     # Nobody takes the log either.
     another_worker.process.stderr.close()
-    another_worker.send(ask_segment(written(worker.folder, "ct", long_volume)))
+    number = another_worker.send(ask_segment(another_worker.open(long_volume)))
     another_worker.wait_for(Slices)
     assert "sleep 600" in another_worker.processes()
     os.kill(another_worker.pid, signal.SIGKILL)
     another_worker.wait_until_gone()
     kept = {path.name for path in another_worker.folder.iterdir() if path.is_file()}
-    assert kept == {"labelmap-1.npy", "worker.log"}
+    assert kept == {"volume-1.npy", f"labelmap-{number}.npy", "worker.log"}
     assert "a warning" in another_worker.log
 
 

@@ -1,25 +1,28 @@
 """Fine-tuning through the worker: a checkpoint that segments, whether it came to its end or not."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from worker_process import cancelled, only_inputs, segmented
+from worker_process import cancelled, only_inputs, segmented, written
 
 from SAMedCore.checkpoint.folder import read_info
-from SAMedCore.service.finetuning import finetuned
 from SAMedCore.service.job import Job
+from SAMedCore.service.jobs import do
 from SAMedCore.service.messages import (
     Cancel,
     Metrics,
     Progress,
     Result,
 )
+from SAMedCore.service.models import Models
+from SAMedCore.service.volumes import Volumes
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups")
 
 
-def test_a_fine_tuned_checkpoint_segments(worker, ask_finetune, ask_segment, tmp_path):
+def test_a_fine_tuned_checkpoint_segments(worker, ask_finetune, ask_segment, small_model, tmp_path):
     out = tmp_path / "mine"
     *events, result = worker.ask(ask_finetune(out, classes=("liver", "aorta"), epochs=3))
     assert isinstance(result, Result), result
@@ -31,15 +34,16 @@ def test_a_fine_tuned_checkpoint_segments(worker, ask_finetune, ask_segment, tmp
     assert (metrics[-1].step, metrics[-1].epoch) == (metrics[-1].steps, metrics[-1].epochs)
     assert {event.phase for event in events if isinstance(event, Progress)} == {"loading", "encoding", "training"}
     assert read_info(out).labels.names == ("liver", "aorta")
-    events = worker.ask(ask_segment(model=str(out)))
+    events = worker.ask(ask_segment(model=replace(small_model, checkpoint=str(out))))
     assert [label["name"] for label in events[-1].values["labelmap"]["labels"]] == ["liver", "aorta"]
     assert set(np.unique(segmented(events)).tolist()) <= {0, 5, 7}
 
 
-def test_the_minutes_of_a_request_bound_its_encoding_too(ask_finetune, several_versions, tmp_path):
-    events = []
+def test_the_minutes_of_a_request_bound_its_encoding_too(handle, volume, ask_finetune, several_versions, tmp_path):
+    events, volumes = [], Volumes()
     request = ask_finetune(tmp_path / "mine", epochs=50, minutes=1e-9)
-    finetuned(request, Job(request, 1, tmp_path, events.append))
+    volumes.open(handle, written(tmp_path, "ct", volume))
+    do(Job(request, 1, tmp_path, events.append), Models(), volumes)
     batches = 2  # of three slices in one version
     assert {(event.step, event.steps) for event in events if isinstance(event, Metrics)} >= {(batches, 50 * batches)}
     assert max(event.epoch for event in events if isinstance(event, Metrics)) == 1
@@ -64,9 +68,11 @@ def test_a_training_cancelled_before_its_first_epoch_leaves_nothing(worker, ask_
     assert list(tmp_path.iterdir()) == []
 
 
-def test_slicers_end_ends_a_training_and_the_same_request_goes_on_with_it(another_worker, worker, ask_finetune, tmp_path):
+def test_slicers_end_ends_a_training_and_the_same_request_goes_on_with_it(
+    another_worker, worker, ask_finetune, volume, tmp_path
+):
     out = tmp_path / "mine"
-    another_worker.send(ask_finetune(out, epochs=10_000))
+    another_worker.send(ask_finetune(out, another_worker.open(volume), epochs=10_000))
     while not (isinstance(event := another_worker.next()[0], Metrics) and event.validation_dice is not None):
         pass
     assert "sleep 600" in another_worker.processes()

@@ -12,7 +12,18 @@ from pathlib import Path
 import numpy as np
 
 from SAMedCore.image.volume import LabelMap, Volume
-from SAMedCore.service.messages import Cancel, Error, Event, LabelFile, Lines, Request, Result, VoxelFile, decode_event, encode
+from SAMedCore.service.messages import (
+    Cancel,
+    CloseVolume,
+    Error,
+    Event,
+    LabelFile,
+    OpenVolume,
+    Request,
+    Result,
+    VoxelFile,
+)
+from SAMedCore.service.wire import Lines, decode_event, encode
 
 REAL = ("-m", "SAMedCore.service")
 SMALL = (str(Path(__file__).with_name("small_worker.py")),)
@@ -39,7 +50,7 @@ class WorkerProcess:
         command = [str(python), *program, "--folder", str(folder)]
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         self.process = subprocess.Popen(command, env=environment, cwd=folder, **pipes)
-        self.numbers = 0
+        self.numbers = self.volumes = 0
         self._events: queue.SimpleQueue = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -92,6 +103,18 @@ class WorkerProcess:
             events.append(event)
         return events
 
+    def open(self, volume: Volume) -> str:
+        """Hand the volume over; returns its handle."""
+        self.volumes += 1
+        handle = f"volume-{self.volumes}"
+        assert self.ask(OpenVolume(handle, written(self.folder, handle, volume))) == [Result()]
+        return handle
+
+    def close(self, handle: str) -> None:
+        """Have it let go of the volume, and remove its file."""
+        assert self.ask(CloseVolume(handle)) == [Result()]
+        (self.folder / f"{handle}.npy").unlink()
+
     def processes(self) -> list[str]:
         """What runs of the worker: its process group, and whatever was started with its folder as an argument."""
         listed = subprocess.run(["ps", "-wweo", "pid=,pgid=,stat=,args="], capture_output=True, text=True, check=True).stdout
@@ -130,8 +153,8 @@ def segmented(events: list[Event]) -> np.ndarray:
 
 
 def only_inputs(worker) -> bool:
-    kept = {"ct.npy", "labels.npy", "worker.log"}
-    return {path.name for path in worker.folder.iterdir() if path.is_file()} <= kept
+    names = {path.name for path in worker.folder.iterdir() if path.is_file()}
+    return all(name in ("labels.npy", "worker.log") or name.startswith("volume-") for name in names)
 
 
 def cancelled(worker, request, after) -> Result | Error:

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from imports import import_every_module, lacks
-from worker_process import WorkerProcess, segmented, written
+from worker_process import WorkerProcess, segmented
 
 from SAMedCore.files.read import read_labelmap
+from SAMedCore.options import ModelOptions, SegmentOptions
 from SAMedCore.service.messages import Ready, Result, Segment
 
 DEVELOPERS_ONLY = ("timm", "pytest", "highdicom", "hypothesis", "medpy", "nrrd", "PySide6", "slicer", "tensorboard")
@@ -107,7 +108,8 @@ def test_a_checkpoint_goes_out_as_the_authors_file_and_comes_back(a_user, scan_f
 def test_the_worker_answers(a_user, scan):
     worker = WorkerProcess(a_user.desk / "private", python=a_user.program)
     worker.wait_for(Ready)
-    events = worker.ask(Segment(written(worker.folder, "ct", scan[0]), "abdomen-demo", device="cpu", slices=(0,)))
+    model = ModelOptions("abdomen-demo", device="cpu")
+    events = worker.ask(Segment(worker.open(scan[0]), model, SegmentOptions(slices=(0,))))
     assert isinstance(events[-1], Result)
     assert segmented(events)[0].any()
     worker.process.stdin.close()

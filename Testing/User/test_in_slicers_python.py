@@ -9,6 +9,7 @@ from worker_process import WorkerProcess, segmented, written
 from written_series import write_series
 
 from SAMedCore.image.orientation import reorient
+from SAMedCore.options import FinetuneOptions, ModelOptions, SegmentOptions
 from SAMedCore.service.messages import AnnotatedScan, Finetune, RankSlices, Ready, Result, Segment
 
 INSTALLED = """
@@ -69,17 +70,19 @@ def test_no_module_needs_more_than_slicer_has(a_slicer_user):
 
 def test_the_worker_segments_ranks_and_learns(worker, scan, a_slicer_user):
     volume, labelmap = scan
-    ct, labels = written(worker.folder, "ct", volume), written(worker.folder, "labels", labelmap)
-    segmenting = worker.ask(Segment(ct, "abdomen-demo", device="cpu", slices=(0, 1)))
+    ct, labels = worker.open(volume), written(worker.folder, "labels", labelmap)
+    model = ModelOptions("abdomen-demo", device="cpu")
+    segmenting = worker.ask(Segment(ct, model, SegmentOptions(slices=(0, 1))))
     assert isinstance(segmenting[-1], Result), segmenting[-1]
     assert segmented(segmenting)[:2].any()
-    ranking = worker.ask(RankSlices(ct, "abdomen-demo", device="cpu"))
+    ranking = worker.ask(RankSlices(ct, model))
     assert [row["slice"] for row in ranking[-1].values["slices"]] != []
     out = a_slicer_user.desk / "learnt"
     scans = (AnnotatedScan(ct, labels, (0, 1)),)
-    learning = worker.ask(Finetune(scans, str(out), base="lite", epochs=1, validation=0.0, device="cpu"))
+    options = FinetuneOptions(str(out), base="lite", epochs=1, validation=0.0, device="cpu")
+    learning = worker.ask(Finetune(scans, options))
     assert isinstance(learning[-1], Result), learning[-1]
-    again = worker.ask(Segment(ct, str(out), device="cpu", slices=(0,)))
+    again = worker.ask(Segment(ct, ModelOptions(str(out), device="cpu"), SegmentOptions(slices=(0,))))
     assert isinstance(again[-1], Result), again[-1]
 
 
