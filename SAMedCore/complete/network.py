@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from SAMedCore.complete.choose import Fold
-from SAMedCore.complete.prompts import SliceGrids
+from SAMedCore.complete.prompts import PixelGrids
 from SAMedCore.complete.shapes import Distances, SliceShapes, smooth, to_labels
 from SAMedCore.complete.tune import LOGIT_LIMIT, finetune, slice_scores, tunable
 from SAMedCore.model.promptable import Promptable
@@ -43,7 +43,7 @@ class NetworkCompletion:
         self.steps = steps
         self.seed = seed
         self.report = report
-        self.grids = SliceGrids(voxels.shape[1:], shapes.spacing_mm, sam.input_size, sam.low_res_size)
+        self.grids = PixelGrids(voxels.shape[1:], shapes.spacing_mm, sam.input_size, sam.low_res_size)
         self.embeddings: dict[int, list[Tensor]] = {}
 
     def leave_out(self, folds: Sequence[Fold]) -> dict[int, np.ndarray]:

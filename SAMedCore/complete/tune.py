@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from SAMedCore.complete.prompts import Prompts, SliceGrids, in_low_res, make_prompts
+from SAMedCore.complete.prompts import Prompts, PixelGrids, in_low_res, make_prompts
 from SAMedCore.complete.shapes import Distances, SliceShapes, blend
 from SAMedCore.model.sam import Sam
 
@@ -52,7 +52,7 @@ def finetune(
     embeddings: Mapping[int, Sequence[Tensor]],
     shapes: SliceShapes,
     slices: Sequence[int],
-    grids: SliceGrids,
+    grids: PixelGrids,
     steps: int,
     seed: int = 0,
     on_step: Callable[[int], None] | None = None,
@@ -130,7 +130,7 @@ def mask_loss(logits: Tensor, target: Tensor) -> Tensor:
     return cross_entropy + 1 - dice
 
 
-def slice_scores(sam: Sam, embedding: Tensor, distances: Distances, grids: SliceGrids) -> Distances:
+def slice_scores(sam: Sam, embedding: Tensor, distances: Distances, grids: PixelGrids) -> Distances:
     """Scores of one slice from its interpolated distances; `interpolation.to_labels` turns them into labels.
 
     Returns:
@@ -146,7 +146,7 @@ def slice_scores(sam: Sam, embedding: Tensor, distances: Distances, grids: Slice
     return dict(zip(prompts.values, grids.to_slice(bounded).numpy(), strict=True))
 
 
-def _targets(own: Distances, prompts: Prompts, grids: SliceGrids) -> list[Tensor]:
+def _targets(own: Distances, prompts: Prompts, grids: PixelGrids) -> list[Tensor]:
     """N times (h, w) float32 of a region: 1 inside the annotated shape, 0 where the slice holds none of that label."""
     targets = []
     for value, region in zip(prompts.values, prompts.regions, strict=True):

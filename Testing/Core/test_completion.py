@@ -8,7 +8,7 @@ import torch
 
 from SAMedCore.complete.choose import COPY, INTERPOLATION, NETWORK, Estimate, choose, make_folds
 from SAMedCore.complete.network import NetworkCompletion
-from SAMedCore.complete.prompts import SliceGrids, make_prompts
+from SAMedCore.complete.prompts import PixelGrids, make_prompts
 from SAMedCore.complete.scan import complete
 from SAMedCore.complete.shapes import SliceShapes, blend, nearest, reach, signed_distance_mm, smooth, to_labels
 from SAMedCore.complete.tune import tunable
@@ -129,7 +129,7 @@ def test_the_network_is_chosen_only_where_it_is_better_than_both_baselines(copy,
 def test_a_prompt_is_the_shape_and_a_box_one_pixel_around_it():
     mask = np.zeros((64, 64), dtype=bool)
     mask[20:30, 40:44] = True
-    grids = SliceGrids((64, 64), (1.0, 1.0), input_size=64, low_res_size=64)
+    grids = PixelGrids((64, 64), (1.0, 1.0), input_size=64, low_res_size=64)
     prompts = make_prompts({5: signed_distance_mm(mask, (1.0, 1.0))}, grids)
     assert prompts.values == (5,)
     assert prompts.boxes.tolist() == [[39, 19, 44, 30]]
