@@ -50,7 +50,7 @@ def evaluate_case(
     except InputError as error:
         raise InputError(
             f"{_of(case)}prediction and reference lie on different grids "
-            f"({prediction} and {reference}): resample the prediction to the reference's grid first."
+            f"({prediction.grid} and {reference.grid}): resample the prediction to the reference's grid first."
         ) from error
     if labels is None:
         _check_names(prediction.labels, reference.labels, case)
