@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from torch import nn
 
-from SAMedCore.errors import Cancelled
+from SAMedCore.work import Work
 
 
 @contextmanager
-def stopping(model: nn.Module, cancelled: Callable[[], bool] | None) -> Iterator[None]:
-    """Inside the block `cancelled` is asked before each layer of `model`.
+def stopping(model: nn.Module, work: Work) -> Iterator[None]:
+    """Inside the block `work` is asked before each layer of `model` whether to stop.
 
     Raises:
-        Cancelled: `cancelled` said so.
+        Cancelled: the work was.
     """
 
     def check(*_: Any) -> None:
-        if cancelled is not None and cancelled():
-            raise Cancelled
+        work.stop_if_cancelled()
 
-    layers = [module for module in model.modules() if not any(module.children())] if cancelled is not None else []
-    hooks = [layer.register_forward_pre_hook(check) for layer in layers]
+    hooks = [module.register_forward_pre_hook(check) for module in model.modules() if not any(module.children())]
     try:
         yield
     finally:

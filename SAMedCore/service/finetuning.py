@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from SAMedCore.checkpoint.folder import check_output, find_folder, read_info
+from SAMedCore.checkpoint.folder import read_info
 from SAMedCore.devices import choose_device
 from SAMedCore.errors import Cancelled, InputError
 from SAMedCore.image.grid import same_grid
 from SAMedCore.service.job import Job, Pace
 from SAMedCore.service.messages import AnnotatedScan, Finetune, Metrics
 from SAMedCore.service.voxels import labelmap_of, volume_of
-from SAMedCore.train.cases import Pair
-from SAMedCore.train.finetune import TrainingData, finetune
-from SAMedCore.train.recipe import Recipe, adjusted, preset
-from SAMedCore.train.start import can_be_resumed, check_run, check_start
+from SAMedCore.train.cases import Case
+from SAMedCore.train.finetune import finetune
+from SAMedCore.train.start import check_start
+from SAMedCore.work import Event, Progress, TrainingProgress, Work
 
 METRICS_PAUSE_S = 0.5
 
@@ -28,35 +29,21 @@ def finetuned(request: Finetune, job: Job) -> dict[str, Any]:
 
     Raises:
         Cancelled: before an epoch was finished.
-        InputError, SAMedError: as `training.finetune.finetune`.
+        InputError, SAMedError: as `train.finetune.finetune`.
     """
     # Between two epochs the loss is drawn, and matplotlib takes long to load the first time.
     import SAMedCore.draw.losscurve  # noqa: F401
 
-    out, recipe = Path(request.out), _recipe(request)
-    resume = can_be_resumed(out)
-    check_output(out)
-    check_run(out, resume)
-    _check_start(request, recipe)
-    device = choose_device(request.device)
+    options, out = replace(request.options, resume=None), Path(request.options.out)
+    check_start(options)
+    choose_device(options.device)
     job.progress("loading", 0, 1)
     if not request.scans:
         raise InputError("there is no scan to learn from: add one with its segmentation.")
-    pairs = [_pair(number, scan) for number, scan in enumerate(request.scans, start=1)]
-    data = TrainingData(pairs, request.classes, request.validation, [scan.slices for scan in request.scans])
-    told, was_cancelled = _Metrics(job), False
+    cases = [_case(number, scan) for number, scan in enumerate(request.scans, start=1)]
+    was_cancelled = False
     try:
-        finetune(
-            data,
-            recipe,
-            out,
-            base=_base(request),
-            checkpoint=request.checkpoint,
-            device=device,
-            progress=told,
-            cancelled=job.cancelled,
-            resume=resume,
-        )
+        finetune(cases, options, Work(_Metrics(job), job.cancelled))
     except Cancelled:
         if not out.exists():
             raise
@@ -65,35 +52,13 @@ def finetuned(request: Finetune, job: Job) -> dict[str, Any]:
     return {"checkpoint": str(out), "validation_dice": dice, "cancelled": was_cancelled}
 
 
-def _recipe(request: Finetune) -> Recipe:
-    if request.epochs is not None and request.epochs < 1:
-        raise InputError(f"{request.epochs} epochs: train for at least one.")
-    if request.minutes is not None and not request.minutes > 0:
-        raise InputError(f"{request.minutes:g} minutes: give a time above 0.")
-    return adjusted(preset(request.preset), request.epochs, request.minutes)
-
-
-def _check_start(request: Finetune, recipe: Recipe) -> None:
-    if request.checkpoint is not None:
-        read_info(find_folder(request.checkpoint))
-    else:
-        check_start(request.base, recipe)
-
-
-def _base(request: Finetune) -> str | None:
-    """A checkpoint knows its base model by name: only a file says more."""
-    if request.checkpoint is not None and request.base is not None and not Path(request.base).is_file():
-        return None
-    return request.base
-
-
-def _pair(number: int, scan: AnnotatedScan) -> Pair:
-    pair = Pair(volume_of(scan.volume), labelmap_of(scan.labels))
-    if not same_grid(pair.volume.grid, pair.labelmap.grid):
-        raise InputError(f"scan {number}: its labels ({pair.labelmap.grid}) are not on its volume's grid ({pair.volume.grid}).")
+def _case(number: int, scan: AnnotatedScan) -> Case:
+    case = Case(volume_of(scan.volume), labelmap_of(scan.labels), scan.slices)
+    if not same_grid(case.volume.grid, case.labelmap.grid):
+        raise InputError(f"scan {number}: its labels ({case.labelmap.grid}) are not on its volume's grid ({case.volume.grid}).")
     if not scan.slices:
         raise InputError(f"scan {number} has no annotated slice: annotate at least one, or leave the scan out.")
-    return pair
+    return case
 
 
 class _Metrics:
@@ -105,28 +70,31 @@ class _Metrics:
         self._losses: list[float] = []
         self._loss = 0.0
         self._steps_before = self._epochs_before = 0
-        self._last: dict[str, Any] = {"step": 0, "epoch": 0, "stage": None}
+        self._last: TrainingProgress | None = None
 
-    def __call__(self, event: dict[str, Any]) -> None:
-        if event["phase"] != "training":
-            self._job.progress(event["phase"], event["done"], event["total"])
-            return
-        if self._last["stage"] not in (None, event["stage"]):
-            self._steps_before += self._last["step"]
-            self._epochs_before += self._last["epoch"]
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Progress):
+            self._job.progress(event.phase, event.done, event.total)
+        elif isinstance(event, TrainingProgress):
+            self._count(event)
+
+    def _count(self, event: TrainingProgress) -> None:
+        if self._last is not None and self._last.stage != event.stage:
+            self._steps_before += self._last.step
+            self._epochs_before += self._last.epoch
         self._last = event
-        if not event["epoch_done"]:
-            self._losses.append(event["loss"])
-        if event["epoch_done"] or self._pace.is_due():
+        if not event.epoch_done:
+            self._losses.append(event.loss)
+        if event.epoch_done or self._pace.is_due():
             self._tell(event)
 
-    def _tell(self, event: dict[str, Any]) -> None:
+    def _tell(self, event: TrainingProgress) -> None:
         if self._losses:
             self._loss = sum(self._losses) / len(self._losses)
             self._losses.clear()
         self._pace.restart()
-        step, steps = self._steps_before + event["step"], self._steps_before + event["steps"]
-        dice = event["validation_dice"] if event["epoch_done"] else None
-        epoch, epochs = self._epochs_before + event["epoch"], self._epochs_before + event["epochs"]
+        step, steps = self._steps_before + event.step, self._steps_before + event.steps
+        dice = event.validation_dice if event.epoch_done else None
+        epoch, epochs = self._epochs_before + event.epoch, self._epochs_before + event.epochs
         self._job.send(Metrics(step, steps, epoch, epochs, self._loss, dice))
         self._job.progress("training", step, steps)

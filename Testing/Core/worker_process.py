@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from SAMedCore.image.volume import LabelMap, Volume
-from SAMedCore.service.messages import Cancel, Error, Event, LabelFile, Lines, Request, Result, VoxelFile, decode_event, encode
+from SAMedCore.service.messages import Cancel, Error, Event, LabelFile, Request, Result, VoxelFile
+from SAMedCore.service.wire import Lines, decode_event, encode
 
 REAL = ("-m", "SAMedCore.service")
 SMALL = (str(Path(__file__).with_name("small_worker.py")),)
