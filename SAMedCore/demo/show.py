@@ -73,9 +73,7 @@ def demonstrate(folder: Path, device: str = "auto", work: Work = SILENT) -> Outc
     catalogue.fetch_base(catalogue.find_base(DEFAULT_BASE), work)
     volume, reference = sample.fetch_sample(work)
     # The pelvis below these slices holds none of the organs and was never shown to the checkpoint.
-    labelmap = load_model(catalogue.DEMO_FOLDER, device).segment(
-        volume, SegmentOptions(slices=tuple(sample.ORGAN_SLICES)), work
-    )
+    labelmap = load_model(catalogue.DEMO_FOLDER, device).segment(volume, work=work, slices=sample.ORGAN_SLICES)
     files = folder / "segmentation.seg.nrrd", folder / "overview.png"
     write_labelmap(labelmap, files[0])
     overview(volume, labelmap, files[1], title="SAMed on the sample CT (dashed: TotalSegmentator)", reference=reference)
