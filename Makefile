@@ -39,10 +39,11 @@ test-all: $(READY) ## run every test, the slow ones too
 test-slicer-python: ## run the tests on the Python of Slicer, 3.12 (SLICER_PYTHON names it)
 	$(MAKE) test PYTHON=$(SLICER_PYTHON) VENV=.venv-3.12
 
-check: $(READY) ## formatting, lint and types
+check: $(READY) ## formatting, lint, types, and which folder may import which
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	PYTHONPATH=SlicerSAMed $(BIN)/lint-imports
 
 format: $(READY) ## put the code into ruff's format
 	$(BIN)/ruff format .

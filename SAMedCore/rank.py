@@ -11,8 +11,9 @@ from SAMedCore.errors import InputError
 from SAMedCore.image.orientation import turned_view
 from SAMedCore.image.slices import from_the_feet
 from SAMedCore.image.volume import Volume
+from SAMedCore.model.embeddings import Embeddings
 from SAMedCore.options import RankOptions
-from SAMedCore.segment import Embeddings, Segmenter
+from SAMedCore.segment import Segmenter
 from SAMedCore.work import SILENT, Work
 
 SMALL = 6e-4

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from SAMedCore.image.orientation import orientation_of, restore_orientation, tur
 from SAMedCore.image.slices import check_slices, from_the_feet, part_of_slices
 from SAMedCore.image.volume import Image, LabelMap, Volume
 from SAMedCore.model.answers import one_ahead, softmax, with_classes
+from SAMedCore.model.embeddings import Embeddings
 from SAMedCore.model.preprocessing import Preprocessing
 from SAMedCore.model.resizing import resize
 from SAMedCore.model.sam import Sam
@@ -31,22 +32,6 @@ from SAMedCore.work import SILENT, Event, FinishedSlices, Work
 IN_PLANE_ORIENTATIONS = ("LPS", "RPS", "LAS", "RAS", "PLS", "PRS", "ALS", "ARS")
 BATCH_ON_GPU = 16
 AUTO_SLICES = 5
-
-SliceKey = tuple[str, int]
-"""A slice of a volume: the code of an orientation, and the slice's number along k in it."""
-
-
-class Embeddings(Protocol):
-    """The encoded slices of one volume by one model, kept from one call to the next.
-
-    A dictionary is one; `service.embeddings` has one that is bounded. They are (1, 256, E, E) on the model's device.
-    """
-
-    def get(self, key: SliceKey, /) -> torch.Tensor | None: ...
-
-    def __setitem__(self, key: SliceKey, embedding: torch.Tensor, /) -> None: ...
-
-    def clear(self) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections import OrderedDict
 
 import torch
 
-from SAMedCore.segment import SliceKey
+from SAMedCore.model.embeddings import SliceKey
 
 CPU_BYTES = 2 * 2**30
 """500 slices of the base model "lite" at 4 MB each, 2,000 of a SAM's at 1 MB: a whole CT, where a small machine has 8 GB."""

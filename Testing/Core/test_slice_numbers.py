@@ -14,10 +14,10 @@ from SAMedCore.files.write import write_labelmap, write_volume
 from SAMedCore.image.orientation import reorient
 from SAMedCore.image.volume import LabelMap, Volume
 from SAMedCore.model.weights import build_pretrained, read_state
-from SAMedCore.options import FinetuneOptions, ModelOptions, RankOptions
+from SAMedCore.options import FinetuneOptions, ModelOptions, RankOptions, SegmentOptions
 from SAMedCore.rank import rank_slices
 from SAMedCore.segment import load_model
-from SAMedCore.service.messages import AnnotatedScan, Finetune, Result
+from SAMedCore.service.messages import AnnotatedScan, Finetune, Result, Segment
 from SAMedCore.train.cases import Case
 from SAMedCore.train.slices import NOT_ANNOTATED, slice_dataset
 
@@ -52,9 +52,7 @@ def filled(voxels: np.ndarray, volume: Volume) -> list[int]:
 
 
 @pytest.mark.parametrize("stored", TOWARDS)
-def test_command_line_library_and_worker_mean_the_same_slice(
-    files, head_first, volume, worker, ask_segment, tmp_path, capsys, stored
-):
+def test_command_line_library_and_worker_mean_the_same_slice(files, head_first, volume, worker, tmp_path, capsys, stored):
     volume = reorient(volume, stored)
     write_volume(volume.voxels, volume.ijk_to_lps, tmp_path / "ct.nii.gz")
     options = ["--model", head_first, "--base", files.base, "--device", "cpu", "--slices", "0:1"]
@@ -66,7 +64,7 @@ def test_command_line_library_and_worker_mean_the_same_slice(
 
     handle = worker.open(volume)
     options = ModelOptions(str(head_first), str(files.base), "cpu")
-    by_worker = segmented(worker.ask(ask_segment(handle, options, slices=(0,))))
+    by_worker = segmented(worker.ask(Segment(handle, options, SegmentOptions(slices=(0,)))))
     worker.close(handle)
 
     assert [filled(voxels, volume) for voxels in (by_command, by_library, by_worker)] == [[0]] * 3
