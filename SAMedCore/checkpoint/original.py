@@ -18,6 +18,7 @@ from peft import LoraConfig, PeftModel
 from torch import nn
 
 from SAMedCore.checkpoint import fetch
+from SAMedCore.checkpoint.catalogue import PUBLISHED_ORIENTATION
 from SAMedCore.checkpoint.folder import Base, CheckpointInfo, load_peft, read_base, write_checkpoint
 from SAMedCore.errors import Cancelled, InputError
 from SAMedCore.image.labels import SYNAPSE_ORGANS, LabelTable
@@ -25,9 +26,6 @@ from SAMedCore.model.lora import LoraSettings, add_lora
 from SAMedCore.model.preprocessing import Preprocessing
 from SAMedCore.model.sam import Sam
 from SAMedCore.model.weights import build_pretrained, read_state
-
-PUBLISHED_ORIENTATION = "RPS"
-"""The published figures show the patient's right towards increasing columns, posterior towards increasing rows."""
 
 DECODER_ATTENTIONS = {"sa": "self_attn", "cti": "cross_attn_token_to_image", "cit": "cross_attn_image_to_token"}
 
