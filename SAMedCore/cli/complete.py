@@ -9,13 +9,14 @@ import argparse
 from pathlib import Path
 
 from SAMedCore.cli.console import Console, add_device, add_json, positive_int, slice_range
+from SAMedCore.options import DEFAULT_BASE, DEFAULT_COMPLETE_STEPS, CompleteOptions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("ct", metavar="CT", type=Path, help="a file that SimpleITK reads, or a DICOM series folder")
     parser.add_argument("labels", metavar="LABELS", type=Path, help="its label map, annotated on some slices")
     parser.add_argument("out", metavar="OUT", type=Path, help="the completed segmentation")
-    parser.add_argument("--base", default="lite", metavar="BASE", help="lite, vit_b, vit_l, vit_h, or a weights file")
+    parser.add_argument("--base", default=DEFAULT_BASE, metavar="BASE", help="lite, vit_b, vit_l, vit_h, or a weights file")
     parser.add_argument(
         "--annotated-slices",
         metavar="FROM:TO:STEP",
@@ -23,7 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="axial slices counted from the feet; default: those with any label",
     )
     parser.add_argument(
-        "--steps", metavar="N", type=positive_int, default=400, help="of training; default 400, two minutes on two CPU cores"
+        "--steps",
+        metavar="N",
+        type=positive_int,
+        default=DEFAULT_COMPLETE_STEPS,
+        help="of training; default %(default)s, two minutes on two CPU cores",
     )
     add_device(parser)
     add_json(parser)
@@ -39,15 +44,8 @@ def run(options: argparse.Namespace, console: Console) -> None:
     check_different(options.ct, options.labels, options.out)
     volume = read_volume(options.ct)
     labelmap = read_labelmap(options.labels)
-    completion = complete(
-        volume,
-        labelmap,
-        annotated_slices=options.annotated_slices,
-        base=options.base,
-        device=options.device,
-        progress=console.progress,
-        steps=options.steps,
-    )
+    asked = CompleteOptions(options.annotated_slices, options.base, options.device, options.steps)
+    completion = complete(volume, labelmap, asked, console.work)
     write_or_keep(completion.labelmap, options.out, source=options.ct)
     estimates = {method: estimate.mean_dice for method, estimate in completion.estimates.items()}
     console.result(

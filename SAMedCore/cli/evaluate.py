@@ -47,7 +47,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
         options.references,
         protocol=options.protocol,
         tolerance_mm=options.tolerance,
-        progress=lambda done, total: console.progress({"done": done, "total": total}),
+        work=console.work,
     )
     if options.csv is not None:
         scores.write_csv(options.csv)

@@ -1,4 +1,4 @@
-"""How well each method fills in a slice, estimated on the annotated slices themselves by leaving them out."""
+"""Which way fills in a scan's slices best, estimated on the annotated slices themselves by leaving them out."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from SAMedCore.complete.baselines import Copy, Interpolation
+from SAMedCore.complete.filler import Filler, Fold
+from SAMedCore.complete.network import Network
 from SAMedCore.evaluate.measures import dice
 
-COPY, INTERPOLATION, NETWORK = "copy", "interpolation", "network"
-METHODS = (COPY, INTERPOLATION, NETWORK)
-"""Ways to fill in a slice: the nearest annotated slice as it is, shapes interpolated by signed distances, SAM fine-tuned."""
-
-WORTH_IT = 0.01
-"""By how much more mean Dice the network has to beat the baselines; less than that is within the estimate's error."""
+FILLERS: tuple[type[Filler], ...] = (Copy, Interpolation, Network)
+"""All ways there are: first those that take no time, then the others."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +30,6 @@ class Estimate:
     def mean_dice(self) -> float:
         """Mean over the labels."""
         return float(np.mean(list(self.per_label.values())))
-
-
-@dataclass(frozen=True)
-class Fold:
-    """Annotated slices that are shown, and those between them that are left out."""
-
-    shown: tuple[int, ...]
-    left_out: tuple[int, ...]
 
 
 def make_folds(annotated: Sequence[int]) -> tuple[Fold, ...]:
@@ -65,12 +56,18 @@ def estimate(predictions: Mapping[int, np.ndarray], labels: np.ndarray) -> Estim
     return Estimate({int(value): dice(predicted == value, annotated == value) for value in values[values > 0]})
 
 
-def choose(estimates: Mapping[str, Estimate]) -> str:
-    """The better baseline unless the network is better by `WORTH_IT`; interpolation where there are no estimates."""
+def choose(estimates: Mapping[str, Estimate], fillers: Sequence[type[Filler]] = FILLERS) -> type[Filler]:
+    """The best of those that take no time, and of equals the last; a costly one only where it is better by `worth_it_by`.
+
+    Args:
+        estimates: by the fillers' names, of all of them or, where nothing can be compared, of none.
+        fillers: to choose from, those that take no time first; a costly one is measured against the best before it.
+    """
+    free = [filler for filler in reversed(fillers) if not filler.worth_it_by]
     if not estimates:
-        return INTERPOLATION
-    baseline = COPY if estimates[COPY].mean_dice > estimates[INTERPOLATION].mean_dice else INTERPOLATION
-    network = estimates.get(NETWORK)
-    if network is not None and network.mean_dice >= estimates[baseline].mean_dice + WORTH_IT:
-        return NETWORK
-    return baseline
+        return free[0]
+    best = max(free, key=lambda filler: estimates[filler.name].mean_dice)
+    for costly in (filler for filler in fillers if filler.worth_it_by):
+        if estimates[costly.name].mean_dice >= estimates[best.name].mean_dice + costly.worth_it_by:
+            best = costly
+    return best

@@ -19,7 +19,7 @@ CONTEXT = 6
 
 
 @dataclass(frozen=True)
-class SliceGrids:
+class PixelGrids:
     """The three pixel grids of a slice: the scan's, the network's input and its low-resolution logits.
 
     A slice is padded to a square at the ends of its rows and columns. The input's corner pixels lie on the square's corner
@@ -81,7 +81,7 @@ class Prompts:
     regions: tuple[Region, ...]
 
 
-def make_prompts(distances: Distances, grids: SliceGrids, jitter: np.random.Generator | None = None) -> Prompts | None:
+def make_prompts(distances: Distances, grids: PixelGrids, jitter: np.random.Generator | None = None) -> Prompts | None:
     """Box (with a margin of one input pixel) and mask prompt of each shape; None where the slice holds none.
 
     Args:
@@ -110,7 +110,7 @@ def in_low_res(region: Region) -> Region:
     return slice(4 * rows.start, 4 * rows.stop), slice(4 * columns.start, 4 * columns.stop)
 
 
-def _region(box: np.ndarray, grids: SliceGrids) -> Region:
+def _region(box: np.ndarray, grids: PixelGrids) -> Region:
     tokens = grids.low_res_size // 4
     left, top, right, bottom = (int(side * tokens / grids.input_size) for side in box)
     return (

@@ -1,4 +1,4 @@
-"""What a person gets without any network: the nearest annotated slice, or shapes interpolated between annotated slices.
+"""The annotated slices as shapes, and the shapes between them.
 
 Shape interpolation follows Raya and Udupa, "Shape-based interpolation of multidimensional objects", IEEE TMI 1990: the signed
 distances to a structure's outline change linearly from one annotated slice to the next.
@@ -80,6 +80,11 @@ class SliceShapes:
         if below is None or above is None or below == above:
             return self.own(next(a for a in (below, above) if a is not None))
         return blend(self.own(below), self.own(above), (k - below) / (above - below))
+
+
+def interpolated(shapes: SliceShapes, k: int, using: Sequence[int]) -> np.ndarray:
+    """Slice `k` by shape interpolation from the slices `using`: (j, i) labels."""
+    return to_labels(shapes.at(k, using), shapes.labels.shape[1:], shapes.labels.dtype)
 
 
 def blend(first: Distances, second: Distances, weight: float) -> Distances:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from SAMedCore.complete.prompts import Prompts, SliceGrids, in_low_res, make_prompts
+from SAMedCore.complete.prompts import PixelGrids, Prompts, in_low_res, make_prompts
 from SAMedCore.complete.shapes import Distances, SliceShapes, blend
 from SAMedCore.model.sam import Sam
 
@@ -46,18 +47,32 @@ def tunable(sam: Sam) -> Iterator[list[torch.nn.Parameter]]:
         sam.train(training)
 
 
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What is learnt from.
+
+    Attributes:
+        shapes: of the annotated slices.
+        slices: at least two annotated slices; no other is looked at.
+        embeddings: slice -> its image_embedding (1, 256, E, E) in one or more versions, of which each step takes one.
+        grids: pixel grids of a slice.
+    """
+
+    shapes: SliceShapes
+    slices: Sequence[int]
+    embeddings: Mapping[int, Sequence[Tensor]]
+    grids: PixelGrids
+
+
 def finetune(
     sam: Sam,
     parameters: Sequence[torch.nn.Parameter],
-    embeddings: Mapping[int, Sequence[Tensor]],
-    shapes: SliceShapes,
-    slices: Sequence[int],
-    grids: SliceGrids,
+    lesson: Lesson,
     steps: int,
-    seed: int = 0,
-    on_step: Callable[[int], None] | None = None,
+    seed: int,
+    on_step: Callable[[int], None],
 ) -> None:
-    """Teach the mask decoder to redraw the interpolated shapes of `slices` as they were annotated, in place.
+    """Teach the mask decoder to redraw the interpolated shapes of the slices as they were annotated, in place.
 
     Each step shows one slice through a mix of its own shape (0 to 0.8) and its neighbours' interpolation without it, the box
     sides moved by up to a pixel; AdamW, the rate falling linearly to 0, binary cross-entropy plus Dice.
@@ -65,14 +80,12 @@ def finetune(
     Args:
         sam: as `tunable` prepared it.
         parameters: from `tunable`.
-        embeddings: slice -> its image_embedding (1, 256, E, E) in one or more versions, of which each step takes one.
-        shapes: of the annotated slices.
-        slices: at least two annotated slices; no other is looked at.
-        grids: pixel grids of a slice.
+        lesson: what is learnt from.
         steps: number of slices shown.
         seed: of the order of the slices, the mixes and the boxes.
         on_step: called after each step with the number of steps done; may raise to stop.
     """
+    shapes, slices, grids = lesson.shapes, lesson.slices, lesson.grids
     random = np.random.default_rng(seed)
     optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE)
     order: list[int] = []
@@ -83,15 +96,14 @@ def finetune(
         prompts = make_prompts(blend(from_neighbours, shapes.own(k), random.uniform(0, OWN_SHARE)), grids, jitter=random)
         if prompts is not None:
             targets = _targets(shapes.own(k), prompts, grids)
-            version = embeddings[k][int(random.integers(len(embeddings[k])))]
-            logits = region_logits(sam, version, prompts)
+            versions = lesson.embeddings[k]
+            logits = region_logits(sam, versions[int(random.integers(len(versions)))], prompts)
             loss = torch.stack([mask_loss(one, target) for one, target in zip(logits, targets, strict=True)]).mean()
             optimizer.param_groups[0]["lr"] = LEARNING_RATE * (1 - step / steps)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        if on_step is not None:
-            on_step(step + 1)
+        on_step(step + 1)
 
 
 def region_logits(sam: Sam, embedding: Tensor, prompts: Prompts) -> list[Tensor]:
@@ -130,8 +142,8 @@ def mask_loss(logits: Tensor, target: Tensor) -> Tensor:
     return cross_entropy + 1 - dice
 
 
-def slice_scores(sam: Sam, embedding: Tensor, distances: Distances, grids: SliceGrids) -> Distances:
-    """Scores of one slice from its interpolated distances; `interpolation.to_labels` turns them into labels.
+def slice_scores(sam: Sam, embedding: Tensor, distances: Distances, grids: PixelGrids) -> Distances:
+    """Scores of one slice from its interpolated distances; `shapes.to_labels` turns them into labels.
 
     Returns:
         label value -> (j, i) float32, `4 tanh(logit / 4)`, above 0 inside; labels without a shape on this slice have none.
@@ -146,7 +158,12 @@ def slice_scores(sam: Sam, embedding: Tensor, distances: Distances, grids: Slice
     return dict(zip(prompts.values, grids.to_slice(bounded).numpy(), strict=True))
 
 
-def _targets(own: Distances, prompts: Prompts, grids: SliceGrids) -> list[Tensor]:
+def certain_scores(own: Distances) -> Distances:
+    """Scores of an annotated slice, from its own distances: nothing can outvote what a person drew."""
+    return {value: np.where(distance > 0, LOGIT_LIMIT, -LOGIT_LIMIT) for value, distance in own.items()}
+
+
+def _targets(own: Distances, prompts: Prompts, grids: PixelGrids) -> list[Tensor]:
     """N times (h, w) float32 of a region: 1 inside the annotated shape, 0 where the slice holds none of that label."""
     targets = []
     for value, region in zip(prompts.values, prompts.regions, strict=True):

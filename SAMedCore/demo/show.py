@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from SAMedCore.checkpoint import catalogue
-from SAMedCore.complete.scan import interpolated
-from SAMedCore.complete.shapes import SliceShapes, nearest
+from SAMedCore.complete.shapes import SliceShapes, interpolated, nearest
 from SAMedCore.demo import sample
 from SAMedCore.files.write import write_labelmap
 from SAMedCore.image.labels import LabelTable

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from SAMedCore.image.labels import Label, LabelTable
 from SAMedCore.image.orientation import reorient
 from SAMedCore.image.placement import on_common_extent
 from SAMedCore.image.volume import LabelMap
+from SAMedCore.work import SILENT, Work
 
 
 def evaluate_case(
@@ -50,7 +50,7 @@ def evaluate_case(
     except InputError as error:
         raise InputError(
             f"{_of(case)}prediction and reference lie on different grids "
-            f"({prediction} and {reference}): resample the prediction to the reference's grid first."
+            f"({prediction.grid} and {reference.grid}): resample the prediction to the reference's grid first."
         ) from error
     if labels is None:
         _check_names(prediction.labels, reference.labels, case)
@@ -65,21 +65,22 @@ def evaluate_folder(
     labels: LabelTable | None = None,
     protocol: str = "standard",
     tolerance_mm: float = 2.0,
-    progress: Callable[[int, int], None] | None = None,
+    work: Work = SILENT,
 ) -> Scores:
     """Scores every label map of a folder against that of the same case in another folder.
 
     Args:
-        predictions: folder of label maps, see `listing.label_maps_in`.
-        references: folder; the names match as `listing.paired` says, and give the rows' cases.
+        predictions: folder of label maps, see `files.cases.label_maps_in`.
+        references: folder; the names match as `files.cases.paired` says, and give the rows' cases.
         labels: the organs to score; by default all that the references name or, where they name none, hold.
         protocol: see `evaluate_case`.
         tolerance_mm: see `evaluate_case`.
-        progress: called with the number of finished cases and of all cases.
+        work: told the number of finished cases and of all cases.
 
     Raises:
         InputError: a folder is missing or holds no label maps, a case is only in one of them or twice in one, or what
             `read_labelmap` and `evaluate_case` raise.
+        Cancelled: the user stopped the work.
     """
     pairs = paired(label_maps_in(Path(predictions)), label_maps_in(Path(references)))
     named = labels is None
@@ -90,8 +91,7 @@ def evaluate_folder(
         if named:
             _check_names(prediction.labels, labels, case)
         rows += evaluate_case(prediction, reference, protocol, tolerance_mm, labels, case)
-        if progress is not None:
-            progress(done, len(pairs))
+        work.step("evaluating", done, len(pairs))
     return Scores(tuple(rows), protocol, tolerance_mm)
 
 

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.random import Generator
 from scipy import ndimage
 
+from SAMedCore.image.intensities import other_intensities
+
 Augmentation = Callable[[np.ndarray, np.ndarray, Generator], tuple[np.ndarray, np.ndarray]]
 
 
@@ -66,14 +68,6 @@ def _elastic_displacement(shape: tuple[int, ...], draw: Generator) -> np.ndarray
     knots = 7
     coarse = draw.normal(scale=0.015, size=(2, knots, knots)) * np.array(shape)[:, None, None]
     return np.stack([ndimage.zoom(grid, (shape[0] / knots, shape[1] / knots), order=3) for grid in coarse])
-
-
-def other_intensities(image: np.ndarray, draw: Generator) -> np.ndarray:
-    """The image with other contrast, brightness and noise, within [0, 1]."""
-    gamma, gain, offset = np.exp(draw.uniform(-0.25, 0.25)), draw.uniform(0.9, 1.1), draw.uniform(-0.05, 0.05)
-    noise = draw.normal(scale=draw.uniform(0, 0.03), size=image.shape)
-    changed = gain * np.clip(image, 0, 1) ** gamma + offset + noise
-    return np.clip(changed, 0, 1).astype(np.float32)
 
 
 AUGMENTATIONS: dict[str, Augmentation] = {"paper": paper_augmentation, "few-shot": few_shot_augmentation}

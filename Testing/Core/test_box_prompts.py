@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from SAMedCore.checkpoint.load import load_promptable
-from SAMedCore.complete.prompts import SliceGrids
+from SAMedCore.complete.prompts import PixelGrids
 from SAMedCore.demo.sample import ORGAN_SLICES
 from SAMedCore.evaluate.measures import dice
 from SAMedCore.image.orientation import reorient
@@ -27,7 +27,7 @@ def test_box_prompts_give_the_organs_of_the_sample(sample_ct, sample_labels, lit
     model = load_promptable(lite_weights, "cpu")
     volume, truth = reorient(sample_ct, "LPS").voxels, reorient(sample_labels, "LPS").voxels
     slices = list(ORGAN_SLICES[::EVERY])
-    grids = SliceGrids(truth.shape[1:], (3.0, 3.0), model.sam.input_size, model.sam.low_res_size)
+    grids = PixelGrids(truth.shape[1:], (3.0, 3.0), model.sam.input_size, model.sam.low_res_size)
     drawn = np.zeros((9, len(slices), *truth.shape[1:]), dtype=bool)
     for n, k in enumerate(slices):
         organs = [value for value in range(1, 9) if (truth[k] == value).any()]

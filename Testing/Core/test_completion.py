@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from SAMedCore.complete.choose import COPY, INTERPOLATION, NETWORK, Estimate, choose, make_folds
-from SAMedCore.complete.network import NetworkCompletion
-from SAMedCore.complete.prompts import SliceGrids, make_prompts
+from SAMedCore.complete.baselines import Copy, Interpolation
+from SAMedCore.complete.choose import FILLERS, Estimate, choose, make_folds
+from SAMedCore.complete.filler import Filler, PartialScan
+from SAMedCore.complete.network import Network
+from SAMedCore.complete.prompts import PixelGrids, make_prompts
 from SAMedCore.complete.scan import complete
 from SAMedCore.complete.shapes import SliceShapes, blend, nearest, reach, signed_distance_mm, smooth, to_labels
 from SAMedCore.complete.tune import tunable
@@ -21,10 +23,13 @@ from SAMedCore.image.volume import LabelMap, Volume
 from SAMedCore.model.preprocessing import Preprocessing
 from SAMedCore.model.promptable import Promptable
 from SAMedCore.model.sam import build_sam
+from SAMedCore.options import CompleteOptions
+from SAMedCore.work import SILENT, Event, Work
 
 SPACING_MM = (1.5, 2.0)
 SIZE = 40
 ANNOTATED = (2, 6, 10, 14)
+ONE_STEP = CompleteOptions(steps=1)
 
 
 def disc(radius_mm: float, centre: tuple[float, float] = (30.0, 40.0)) -> np.ndarray:
@@ -55,6 +60,17 @@ def annotated_only(labelmap: LabelMap) -> LabelMap:
     voxels = np.zeros_like(labelmap.voxels)
     voxels[list(ANNOTATED)] = labelmap.voxels[list(ANNOTATED)]
     return LabelMap(voxels, labelmap.ijk_to_lps, labelmap.labels)
+
+
+def partial(volume: Volume, truth: LabelMap, model: Promptable | None, options: CompleteOptions) -> PartialScan:
+    """The cone as a filler sees it."""
+    return PartialScan(volume, SliceShapes(truth.voxels, ANNOTATED, SPACING_MM), options, SILENT, model)
+
+
+@pytest.fixture
+def network_wins(monkeypatch) -> None:
+    """However bad it is."""
+    monkeypatch.setattr(Network, "worth_it_by", -np.inf)
 
 
 def test_signed_distances_are_in_mm_and_positive_inside():
@@ -119,17 +135,37 @@ def test_two_annotated_slices_leave_nothing_to_compare():
 
 @pytest.mark.parametrize(
     ("copy", "interpolation", "network", "chosen"),
-    [(0.80, 0.84, 0.90, NETWORK), (0.80, 0.84, 0.845, INTERPOLATION), (0.89, 0.84, 0.88, COPY)],
+    [
+        (0.80, 0.84, 0.90, Network),
+        (0.80, 0.84, 0.845, Interpolation),
+        (0.89, 0.84, 0.88, Copy),
+        (0.84, 0.84, 0.84, Interpolation),
+        (0.00, np.nan, np.nan, Interpolation),
+    ],
 )
 def test_the_network_is_chosen_only_where_it_is_better_than_both_baselines(copy, interpolation, network, chosen):
-    values = {COPY: copy, INTERPOLATION: interpolation, NETWORK: network}
-    assert choose({method: Estimate({1: value}) for method, value in values.items()}) == chosen
+    values = {"copy": copy, "interpolation": interpolation, "network": network}
+    assert choose({method: Estimate({1: value}) for method, value in values.items()}) is chosen
+
+
+def test_shapes_are_interpolated_where_nothing_can_be_compared():
+    assert choose({}) is Interpolation
+
+
+@pytest.mark.parametrize(("dice_of_another", "chosen"), [(0.905, "network"), (0.93, "another")])
+def test_a_further_way_has_to_be_worth_its_time_too(dice_of_another, chosen):
+    class Another(Filler):
+        name, title, worth_it_by = "another", "another network", 0.02
+
+    values = {"copy": 0.80, "interpolation": 0.84, "network": 0.90, "another": dice_of_another}
+    estimates = {method: Estimate({1: value}) for method, value in values.items()}
+    assert choose(estimates, (*FILLERS, Another)).name == chosen
 
 
 def test_a_prompt_is_the_shape_and_a_box_one_pixel_around_it():
     mask = np.zeros((64, 64), dtype=bool)
     mask[20:30, 40:44] = True
-    grids = SliceGrids((64, 64), (1.0, 1.0), input_size=64, low_res_size=64)
+    grids = PixelGrids((64, 64), (1.0, 1.0), input_size=64, low_res_size=64)
     prompts = make_prompts({5: signed_distance_mm(mask, (1.0, 1.0))}, grids)
     assert prompts.values == (5,)
     assert prompts.boxes.tolist() == [[39, 19, 44, 30]]
@@ -139,35 +175,41 @@ def test_a_prompt_is_the_shape_and_a_box_one_pixel_around_it():
 
 def test_a_useless_network_is_not_chosen_and_the_summary_says_so(cone, small_model):
     volume, truth = cone
-    result = complete(volume, annotated_only(truth), model=small_model, steps=1)
-    assert result.method == INTERPOLATION
-    assert set(result.estimates) == {COPY, INTERPOLATION, NETWORK}
-    assert result.estimates[NETWORK].mean_dice < result.estimates[INTERPOLATION].mean_dice
-    for said in ("network is no better", "copying the nearest slice 0.", "shape interpolation 0."):
-        assert said in result.summary()
+    result = complete(volume, annotated_only(truth), ONE_STEP, model=small_model)
+    assert result.method == "interpolation"
+    assert list(result.estimates) == ["copy", "interpolation", "network"]
+    dices = [f"{estimate.mean_dice:.3f}" for estimate in result.estimates.values()]
+    assert dices[2] < dices[1]
+    assert result.summary() == (
+        "Filled in by shape interpolation. The network is no better on this scan. Dice on annotated slices left out: "
+        f"copying the nearest slice {dices[0]}, shape interpolation {dices[1]}, the network {dices[2]}."
+    )
 
 
 def test_the_slices_between_are_filled_in_and_the_annotated_ones_come_back_as_they_were(cone, small_model):
     volume, truth = cone
-    result = complete(volume, annotated_only(truth), model=small_model, steps=1)
+    result = complete(volume, annotated_only(truth), ONE_STEP, model=small_model)
     assert result.annotated == ANNOTATED
     assert result.completed == tuple(k for k in range(18) if k not in ANNOTATED)
     assert np.array_equal(result.labelmap.voxels[list(ANNOTATED)], truth.voxels[list(ANNOTATED)])
     between = [k for k in range(ANNOTATED[0], ANNOTATED[-1]) if k not in ANNOTATED]
-    wrong = {method: (one.voxels[between] != truth.voxels[between]).sum() for method, one in result.alternatives.items()}
-    assert wrong[INTERPOLATION] < wrong[COPY] / 2
+    copies = Copy(partial(volume, truth, small_model, ONE_STEP)).fill(between)
+    wrong_copies = sum((copies[k] != truth.voxels[k]).sum() for k in between)
+    assert (result.labelmap.voxels[between] != truth.voxels[between]).sum() < wrong_copies / 2
     assert np.array_equal(result.labelmap.voxels[between] == 4, truth.voxels[between] == 4)
 
 
-def test_the_network_fills_in_where_it_is_the_better(cone, small_model, monkeypatch):
-    monkeypatch.setattr("SAMedCore.complete.scan.choose", lambda estimates: NETWORK)
+@pytest.mark.usefixtures("network_wins")
+def test_the_network_fills_in_where_it_is_the_better(cone, small_model):
     volume, truth = cone
-    events = []
-    result = complete(volume, annotated_only(truth), model=small_model, steps=1, progress=events.append)
-    assert result.method == NETWORK
+    events: list[Event] = []
+    result = complete(volume, annotated_only(truth), ONE_STEP, Work(events.append), small_model)
+    assert result.method == "network"
+    assert result.summary().startswith("Filled in by the network. Dice on annotated slices left out: copying")
     assert np.array_equal(result.labelmap.voxels[list(ANNOTATED)], truth.voxels[list(ANNOTATED)])
-    assert not np.array_equal(result.labelmap.voxels, result.alternatives[INTERPOLATION].voxels)
-    assert [phase for phase, _ in itertools.groupby(event["phase"] for event in events)] == [
+    interpolated = Interpolation(partial(volume, truth, small_model, ONE_STEP)).fill(result.completed)
+    assert any(not np.array_equal(result.labelmap.voxels[k], interpolated[k]) for k in result.completed)
+    assert [phase for phase, _ in itertools.groupby(event.phase for event in events)] == [
         "interpolating",
         "encoding",
         "estimating",
@@ -180,14 +222,14 @@ def test_the_network_fills_in_where_it_is_the_better(cone, small_model, monkeypa
     ]
 
 
-def test_every_orientation_gives_the_same_completion(cone, small_model, monkeypatch):
-    monkeypatch.setattr("SAMedCore.complete.scan.choose", lambda estimates: NETWORK)
+@pytest.mark.usefixtures("network_wins")
+def test_every_orientation_gives_the_same_completion(cone, small_model):
     volume, truth = cone
     partly = annotated_only(truth)
-    expected = complete(volume, partly, model=small_model, steps=1).labelmap
+    expected = complete(volume, partly, ONE_STEP, model=small_model).labelmap
     for orientation in ("RAS", "PIR"):
         turned = reorient(volume, orientation), reorient(partly, orientation)
-        found = complete(*turned, model=small_model, steps=1).labelmap
+        found = complete(*turned, ONE_STEP, model=small_model).labelmap
         assert np.array_equal(found.ijk_to_lps, turned[0].ijk_to_lps)
         assert np.array_equal(reorient(found, "LPS").voxels, expected.voxels), orientation
 
@@ -196,7 +238,7 @@ def test_an_empty_slice_may_be_annotated_as_empty(cone, small_model):
     volume, truth = cone
     partly = annotated_only(truth)
     partly.voxels[14] = 0
-    ends = complete(volume, partly, annotated_slices=ANNOTATED, model=small_model, steps=1)
+    ends = complete(volume, partly, CompleteOptions(ANNOTATED, steps=1), model=small_model)
     assert not ends.labelmap.voxels[13:].any()
     assert ends.labelmap.voxels[11].any()
 
@@ -204,7 +246,7 @@ def test_an_empty_slice_may_be_annotated_as_empty(cone, small_model):
 def test_the_network_comes_back_as_it_was(cone, small_model):
     before = {key: value.clone() for key, value in small_model.sam.state_dict().items()}
     needed = [parameter.requires_grad for parameter in small_model.sam.parameters()]
-    complete(cone[0], annotated_only(cone[1]), model=small_model, steps=1)
+    complete(cone[0], annotated_only(cone[1]), ONE_STEP, model=small_model)
     assert all(torch.equal(value, before[key]) for key, value in small_model.sam.state_dict().items())
     assert [parameter.requires_grad for parameter in small_model.sam.parameters()] == needed
 
@@ -221,26 +263,18 @@ def test_the_same_seed_gives_the_same_slices(cone, small_model):
     volume, truth = cone
 
     def fill() -> np.ndarray:
-        shapes = SliceShapes(truth.voxels, ANNOTATED, SPACING_MM)
-        network = NetworkCompletion(small_model, volume.voxels, shapes, 4, 3, lambda *event: None)
-        return network.fill([4])[4]
+        return Network(partial(volume, truth, small_model, CompleteOptions(steps=4, seed=3))).fill([4])[4]
 
     assert np.array_equal(fill(), fill())
 
 
 def test_cancel_stops_and_leaves_the_network_as_it_was(cone, small_model):
     before = {key: value.clone() for key, value in small_model.sam.state_dict().items()}
-    events = []
+    events: list[Event] = []
+    work = Work(events.append, lambda: [event.phase for event in events].count("estimating") > 2)
     with pytest.raises(Cancelled):
-        complete(
-            cone[0],
-            annotated_only(cone[1]),
-            model=small_model,
-            steps=200,
-            progress=events.append,
-            cancelled=lambda: [event["phase"] for event in events].count("estimating") > 2,
-        )
-    assert events[-1]["phase"] == "estimating"
+        complete(cone[0], annotated_only(cone[1]), CompleteOptions(steps=200), work, small_model)
+    assert events[-1].phase == "estimating"
     assert all(torch.equal(value, before[key]) for key, value in small_model.sam.state_dict().items())
 
 
@@ -271,7 +305,7 @@ def test_bad_input_is_refused(cone, spoil, annotated_slices, said):
     partly = annotated_only(cone[1])
     spoil(partly)
     with pytest.raises(InputError, match=said):
-        complete(cone[0], partly, annotated_slices=annotated_slices)
+        complete(cone[0], partly, CompleteOptions(annotated_slices))
 
 
 def test_a_label_map_of_another_scan_is_refused(cone):
@@ -290,15 +324,19 @@ def test_the_sample_is_completed_better_than_without_a_network(every, least, sam
     voxels = np.zeros_like(truth.voxels)
     voxels[annotated] = truth.voxels[annotated]
     partly = LabelMap(voxels, truth.ijk_to_lps, truth.labels)
-    result = complete(sample_ct, partly, annotated_slices=annotated, base=lite_weights, device="cpu")
+    options = CompleteOptions(annotated, str(lite_weights), "cpu")
+    result = complete(sample_ct, partly, options)
     others = [k for k in ORGAN_SLICES if k not in annotated]
 
-    def mean_dice(labelmap: LabelMap) -> float:
-        found = reorient(labelmap, "LPS").voxels[others]
-        return float(np.mean([dice(found == value, truth.voxels[others] == value) for value in truth.labels.values]))
+    def mean_dice(labels: np.ndarray) -> float:
+        """Of the other slices."""
+        return float(np.mean([dice(labels == value, truth.voxels[others] == value) for value in truth.labels.values]))
 
-    scores = {method: mean_dice(labelmap) for method, labelmap in result.alternatives.items()}
-    assert result.method == NETWORK
-    assert scores[NETWORK] >= least, scores
-    assert scores[NETWORK] > max(scores[COPY], scores[INTERPOLATION])
-    assert np.array_equal(reorient(result.labelmap, "LPS").voxels[annotated], truth.voxels[annotated])
+    volume = reorient(sample_ct, "LPS")
+    scan = PartialScan(volume, SliceShapes(voxels, annotated, (3.0, 3.0)), options, SILENT)
+    found = reorient(result.labelmap, "LPS").voxels
+    without = [mean_dice(np.stack(list(baseline(scan).fill(others).values()))) for baseline in (Copy, Interpolation)]
+    assert result.method == "network"
+    assert mean_dice(found[others]) >= least
+    assert mean_dice(found[others]) > max(without)
+    assert np.array_equal(found[annotated], truth.voxels[annotated])

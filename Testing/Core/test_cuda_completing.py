@@ -8,11 +8,12 @@ import torch
 from cuda_networks import annotated_scan, dtypes_seen, unset_sam
 from cuda_rehearsal import NEEDS_CUDA_BUILD
 
-from SAMedCore.complete.choose import NETWORK
+from SAMedCore.complete.network import Network
 from SAMedCore.complete.scan import complete
 from SAMedCore.model.architectures import LITE_MEDSAM_INPUT
 from SAMedCore.model.preprocessing import Preprocessing
 from SAMedCore.model.promptable import Promptable
+from SAMedCore.options import CompleteOptions
 
 pytestmark = NEEDS_CUDA_BUILD
 
@@ -23,7 +24,7 @@ ANNOTATED = (0, 2, 4)
     ("architecture", "preprocessing"), [("lite", LITE_MEDSAM_INPUT), ("vit_b", Preprocessing(sizes=(512,), padded=True))]
 )
 def test_the_network_is_tuned_and_fills_in_on_the_gpu_in_float32(gpu, monkeypatch, architecture, preprocessing):
-    monkeypatch.setattr("SAMedCore.complete.scan.choose", lambda estimates: NETWORK)
+    monkeypatch.setattr(Network, "worth_it_by", -np.inf)
     monkeypatch.setattr("SAMedCore.complete.network.OTHER_VERSIONS", 1)
     volume, labelmap = annotated_scan(5)
     drawn = np.zeros_like(labelmap.voxels)
@@ -32,10 +33,10 @@ def test_the_network_is_tuned_and_fills_in_on_the_gpu_in_float32(gpu, monkeypatc
     tf32: set[bool] = set()
     model.sam.image_encoder.register_forward_pre_hook(lambda *_: tf32.add(torch.backends.cudnn.allow_tf32))
     with dtypes_seen(model.sam, "neck", "attn.qkv", "output_upscaling", "mask_downscaling") as seen:
-        completion = complete(volume, replace(labelmap, voxels=drawn), ANNOTATED, model=model, steps=1)
+        completion = complete(volume, replace(labelmap, voxels=drawn), CompleteOptions(ANNOTATED, steps=1), model=model)
     assert set(seen) == {name for name, dtypes in seen.items() if dtypes == {torch.float32}}
     assert tf32 == {False}
-    assert completion.method == NETWORK
+    assert completion.method == "network"
     assert completion.completed == (1, 3)
     assert (completion.labelmap.voxels[list(ANNOTATED)] == drawn[list(ANNOTATED)]).all()
     assert completion.labelmap.voxels[[1, 3]].any(axis=(1, 2)).all()

@@ -11,7 +11,7 @@ from scipy.spatial.distance import cdist
 
 from SAMedCore.cli import main
 from SAMedCore.draw.boxplot import box_plot
-from SAMedCore.errors import InputError
+from SAMedCore.errors import Cancelled, InputError
 from SAMedCore.evaluate.compare import evaluate_case, evaluate_folder
 from SAMedCore.evaluate.measures import paper_measures, standard_measures
 from SAMedCore.evaluate.scores import OrganScore, Scores
@@ -19,6 +19,7 @@ from SAMedCore.files.write import write_labelmap
 from SAMedCore.image.labels import SYNAPSE_ORGANS, LabelTable
 from SAMedCore.image.orientation import reorient
 from SAMedCore.image.volume import LabelMap
+from SAMedCore.work import Event, Progress, Work
 
 # The library still imports from namespaces that SciPy is going to remove.
 pytestmark = pytest.mark.filterwarnings("ignore:.*scipy.ndimage:DeprecationWarning")
@@ -296,9 +297,16 @@ def test_two_files_that_look_like_one_case_are_refused(folders, folder):
 
 
 def test_progress_is_told_case_by_case(folders):
-    told: list[tuple[int, int]] = []
-    evaluate_folder(*folders, progress=lambda done, cases: told.append((done, cases)))
-    assert told == [(1, 2), (2, 2)]
+    told: list[Event] = []
+    evaluate_folder(*folders, work=Work(told.append))
+    assert told == [Progress("evaluating", 1, 2), Progress("evaluating", 2, 2)]
+
+
+def test_a_cancelled_evaluation_stops(folders):
+    told: list[Event] = []
+    with pytest.raises(Cancelled):
+        evaluate_folder(*folders, work=Work(told.append, lambda: bool(told)))
+    assert len(told) == 1
 
 
 @pytest.mark.parametrize("lone", [0, 1], ids=["prediction", "reference"])
