@@ -19,11 +19,12 @@ from SAMedCore.checkpoint.folder import CARD_FILE, CheckpointInfo, read_info, re
 from SAMedCore.cli.console import Console
 from SAMedCore.demo import sample
 from SAMedCore.demo.show import ANNOTATED, CAVEAT, SCORED, score
-from SAMedCore.devices import choose_device
+from SAMedCore.options import FinetuneOptions
 from SAMedCore.segment import load_model
-from SAMedCore.train.cases import Pair
-from SAMedCore.train.finetune import TrainingData, finetune
+from SAMedCore.train.cases import Case
+from SAMedCore.train.finetune import finetune
 from SAMedCore.train.recipe import PRESETS
+from SAMedCore.train.start import run_folder
 
 RUN = Path("build") / catalogue.DEMO_CHECKPOINT
 FIRST_STAGE = replace(PRESETS["few-shot"].stages[0], versions=60, planned_epochs=14, epochs=14, minutes=None)
@@ -60,16 +61,9 @@ def main() -> None:
     console = Console(as_json=False)
     catalogue.fetch_base(catalogue.find_base("lite"))
     volume, reference = sample.fetch_sample()
-    finetune(
-        TrainingData([Pair(volume, reference)], validation=0, slices=[ANNOTATED]),
-        RECIPE,
-        RUN,
-        base="lite",
-        device=choose_device("auto"),
-        half=True,
-        progress=console.progress,
-        resume=RUN.with_name(f"{RUN.name}.training").exists(),
-    )
+    RUN.parent.mkdir(exist_ok=True)
+    options = FinetuneOptions(str(RUN), base="lite", validation=0, slices=ANNOTATED, half=True, resume=run_folder(RUN).exists())
+    finetune([Case(volume, reference)], options, console.work, recipe=RECIPE)
     dice = score(load_model(RUN, "cpu").segment(volume, slices=sample.ORGAN_SLICES), reference)
     publish(RUN, catalogue.DEMO_FOLDER, dice)
     console.result(f"Mean Dice {np.mean(dice['checkpoint']):.3f}: {catalogue.DEMO_FOLDER}")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
-from typing import Literal
 
 from SAMedCore.cli.console import Console, add_device, add_json, names, positive_int, positive_number, slice_range
+from SAMedCore.errors import Cancelled, InputError
+from SAMedCore.options import DEFAULT_PRESET, DEFAULT_VALIDATION, PRESETS, FinetuneOptions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,10 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--pairs", metavar="CSV", type=Path, help="a table with the columns image,labels")
     parser.add_argument("--base", metavar="BASE", help="lite, vit_b, vit_l, vit_h, or a weights file; with --from only a file")
     parser.add_argument("--from", dest="checkpoint", metavar="CHECKPOINT", help="go on from this checkpoint")
-    parser.add_argument("--out", metavar="CHECKPOINT", type=Path, required=True, help="the checkpoint to write")
-    parser.add_argument(
-        "--preset", default="few-shot", choices=["samed", "samed_s", "samed_h", "few-shot"], help="default: few-shot"
-    )
+    parser.add_argument("--out", metavar="CHECKPOINT", required=True, help="the checkpoint to write")
+    presets = "; ".join(f"{name}: {what}" for name, what in PRESETS.items())
+    parser.add_argument("--preset", default=DEFAULT_PRESET, choices=PRESETS, help=f"{presets}. Default: {DEFAULT_PRESET}")
     parser.add_argument("--classes", metavar="a,b", type=names, help="learn these structures only")
     parser.add_argument("--epochs", metavar="N", type=positive_int, help="train each stage for so many epochs")
     parser.add_argument("--batch-size", metavar="N", type=positive_int, help="slices a step")
@@ -29,7 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive_number,
         help="stop each stage after the epoch in which so many minutes have passed; at most half of them for encoding",
     )
-    parser.add_argument("--validation", metavar="F", type=float, default=0.2, help="fraction held out; default 0.2")
+    parser.add_argument(
+        "--validation",
+        metavar="F",
+        type=float,
+        default=DEFAULT_VALIDATION,
+        help=f"fraction held out; default {DEFAULT_VALIDATION}",
+    )
     parser.add_argument(
         "--slices",
         metavar="annotated|all|FROM:TO[:STEP]",
@@ -43,7 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the slices that are not chosen stay in the data, marked as not annotated: they fill batches and count in "
         "--validation but carry no loss; by default they are left out",
     )
-    parser.add_argument("--orientation", default="LPS", metavar="LPS", help="in which the slices are shown to the network")
+    parser.add_argument(
+        "--orientation", default=FinetuneOptions.orientation, metavar="LPS", help="in which the slices are shown to the network"
+    )
     parser.add_argument("--half", action="store_true", help="store the checkpoint in float16: half the size")
     parser.add_argument("--resume", action="store_true", help="go on where a killed or cancelled run stopped")
     add_device(parser)
@@ -51,52 +60,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
-    from SAMedCore.checkpoint.folder import check_checkpoint, check_output
-    from SAMedCore.errors import InputError
-    from SAMedCore.image.orientation import axes_of
-    from SAMedCore.train.cases import load_pairs
-    from SAMedCore.train.recipe import adjusted, preset
-    from SAMedCore.train.start import check_run, check_start
+    from SAMedCore.train.start import check_start
 
-    check_output(options.out)
+    if options.base is None and options.checkpoint is None:
+        raise InputError("there is nothing to start from: give --base BASE or --from CHECKPOINT.")
+    asked = FinetuneOptions(**{field.name: getattr(options, field.name) for field in fields(FinetuneOptions)})
     files = _files(options)
-    slices: Literal["all", "annotated"] | range = options.slices or ("annotated" if options.preset == "few-shot" else "all")
-    if options.keep_others and slices == "all":
-        raise InputError("--keep-others: with all slices chosen there are no others; add --slices annotated or FROM:TO.")
-    axes_of(options.orientation)
-    recipe = adjusted(preset(options.preset), options.epochs, options.minutes, options.batch_size)
-    check_run(options.out, options.resume)
-    if options.checkpoint is None:
-        check_start(options.base, recipe)
-    else:
-        check_checkpoint(options.checkpoint, None if options.base is None else Path(options.base))
+    check_start(asked)
 
     from SAMedCore.devices import choose_device
-    from SAMedCore.train.finetune import TrainingData, finetune
+    from SAMedCore.train.cases import load_cases
+    from SAMedCore.train.finetune import finetune
 
-    device = choose_device(options.device)
-    pairs = load_pairs(files, progress=console.progress)
-    history = finetune(
-        TrainingData(
-            pairs,
-            labels=options.classes,
-            validation=options.validation,
-            slices=[slices] * len(pairs) if isinstance(slices, range) else slices,
-            others="not annotated" if options.keep_others else "left out",
-            orientation=options.orientation,
-        ),
-        recipe,
-        options.out,
-        base=options.base,
-        checkpoint=options.checkpoint,
-        device=device,
-        half=options.half,
-        progress=console.progress,
-        resume=options.resume,
-    )
+    choose_device(asked.device)
+    try:
+        history = finetune(load_cases(files, console.work), asked, console.work)
+    except Cancelled as error:
+        if not Path(asked.out).exists():
+            raise
+        raise Cancelled(f"{error} Add --resume to go on.") from error
     best = max((row["validation_dice"] for row in history if row["validation_dice"] is not None), default=None)
     said = "" if best is None else f" (best validation Dice {best:.3f})"
-    console.result(f"Checkpoint: {options.out}{said}", checkpoint=str(options.out), validation_dice=best)
+    console.result(f"Checkpoint: {asked.out}{said}", checkpoint=asked.out, validation_dice=best)
 
 
 def _slices(text: str) -> str | range:
@@ -105,9 +90,7 @@ def _slices(text: str) -> str | range:
 
 
 def _files(options: argparse.Namespace) -> list[tuple[Path, Path]]:
-    from SAMedCore.errors import InputError
-    from SAMedCore.files.cases import label_maps_in, paired, scans_in
-    from SAMedCore.train.cases import pairs_from_csv
+    from SAMedCore.files.cases import label_maps_in, paired, pairs_from_csv, scans_in
 
     if options.pairs is not None:
         return pairs_from_csv(options.pairs)

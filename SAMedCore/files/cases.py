@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,6 +46,27 @@ def paired(first: Sequence[Path], second: Sequence[Path]) -> list[tuple[Path, Pa
             folder = next(iter(others.values())).parent
             raise InputError(f'"{path}"{more} has no partner in "{folder}": add it there, rename it or take it away here.')
     return [(here[case], there[case]) for case in sorted(here)]
+
+
+def pairs_from_csv(path: Path) -> list[tuple[Path, Path]]:
+    """(image, label map) for each row; columns ``image`` and ``labels``, relative to the file's own folder.
+
+    Raises:
+        InputError: the file is missing or empty, lacks a column, or names a file that is not there.
+    """
+    path = Path(path)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as table:
+            rows = list(csv.DictReader(table, skipinitialspace=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} cannot be read ({error}): give a CSV file with the columns image,labels.") from error
+    if not rows or not {"image", "labels"} <= rows[0].keys():
+        raise InputError(f"{path}: needs a first line image,labels and one line for each scan below it.")
+    pairs = [(path.parent / (row["image"] or ""), path.parent / (row["labels"] or "")) for row in rows]
+    for file in (file for pair in pairs for file in pair):
+        if not file.exists() or file == path.parent:
+            raise InputError(f"{path}: names {file}, which is not there; correct the line.")
+    return pairs
 
 
 def name_of(path: Path) -> str:

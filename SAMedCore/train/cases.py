@@ -1,9 +1,8 @@
-"""Which label map belongs to which scan, on disk and in memory."""
+"""Annotated scans in memory, and the structures that they teach."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,44 +13,34 @@ from SAMedCore.files.read import read_labelmap, read_volume
 from SAMedCore.image.labels import LabelTable
 from SAMedCore.image.placement import placed_on
 from SAMedCore.image.volume import LabelMap, Volume
+from SAMedCore.work import SILENT, Work
 
 
 @dataclass(frozen=True)
-class Pair:
-    """An annotated scan: volume and label map on the same grid."""
+class Case:
+    """An annotated scan.
+
+    Attributes:
+        volume, labelmap: on the same grid.
+        slices: which axial ones are learnt from, counted from the feet; None for what the training's options say.
+    """
 
     volume: Volume
     labelmap: LabelMap
+    slices: tuple[int, ...] | None = None
 
 
-def pairs_from_csv(path: Path) -> list[tuple[Path, Path]]:
-    """(image, label map) for each row; columns ``image`` and ``labels``, relative to the file's own folder.
-
-    Raises:
-        InputError: the file is missing or empty, lacks a column, or names a file that is not there.
-    """
-    path = Path(path)
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as table:
-            rows = list(csv.DictReader(table, skipinitialspace=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read ({error}): give a CSV file with the columns image,labels.") from error
-    if not rows or not {"image", "labels"} <= rows[0].keys():
-        raise InputError(f"{path}: needs a first line image,labels and one line for each scan below it.")
-    pairs = [(path.parent / (row["image"] or ""), path.parent / (row["labels"] or "")) for row in rows]
-    for file in (file for pair in pairs for file in pair):
-        if not file.exists() or file == path.parent:
-            raise InputError(f"{path}: names {file}, which is not there; correct the line.")
-    return pairs
-
-
-def load_pairs(files: Sequence[tuple[Path, Path]], progress: Callable[[dict[str, object]], None] | None = None) -> list[Pair]:
+def load_cases(files: Sequence[tuple[Path, Path]], work: Work = SILENT) -> list[Case]:
     """Read every scan with its label map, which may be cropped, as Slicer saves segmentations.
 
+    Args:
+        files: (scan, label map) each; see `files.cases`.
+
     Raises:
+        Cancelled: the work was.
         InputError: a file cannot be read, or a label map is on another grid than its scan or labels what lies outside it.
     """
-    pairs = []
+    cases = []
     for number, (image, labels) in enumerate(files, start=1):
         volume, labelmap = read_volume(image), read_labelmap(labels)
         try:
@@ -63,13 +52,12 @@ def load_pairs(files: Sequence[tuple[Path, Path]], progress: Callable[[dict[str,
         # Two scans may share spacing and origin: labels in the air beside a scan were drawn on another one.
         if np.count_nonzero(placed.voxels) < np.count_nonzero(labelmap.voxels):
             raise InputError(f"{labels}: has labels outside {image}; give the scan that they were drawn on.")
-        pairs.append(Pair(volume, placed))
-        if progress:
-            progress({"phase": "reading", "done": number, "total": len(files)})
-    return pairs
+        cases.append(Case(volume, placed))
+        work.step("reading", number, len(files))
+    return cases
 
 
-def training_labels(pairs: Sequence[Pair], names: Sequence[str] | None = None) -> LabelTable:
+def training_labels(cases: Sequence[Case], names: Sequence[str] | None = None) -> LabelTable:
     """The structures to learn: those that occur in any of the label maps, or those chosen by name.
 
     Class c of the network is the table's c-th label.
@@ -78,9 +66,9 @@ def training_labels(pairs: Sequence[Pair], names: Sequence[str] | None = None) -
         InputError: nothing is annotated, or a chosen name is in no table.
     """
     by_name = {}
-    for pair in pairs:
-        present = set(np.unique(pair.labelmap.voxels).tolist())
-        by_name.update({x.name.casefold(): x for x in pair.labelmap.labels if x.value in present})
+    for case in cases:
+        present = set(np.unique(case.labelmap.voxels).tolist())
+        by_name.update({x.name.casefold(): x for x in case.labelmap.labels if x.value in present})
     if not by_name:
         raise InputError("the label maps are empty (all 0): annotate at least one slice.")
     table = LabelTable(tuple(by_name.values()))
@@ -96,7 +84,7 @@ def classes_of(labelmap: LabelMap, labels: LabelTable) -> np.ndarray:
         InputError: more than 254 labels.
     """
     if len(labels) > 254:
-        raise InputError(f"{len(labels)} labels are more than the 254 that can be trained: choose some with --classes.")
+        raise InputError(f"{len(labels)} labels are more than the 254 that can be trained: choose fewer of them.")
     class_of_value = np.zeros(65536, dtype=np.uint8)
     value_of_name = {label.name.casefold(): label.value for label in labelmap.labels}
     unnamed = {label.value for label in labelmap.labels if label.name == f"label {label.value}"}

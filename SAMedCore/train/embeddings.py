@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from SAMedCore.errors import Cancelled
 from SAMedCore.train.slices import SliceDataset
+from SAMedCore.work import SILENT, Work
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +41,8 @@ def encode_slices(
     dataset: SliceDataset,
     versions: int,
     device: torch.device,
-    *,
     seconds: float | None = None,
-    progress: Callable[[dict[str, Any]], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    work: Work = SILENT,
 ) -> EmbeddingDataset:
     """Encode every slice `versions` times, each time augmented anew (once where the dataset does not augment).
 
@@ -55,7 +52,7 @@ def encode_slices(
             first one is encoded whatever it takes. None for any time.
 
     Raises:
-        Cancelled: `cancelled` said so.
+        Cancelled: the work was.
     """
     count, began_s = len(dataset), time.monotonic()
     keys = [(version, index) for version in range(versions) for index in range(count)]
@@ -63,8 +60,7 @@ def encode_slices(
     # On a CPU larger batches are slower: one slice's activations still fit its cache.
     batch_size = 8 if device.type == "cuda" else 1
     for start in range(0, len(keys), batch_size):
-        if cancelled and cancelled():
-            raise Cancelled
+        work.stop_if_cancelled()
         if seconds is not None and start >= count:
             end_of_version = count * (start // count + 1)
             if (time.monotonic() - began_s) * end_of_version / start > seconds:
@@ -72,8 +68,7 @@ def encode_slices(
         images, low_res_labels = zip(*(dataset[key] for key in keys[start : start + batch_size]), strict=True)
         embeddings.append(encode(torch.stack(images).to(device)).half().cpu())
         labels.append(torch.stack(low_res_labels).to(torch.int16))
-        if progress:
-            progress({"phase": "encoding", "done": min(start + batch_size, len(keys)), "total": len(keys)})
+        work.step("encoding", min(start + batch_size, len(keys)), len(keys))
     whole = sum(map(len, embeddings)) // count
     kept = (torch.cat(each)[: whole * count].unflatten(0, (whole, count)) for each in (embeddings, labels))
     return EmbeddingDataset(*kept)

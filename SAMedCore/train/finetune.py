@@ -3,129 +3,81 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from peft import PeftModel
 from torch import nn
 
-from SAMedCore.checkpoint.folder import CheckpointInfo, find_folder, read_info
+from SAMedCore.checkpoint.folder import CheckpointInfo, read_info
 from SAMedCore.checkpoint.load import load_peft, read_base, write_checkpoint
+from SAMedCore.devices import choose_device
 from SAMedCore.errors import InputError
+from SAMedCore.image.labels import LabelTable
 from SAMedCore.model.architectures import architecture_of
 from SAMedCore.model.lora import LoraSettings, add_lora
 from SAMedCore.model.weights import build_pretrained
-from SAMedCore.train.cases import Pair, training_labels
-from SAMedCore.train.loop import train
+from SAMedCore.options import FinetuneOptions
+from SAMedCore.train.cases import Case, training_labels
+from SAMedCore.train.loop import Run, train
 from SAMedCore.train.recipe import Recipe
 from SAMedCore.train.slices import SliceDataset, slice_dataset, split
-from SAMedCore.train.start import check_start, run_folder
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """Which annotations are learnt from, and how.
-
-    Attributes:
-        pairs: the annotated scans.
-        labels: names of the structures to learn; None for all that occur.
-        validation: the fraction held out, whole scans where there are several, else slices.
-        slices: "all", "annotated", or for each scan the numbers of axial slices, counted from the feet.
-        others: what becomes of slices that are not chosen; see `dataset.slice_dataset`.
-        orientation: of the slices, see `Preprocessing`; a checkpoint to go on from keeps its own.
-    """
-
-    pairs: Sequence[Pair]
-    labels: Sequence[str] | None = None
-    validation: float = 0.2
-    slices: Literal["all", "annotated"] | Sequence[Collection[int]] = "annotated"
-    others: Literal["left out", "not annotated"] = "left out"
-    orientation: str = "LPS"
+from SAMedCore.train.start import Start, check_start, run_folder
+from SAMedCore.work import SILENT, Work
 
 
 def finetune(
-    data: TrainingData,
-    recipe: Recipe,
-    out: Path,
-    *,
-    base: str | Path | None = None,
-    checkpoint: str | Path | None = None,
-    device: torch.device | str = "cpu",
-    half: bool = False,
-    progress: Callable[[dict[str, Any]], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
-    resume: bool = False,
+    cases: Sequence[Case], options: FinetuneOptions, work: Work = SILENT, *, recipe: Recipe | None = None
 ) -> list[dict[str, Any]]:
-    """Train LoRA and mask decoder on the data and leave the best checkpoint at `out`.
+    """Train LoRA and mask decoder on the cases and leave the best checkpoint at `options.out`.
 
     Args:
-        base: the catalogue's name of a base model, or a weights file; where `checkpoint` is given, only the file.
-        checkpoint: go on from this one, with its labels and preprocessing.
-        half: store the checkpoint in float16.
-        device, progress, cancelled, resume: see `trainer.train`.
+        recipe: in place of the options' preset, epochs, minutes and batch size.
 
     Returns:
-        the history, a row an epoch.
+        the history, a row an epoch; see `TrainingState`.
 
     Raises:
-        InputError: base and data do not fit together, the run to be resumed learnt from other data, or as `trainer.train`.
-        Cancelled, SAMedError: as `trainer.train`.
+        InputError: as `check_start`; base and cases do not fit together, or the run to be resumed learnt from others.
+        Cancelled, SAMedError: as `loop.train`.
+
+    Example:
+        >>> finetune([Case(volume, labelmap)], FinetuneOptions("my-model", base="lite"), Work(print))
     """
-    if checkpoint is not None:
-        model, info = load_peft(find_folder(checkpoint), None if base is None else Path(base), trainable=True)
-        if info.preprocessing.orientation == "auto":
-            raise InputError(
-                f'{checkpoint}: its orientation is "auto", but training has to know it: import it with --orientation.'
-            )
+    start = check_start(options, recipe)
+    device = choose_device(options.device)
+    if start.checkpoint is not None:
+        model, info = load_peft(start.checkpoint, start.weights, trainable=True)
     else:
-        model, info = _new_model(base, data, recipe)
+        model, info = _new_model(start, training_labels(cases, options.classes), options.orientation)
     dataset = slice_dataset(
-        data.pairs,
-        info.labels,
-        info.preprocessing,
-        model.low_res_size,
-        slices=data.slices,
-        others=data.others,
-        augmentation=recipe.augmentation,
-        seed=recipe.seed,
-        cancelled=cancelled,
+        cases, info.labels, info.preprocessing, model.low_res_size, options.chosen_slices, options.keep_others, work
     )
-    training, validation = split(dataset, data.validation, recipe.seed)
+    dataset = dataset.augmented(start.recipe.augmentation, start.recipe.seed)
+    training, validation = split(dataset, options.validation, start.recipe.seed)
     trained_on = _trained_on(training, validation)
-    if resume:
-        _check_same_data(out, trained_on)
-    description = f"fine-tuned ({recipe.name}) on {trained_on['slices']} slices, scans: {trained_on['scans']}"
-    info = replace(info, description=description, recipe=recipe.to_json(), trained_on=trained_on, metrics={})
-    save = partial(_save, info=info, half=half)
-    return train(
-        model,
-        training,
-        validation,
-        recipe,
-        out,
-        save=save,
-        device=device,
-        progress=progress,
-        cancelled=cancelled,
-        resume=resume,
-    )
+    if start.resume:
+        _check_same_data(Path(options.out), trained_on)
+    description = f"fine-tuned ({start.recipe.name}) on {trained_on['slices']} slices, scans: {trained_on['scans']}"
+    info = replace(info, description=description, recipe=start.recipe.to_json(), trained_on=trained_on, metrics={})
+    save = partial(_save, info=info, half=options.half)
+    return train(Run(model, start.recipe, Path(options.out), save, device, work, start.resume), training, validation)
 
 
-def _new_model(base: str | Path | None, data: TrainingData, recipe: Recipe) -> tuple[PeftModel, CheckpointInfo]:
+def _new_model(start: Start, labels: LabelTable, orientation: str) -> tuple[PeftModel, CheckpointInfo]:
     """SAM with the base's weights and fresh LoRA, seeded by the recipe."""
-    described, weights = check_start(base, recipe)
-    labels = training_labels(data.pairs, data.labels)
-    preprocessing = architecture_of(described.architecture).tuning_at(recipe.sizes)
+    base, recipe = start.base, start.recipe
+    preprocessing = architecture_of(base.architecture).tuning_at(recipe.sizes)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        state, size = read_base(described, weights), preprocessing.input_size
-        sam = build_pretrained(described.architecture, len(labels), size, state, str(weights))
+        state = read_base(base, start.weights)
+        sam = build_pretrained(base.architecture, len(labels), preprocessing.input_size, state, str(start.weights))
         model = add_lora(sam, LoraSettings(recipe.lora_rank, recipe.lora_rank, recipe.lora_in_decoder))
-    return model, CheckpointInfo(described, labels, replace(preprocessing, orientation=data.orientation))
+    return model, CheckpointInfo(base, labels, replace(preprocessing, orientation=orientation))
 
 
 def _trained_on(training: SliceDataset, validation: SliceDataset | None) -> dict[str, Any]:

@@ -1,125 +1,271 @@
-"""Fine-tuning, from the first step to the finished checkpoint.
+"""Fine-tuning, from the first step to the finished checkpoint: stages of epochs of steps, read from top to bottom.
 
-While a run is under way everything it needs is in ``OUT.training`` beside OUT: ``best`` and ``last`` (checkpoints), state.pt
-(to resume from), history.json, loss.png and TensorBoard's scalars. OUT itself appears at the end, whole.
+While a run is under way everything it needs is in ``OUT.training`` beside OUT: ``best`` and ``last`` (checkpoints), and what
+`resume` writes. OUT itself appears at the end, whole.
 """
 
 from __future__ import annotations
 
+import math
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
-from torch import nn
-from torch.utils.checkpoint import checkpoint as recompute
+from torch import Tensor, nn
 
 from SAMedCore.checkpoint.folder import replace_folder
 from SAMedCore.devices import exact_products
 from SAMedCore.errors import Cancelled, InputError, SAMedError
 from SAMedCore.model.stopping import stopping
-from SAMedCore.train.recipe import Recipe
-from SAMedCore.train.record import draw_curve
-from SAMedCore.train.resume import TrainingState, read_state, restore_model
-from SAMedCore.train.slices import SliceDataset
-from SAMedCore.train.stages import Run, SaveCheckpoint, run_stage
+from SAMedCore.train.clock import StageClock
+from SAMedCore.train.embeddings import encode_slices
+from SAMedCore.train.loss import validation_dice
+from SAMedCore.train.optimization import Optimization, in_precision, recomputed_blocks
+from SAMedCore.train.recipe import Recipe, Stage, learning_rate
+from SAMedCore.train.resume import (
+    TrainingState,
+    draw_curve,
+    read_state,
+    restore_model,
+    restore_optimizer,
+    write_history,
+    write_state,
+)
+from SAMedCore.train.slices import EpochSampler, SliceDataset, TrainingItems, item_loader, worker_count
 from SAMedCore.train.start import check_run, run_folder
+from SAMedCore.work import SILENT, TrainingProgress, Work
+
+MOST_EMBEDDINGS = 1000
+"""Encoded slices that are kept, 2 GB in float16 with LiteMedSAM: many slices need fewer versions of each anyway."""
+
+REDRAW_S = 10
+"""Between two drawings of the loss curve while a run is under way: cancelling does not wait for one."""
+
+Forward = Callable[[Tensor], Tensor]
+"""A batch of a stage's inputs, images or embeddings, to low_res_logits (B, classes + 1, L, L)."""
 
 
-def train(
-    model: nn.Module,
-    dataset: SliceDataset,
-    validation: SliceDataset | None,
-    recipe: Recipe,
-    out: Path,
-    *,
-    save: SaveCheckpoint,
-    device: torch.device | str = "cpu",
-    progress: Callable[[dict[str, Any]], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
-    resume: bool = False,
-) -> list[dict[str, Any]]:
-    """Train the model's trainable parameters by the recipe and leave the best checkpoint at `out`.
+class SaveCheckpoint(Protocol):
+    """Writes the model as a checkpoint folder, atomically and replacing what is there."""
 
-    Args:
+    def __call__(self, path: Path, model: nn.Module, metrics: dict[str, Any]) -> None: ...
+
+
+@dataclass
+class Run:
+    """One training run: what it is asked for, and where it stands.
+
+    Attributes:
         model: ``encode(images (B, S, S))``, ``decode(embedding)`` and ``forward(images) -> low_res_logits``, and an
             `image_encoder`; parameters that are not to be trained have ``requires_grad`` off.
-        validation: chooses the best epoch; without it the last one is the best.
+        out: where the best checkpoint goes.
         save: writes a checkpoint; used for ``best`` and ``last``.
-        progress: gets {"phase": "encoding", done, total} and {"phase": "training", stage, epoch, epochs, epoch_done, step,
-            steps, loss, learning_rate, validation_dice, eta_s}, after each step and again when the epoch is validated and kept.
-        cancelled: asked before each step and between the network's layers.
+        work: told `Progress` of the phase "encoding" and `TrainingProgress`; asked before each step and between the network's
+            layers.
         resume: go on where a killed or cancelled run with the same arguments stopped; on a CPU to bit-equal parameters.
+        state, resumed: where it stands, and the contents of the file that it was resumed from, until used.
+    """
+
+    model: nn.Module
+    recipe: Recipe
+    out: Path
+    save: SaveCheckpoint
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    work: Work = SILENT
+    resume: bool = False
+    state: TrainingState = field(default_factory=TrainingState, init=False)
+    resumed: dict[str, Any] | None = field(default=None, init=False)
+    drawn_s: float = field(default_factory=time.monotonic, init=False)
+
+    @property
+    def folder(self) -> Path:
+        return run_folder(self.out)
+
+
+def train(run: Run, training: SliceDataset, validation: SliceDataset | None) -> list[dict[str, Any]]:
+    """Train the model's trainable parameters by the recipe and leave the best checkpoint at `run.out`.
+
+    Args:
+        validation: chooses the best epoch; without it the last one is the best.
 
     Returns:
-        the history, a row an epoch.
+        the history, a row an epoch; see `TrainingState`.
 
     Raises:
-        InputError: `out` is there already, or there is nothing to resume.
-        Cancelled: `cancelled` said so or Ctrl-C was pressed; the best checkpoint so far is at `out` if an epoch was finished.
+        InputError: `run.out` is there already, or there is nothing to resume.
+        Cancelled: the work was, or Ctrl-C was pressed; the best checkpoint so far is at `run.out` if an epoch was finished.
         SAMedError: the loss is no number any more, or the GPU's memory ran out.
     """
-    out, device = Path(out), torch.device(device)
-    folder = run_folder(out)
-    resumed = _open(out, recipe, resume)
-    state = TrainingState()
-    if resumed is not None:
-        restore_model(resumed, model, folder / "state.pt")
-        state = TrainingState(**resumed["state"])
-    report, stop = progress or (lambda event: None), cancelled or (lambda: False)
-    run = Run(model.to(device), recipe, folder, save, device, report, stop, state, resumed)
+    _open(run)
+    run.model.to(run.device)
     try:
-        with stopping(model, cancelled), exact_products(), _recomputed_blocks(model, recipe.gradient_checkpointing):
-            for number in range(state.stage, len(recipe.stages)):
-                run_stage(run, number, dataset, validation)
+        with stopping(run.model, run.work), exact_products(), recomputed_blocks(run.model, run.recipe.gradient_checkpointing):
+            for number in range(run.state.stage, len(run.recipe.stages)):
+                _run_stage(run, number, training, validation)
     except (Cancelled, KeyboardInterrupt) as error:
-        if not _publish(run, out):
+        if not _publish(run):
             raise
-        kept = f"Cancelled; the best checkpoint so far is {out}. Add --resume to go on."
-        raise Cancelled(kept) from error
+        raise Cancelled(f"Cancelled; the best checkpoint so far is {run.out}. The training can be resumed.") from error
     except torch.cuda.OutOfMemoryError as error:
         raise SAMedError("the GPU's memory ran out: choose a smaller batch size or another device.") from error
     finally:
-        if not (folder / "state.pt").exists():
-            shutil.rmtree(folder)
-    if state.history:
-        draw_curve(run.folder, state.history)
-    _publish(run, out)
-    return state.history
+        if not (run.folder / "state.pt").exists():
+            shutil.rmtree(run.folder)
+    if run.state.history:
+        draw_curve(run.folder, run.state.history)
+    _publish(run)
+    return run.state.history
 
 
-def _open(out: Path, recipe: Recipe, resume: bool) -> dict[str, Any] | None:
-    """Make the run's folder; returns the contents of its state where there is one to go on from."""
-    check_run(out, resume)
-    folder = run_folder(out)
-    state_path = folder / "state.pt"
+def _open(run: Run) -> None:
+    """Make the run's folder and take up the state that a run before left there."""
+    check_run(run.out, run.resume)
+    state_path = run.folder / "state.pt"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        run.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{folder} cannot be made ({error.strerror}): choose another --out.") from error
+        raise InputError(f"{run.folder} cannot be made ({error.strerror}): choose another place.") from error
     # A run killed in its first epoch left no state: it begins again.
-    return read_state(state_path, recipe.to_json()) if state_path.exists() else None
+    if state_path.exists():
+        run.resumed = read_state(state_path, run.recipe.to_json())
+        restore_model(run.resumed, run.model, state_path)
+        run.state = TrainingState(**run.resumed["state"])
 
 
-def _publish(run: Run, out: Path) -> bool:
-    """The best checkpoint so far to `out`, whole or not at all. Returns whether there was one."""
+def _run_stage(run: Run, number: int, training: SliceDataset, validation: SliceDataset | None) -> None:
+    """The recipe's stage of this number, from its beginning or from where `run.state` says."""
+    stage, state = _within_memory(run.recipe.stages[number], len(training)), run.state
+    if stage.only_on_gpu and run.device.type != "cuda":
+        return
+    if number != state.stage:
+        state.stage, state.epoch, state.step, state.minutes, state.versions = number, 0, 0, 0.0, 0
+    if _is_over(stage, state):
+        return
+    clock = StageClock(stage.minutes, state.minutes)
+    forward, items, held_out = _stage_items(run, stage, training, validation, clock)
+    optimization = Optimization.of(run.model, run.recipe, run.device)
+    if run.resumed is not None and state.epoch > 0:
+        restore_optimizer(run.resumed, optimization.optimizer, optimization.scaler)
+    run.resumed = None
+    sampler = EpochSampler(len(training), run.recipe.seed, state.versions)
+    workers = worker_count(len(sampler), stage.batch_size) if items is training else 0
+    batches = item_loader(items, stage.batch_size, sampler, workers)
+    planned_steps = stage.planned_epochs * len(batches)
+    clock.begin_training(state.step)
+    while state.epoch == 0 or not _is_over(stage, state):
+        sampler.epoch = state.epoch
+        losses = []
+        _training_mode(run.model)
+        for inputs, low_res_labels in batches:
+            run.work.stop_if_cancelled()
+            rate = learning_rate(state.step, stage.base_rate, stage.warmup_steps, planned_steps, stage.power)
+            losses.append(optimization.step(forward, inputs, low_res_labels, rate))
+            if not math.isfinite(losses[-1]):
+                raise SAMedError(f"the loss became {losses[-1]} at step {state.step}: choose a lower rate or full precision.")
+            state.step += 1
+            told = _progress(state, stage, clock, len(batches), losses[-1], rate)
+            run.work.tell(told)
+        state.epoch += 1
+        loss, dice = sum(losses) / len(losses), _validated(run, forward, held_out, stage.batch_size)
+        row = {"stage": stage.trains, "epoch": len(state.history) + 1, "step": state.step, "learning_rate": rate}
+        state.history.append({**row, "loss": loss, "validation_dice": dice})
+        state.minutes = clock.minutes
+        _keep(run, optimization)
+        left_s = clock.training_s_left(state.step, told.steps)
+        run.work.tell(replace(told, epoch_done=True, loss=loss, validation_dice=dice, eta_s=left_s))
+
+
+def _within_memory(stage: Stage, slice_count: int) -> Stage:
+    if stage.trains == "all":
+        return stage
+    return replace(stage, versions=max(1, min(stage.versions, MOST_EMBEDDINGS // slice_count)))
+
+
+def _is_over(stage: Stage, state: TrainingState) -> bool:
+    return state.epoch >= stage.epochs or (stage.minutes is not None and state.minutes >= stage.minutes)
+
+
+def _stage_items(
+    run: Run, stage: Stage, training: SliceDataset, validation: SliceDataset | None, clock: StageClock
+) -> tuple[Forward, TrainingItems, TrainingItems | None]:
+    """What the stage trains, from which items, and the items held out; `run.state` is told in how many versions."""
+    state = run.state
+    # a resumed run learns from the versions that it had, whatever time is left
+    is_resumed = state.epoch > 0
+    state.versions = state.versions or stage.versions
+    if stage.trains == "all":
+        return run.model, training, validation
+    run.model.eval()
+
+    def encode(images: Tensor) -> Tensor:
+        with in_precision(run.device, run.recipe):
+            return run.model.encode(images)  # type: ignore[operator]
+
+    encoded = partial(encode_slices, encode, device=run.device, work=run.work)
+    held_out = None if validation is None else encoded(validation, 1)
+    items = encoded(training, state.versions, seconds=None if is_resumed else clock.encoding_s_left())
+    state.versions = len(items.embeddings)
+    return run.model.decode, items, held_out  # type: ignore[return-value]
+
+
+def _training_mode(model: nn.Module) -> None:
+    """Training mode but for the frozen encoder, whose BatchNorm (TinyViT) must keep its pretrained statistics."""
+    model.train()
+    model.image_encoder.eval()  # type: ignore[union-attr]
+
+
+def _validated(run: Run, forward: Forward, held_out: TrainingItems | None, batch_size: int) -> float | None:
+    if held_out is None:
+        return None
+    run.model.eval()
+    batches = item_loader(held_out, batch_size, EpochSampler(len(held_out), seed=0, shuffled=False), workers=0)
+    with in_precision(run.device, run.recipe):
+        return validation_dice(forward, batches, run.device)
+
+
+def _keep(run: Run, optimization: Optimization) -> None:
+    """Checkpoints first, then the state that says they are there."""
+    state = run.state
+    dice = state.history[-1]["validation_dice"]
+    metrics = {"validation_dice": dice, "loss": state.history[-1]["loss"], "epochs": len(state.history)}
+    if dice is None or state.best_dice is None or dice > state.best_dice:
+        state.best_dice = dice
+        run.save(run.folder / "best", run.model, metrics)
+    run.save(run.folder / "last", run.model, metrics)
+    write_state(run.folder / "state.pt", state, run.recipe.to_json(), run.model, optimization.optimizer, optimization.scaler)
+    write_history(run.folder, state.history)
+    if time.monotonic() - run.drawn_s > REDRAW_S:
+        draw_curve(run.folder, state.history)
+        run.drawn_s = time.monotonic()
+
+
+def _publish(run: Run) -> bool:
+    """The best checkpoint so far to `run.out`, whole or not at all. Returns whether there was one."""
     if not run.state.history or not (run.folder / "best").exists():
         return False
-    replace_folder(out, partial(shutil.copytree, run.folder / "best", dirs_exist_ok=True))
+    replace_folder(run.out, partial(shutil.copytree, run.folder / "best", dirs_exist_ok=True))
     return True
 
 
-@contextmanager
-def _recomputed_blocks(model: nn.Module, wanted: bool) -> Iterator[None]:
-    """Gradient checkpointing (Chen et al. 2016, arXiv 1604.06174) of the encoder's blocks while the block lasts."""
-    blocks = list(getattr(model.image_encoder, "blocks", ())) if wanted else []
-    for block in blocks:
-        block.forward = partial(recompute, block.forward, use_reentrant=False)
-    try:
-        yield
-    finally:
-        for block in blocks:
-            del block.forward
+def _progress(
+    state: TrainingState, stage: Stage, clock: StageClock, batch_count: int, loss: float, rate: float
+) -> TrainingProgress:
+    """After a step of the epoch that is under way."""
+    steps = stage.epochs * batch_count
+    return TrainingProgress(
+        stage=stage.trains,
+        step=state.step,
+        steps=steps,
+        epoch=state.epoch + 1,
+        epochs=stage.epochs,
+        epoch_done=False,
+        loss=loss,
+        learning_rate=rate,
+        validation_dice=state.history[-1]["validation_dice"] if state.history else None,
+        eta_s=clock.training_s_left(state.step, steps),
+    )

@@ -1,6 +1,8 @@
-"""The loss of SAMed: cross-entropy and Dice on the low-resolution logits."""
+"""The loss of SAMed: cross-entropy and Dice on the low-resolution logits; and the Dice by which the best epoch is chosen."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -53,3 +55,38 @@ def _dice_loss(low_res_logits: Tensor, classes: Tensor, annotated: Tensor, only_
     losses = 1 - (2 * overlap + SMOOTHING) / (total + SMOOTHING)
     counted = pixels > 0 if only_present else torch.ones_like(pixels, dtype=torch.bool)
     return (losses * counted).sum() / counted.sum().clamp(min=1)
+
+
+@torch.no_grad()
+def validation_dice(
+    forward: Callable[[Tensor], Tensor], batches: Iterable[tuple[Tensor, Tensor]], device: torch.device
+) -> float:
+    """Mean Dice over the classes that occur, pooled over all batches, at the size of the low-resolution labels.
+
+    For choosing the best checkpoint; not for reporting.
+
+    Args:
+        forward: a batch's inputs to low_res_logits (B, classes + 1, L, L).
+        batches: (inputs, low_res_labels (B, L, L) int64, `IGNORE` where not annotated), on the host.
+
+    Returns:
+        0..1, or 1 where no class occurs and none is predicted.
+    """
+    overlap = total = wanted = torch.zeros(1, dtype=torch.int64)
+    for inputs, low_res_labels in batches:
+        logits = forward(inputs.to(device))
+        classes = logits.shape[1]
+        # counted on the host: the number of pixels that agree is a size, and a GPU waits for it
+        annotated = low_res_labels != IGNORE
+        predicted, labels = logits.argmax(dim=1).cpu()[annotated], low_res_labels[annotated]
+        wanted = wanted + _count(labels, classes)
+        total = total + _count(labels, classes) + _count(predicted, classes)
+        overlap = overlap + _count(labels[labels == predicted], classes)
+    occurs = wanted[1:] > 0
+    if not occurs.any():
+        return float(total[1:].sum() == 0)
+    return float((2 * overlap[1:] / total[1:])[occurs].mean())
+
+
+def _count(classes: Tensor, class_count: int) -> Tensor:
+    return torch.bincount(classes, minlength=class_count)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint as recompute
 
 from SAMedCore.devices import PRECISIONS, has_bf16
 from SAMedCore.train.loss import segmentation_loss
@@ -75,3 +78,16 @@ def in_precision(device: torch.device, recipe: Recipe) -> torch.autocast:
     if precision == torch.float32:
         return torch.autocast(device.type, enabled=False)
     return torch.autocast(device.type, dtype=precision)
+
+
+@contextmanager
+def recomputed_blocks(model: nn.Module, wanted: bool) -> Iterator[None]:
+    """Gradient checkpointing (Chen et al. 2016, arXiv 1604.06174) of the encoder's blocks while the block lasts."""
+    blocks = list(getattr(model.image_encoder, "blocks", ())) if wanted else []
+    for block in blocks:
+        block.forward = partial(recompute, block.forward, use_reentrant=False)
+    try:
+        yield
+    finally:
+        for block in blocks:
+            del block.forward

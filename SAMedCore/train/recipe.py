@@ -1,11 +1,11 @@
-"""The recipes: what the paper published, and one for few annotated slices. A recipe is all facts, no code."""
+"""The recipes: what the paper published, and one for few annotated slices. A recipe is all facts, no code; imports no torch."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from SAMedCore.errors import InputError
+from SAMedCore.options import FinetuneOptions
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Stage:
         trains: "all" trains LoRA and the decoder end to end; "decoder" encodes each slice once, keeps the embeddings
             and trains on them whatever lies behind the encoder.
         batch_size: slices a step.
-        base_rate: highest learning rate; warmup_steps and power: see `schedule.learning_rate`.
+        base_rate: highest learning rate; warmup_steps and power: see `learning_rate`.
         planned_epochs: what the decay is planned for.
         epochs: epochs really run, at most `planned_epochs`.
         versions: how often each slice occurs in an epoch, each time augmented anew; for "decoder" these versions are
@@ -46,7 +46,7 @@ class Recipe:
     Attributes:
         sizes: to which the slices are resized one after another; None is the base model's own input size.
         stages: one after another, each with an optimiser of its own.
-        augmentation: a name in `augmentation.AUGMENTATIONS`, or None.
+        augmentation: a name in `augment.AUGMENTATIONS`, or None.
         lora_rank, lora_in_decoder: see `model.lora.LoraSettings`; alpha equals the rank.
         betas, weight_decay: of AdamW.
         ce_weight, dice_weight: of the two terms of the loss.
@@ -110,31 +110,47 @@ FEW_SHOT = Recipe(
 )
 
 PRESETS: dict[str, Recipe] = {
+    "few-shot": FEW_SHOT,
     "samed": Recipe(name="samed"),
     "samed_s": Recipe(name="samed_s", lora_in_decoder=True),
     "samed_h": Recipe(name="samed_h", stages=(Stage(power=7.0, planned_epochs=400, epochs=300),), precision="fp16"),
-    "few-shot": FEW_SHOT,
 }
+"""By the names of `options.PRESETS`."""
 
 
-def adjusted(recipe: Recipe, epochs: int | None = None, minutes: float | None = None, batch_size: int | None = None) -> Recipe:
-    """The recipe with other numbers for each of its stages; None leaves its own."""
+def recipe_of(options: FinetuneOptions) -> Recipe:
+    """The preset, each of its stages with the options' epochs, minutes and batch size where these are given."""
 
     def changed(stage: Stage) -> Stage:
+        epochs = options.epochs or stage.epochs
         return replace(
             stage,
-            epochs=epochs or stage.epochs,
+            epochs=epochs,
             # Past the planned end the learning rate is 0.
-            planned_epochs=max(epochs or stage.epochs, stage.planned_epochs),
-            batch_size=batch_size or stage.batch_size,
-            minutes=minutes or stage.minutes,
+            planned_epochs=max(epochs, stage.planned_epochs),
+            batch_size=options.batch_size or stage.batch_size,
+            minutes=options.minutes or stage.minutes,
         )
 
-    return replace(recipe, stages=tuple(changed(stage) for stage in recipe.stages))
+    preset = PRESETS[options.preset]
+    return replace(preset, stages=tuple(changed(stage) for stage in preset.stages))
 
 
-def preset(name: str) -> Recipe:
-    """Raises InputError where there is no preset of this name."""
-    if name not in PRESETS:
-        raise InputError(f'unknown preset "{name}": choose from {", ".join(PRESETS)}.')
-    return PRESETS[name]
+def learning_rate(step: int, base: float, warmup: int, max_steps: int, power: float) -> float:
+    """The rate in force at `step`, counted from 0 (SAMed, section 4.1): a linear warm-up, then a polynomial decay.
+
+    The paper's code sets the rate after each step from the number of the step just done, so step 1 still runs at
+    step 0's rate of ``base / warmup``, and each rate comes one step later than the formula reads:
+    ``base * s / warmup`` up to s = warmup, then ``base * (1 - (s - 1 - warmup) / max_steps) ** power``.
+
+    Args:
+        base: the highest rate.
+        warmup: steps of warm-up; 0 begins at `base`.
+        max_steps: planned epochs times batches an epoch; the paper stops before it.
+        power: exponent of the decay, 0.9 (7 for SAMed_h).
+    """
+    steps_done = max(step, 1)
+    if steps_done <= warmup:
+        return base * steps_done / warmup
+    decayed = max(0, step - 1 - warmup) / max_steps
+    return base * max(0.0, 1.0 - decayed) ** power

@@ -1,7 +1,12 @@
-"""What a training run needs to go on after it was killed, in one file that is replaced whole at each epoch's end."""
+"""What a run leaves in its folder at each epoch's end beside the checkpoints.
+
+For itself state.pt, one file that is replaced whole, to go on from after it was killed; for people history.json, loss.png and
+TensorBoard's scalars.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 from dataclasses import dataclass, field
@@ -68,12 +73,10 @@ def read_state(path: Path, recipe: dict[str, Any]) -> dict[str, Any]:
     """The contents that `write_state` wrote, loaded without running any pickled code.
 
     Raises:
-        InputError: there is no such file, it is not a training state, or it belongs to another recipe.
+        InputError: it is not a training state, or it belongs to another recipe.
     """
     try:
         contents = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise InputError(f"{path} is not there, so nothing can be resumed: start without --resume.") from error
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise InputError(f"{path} is damaged and cannot be resumed: remove its folder and start again.") from error
     if not isinstance(contents, dict) or contents.get("format") != FORMAT:
@@ -107,3 +110,24 @@ def restore_optimizer(contents: dict[str, Any], optimizer: Optimizer, scaler: to
     if contents["scaler"]:
         scaler.load_state_dict(contents["scaler"])
     torch.set_rng_state(contents["cpu_rng"])
+
+
+def write_history(folder: Path, history: list[dict[str, Any]]) -> None:
+    """history.json, a list with a row an epoch; and the last row for TensorBoard, where that is installed."""
+    with replacing(folder / "history.json") as temporary:
+        temporary.write_text(json.dumps(history, indent=1) + "\n", encoding="utf-8")
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return
+    with SummaryWriter(str(folder / "tensorboard")) as writer:
+        for name in ("loss", "learning_rate", "validation_dice"):
+            if history[-1][name] is not None:
+                writer.add_scalar(name, history[-1][name], len(history))
+
+
+def draw_curve(folder: Path, history: list[dict[str, Any]]) -> None:
+    """loss.png."""
+    from SAMedCore.draw.losscurve import loss_curve
+
+    loss_curve(history, folder / "loss.png")

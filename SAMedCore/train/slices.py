@@ -6,24 +6,25 @@ Every item depends on (seed, pass, index) alone, so neither the number of worker
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from SAMedCore.errors import Cancelled, InputError
+from SAMedCore.errors import InputError
 from SAMedCore.image.labels import LabelTable
 from SAMedCore.image.orientation import reorient, turned_view
 from SAMedCore.image.slices import from_the_feet
 from SAMedCore.model.preprocessing import Preprocessing, resize_labels
 from SAMedCore.model.resizing import resize
 from SAMedCore.train.augment import AUGMENTATIONS
-from SAMedCore.train.cases import Pair, classes_of
+from SAMedCore.train.cases import Case, classes_of
 from SAMedCore.train.loss import IGNORE
+from SAMedCore.work import SILENT, Work
 
 NOT_ANNOTATED = 255
 """The uint8 that stands for `IGNORE` in stored labels."""
@@ -43,7 +44,7 @@ class SliceDataset(Dataset):
 
     Attributes:
         images: (n, S0, S0) float32, windowed to [0, 1].
-        classes: (n, S0, S0) uint8; 0 background, c the c-th of `labels`, 255 not annotated.
+        classes: (n, S0, S0) uint8; 0 background, c the c-th label that is learnt, 255 not annotated.
         volume_numbers: (n,) which scan each slice is from.
         low_res_size: of the network's logits.
         augmentation: a name in `AUGMENTATIONS`, or None.
@@ -52,7 +53,6 @@ class SliceDataset(Dataset):
     images: np.ndarray
     classes: np.ndarray
     volume_numbers: np.ndarray
-    labels: LabelTable
     preprocessing: Preprocessing
     low_res_size: int
     augmentation: str | None = None
@@ -74,6 +74,10 @@ class SliceDataset(Dataset):
         low_res[low_res == NOT_ANNOTATED] = IGNORE
         return resized, torch.from_numpy(low_res)
 
+    def augmented(self, augmentation: str | None, seed: int) -> SliceDataset:
+        """The same slices, changed in this way each time that they are taken."""
+        return replace(self, augmentation=augmentation, seed=seed)
+
     def part(self, indices: Sequence[int] | np.ndarray, augmentation: str | None) -> SliceDataset:
         """The slices of these indices, augmented in this way."""
         chosen = np.asarray(indices, dtype=int)
@@ -87,69 +91,54 @@ class SliceDataset(Dataset):
 
 
 def slice_dataset(
-    pairs: Sequence[Pair],
+    cases: Sequence[Case],
     labels: LabelTable,
     preprocessing: Preprocessing,
     low_res_size: int,
-    *,
-    slices: Literal["all", "annotated"] | Sequence[Collection[int]] = "all",
-    others: Literal["left out", "not annotated"] = "left out",
-    augmentation: str | None = None,
-    seed: int = 1234,
-    cancelled: Callable[[], bool] | None = None,
+    slices: str | Collection[int] = "all",
+    keep_others: bool = False,
+    work: Work = SILENT,
 ) -> SliceDataset:
-    """The slices of all scans, brought to the preprocessing's orientation, window and first size.
+    """The slices of all scans, brought to the preprocessing's orientation, window and first size; not augmented.
 
     Args:
         labels: the structures to learn; class c is the c-th of them, all else is background.
-        slices: "all", "annotated" (those with any label), or for each scan the numbers of its axial slices, counted from
-            the feet.
-        others: what becomes of the slices that are not chosen; "not annotated" keeps them without any loss.
-        cancelled: asked before each scan.
+        low_res_size: of the network's logits.
+        slices, keep_others: as in `FinetuneOptions`; a case's own slices go before.
 
     Raises:
-        Cancelled: `cancelled` said so.
+        Cancelled: the work was.
         InputError: no slice remains, a slice number is not in its scan, or the preprocessing's slices are not axial and
             have no number.
     """
     images, classes, volume_numbers = [], [], []
-    for number, pair in enumerate(pairs):
-        if cancelled is not None and cancelled():
-            raise Cancelled
-        scan_classes = preprocessing.pad(classes_of(reorient(pair.labelmap, preprocessing.orientation), labels))
-        chosen = _chosen(scan_classes, slices if isinstance(slices, str) else slices[number], number, preprocessing.orientation)
-        if others == "not annotated":
+    for number, case in enumerate(cases):
+        work.stop_if_cancelled()
+        scan_classes = preprocessing.pad(classes_of(reorient(case.labelmap, preprocessing.orientation), labels))
+        wanted = slices if case.slices is None else case.slices
+        chosen = _chosen(scan_classes, wanted, number, preprocessing.orientation)
+        if keep_others:
             scan_classes[~chosen] = NOT_ANNOTATED
             chosen = np.ones_like(chosen)
         first_size = preprocessing.sizes[:1]
-        fitted = preprocessing.fit(pair.volume)
-        scan_images = fitted.images_of(turned_view(pair.volume, preprocessing.orientation).voxels[chosen])
+        fitted = preprocessing.fit(case.volume)
+        scan_images = fitted.images_of(turned_view(case.volume, preprocessing.orientation).voxels[chosen])
         images.append(resize(torch.from_numpy(scan_images), preprocessing, first_size).numpy())
         classes.append(resize_labels(scan_classes[chosen], first_size))
         volume_numbers.append(np.full(int(chosen.sum()), number))
-    dataset = SliceDataset(
-        np.concatenate(images),
-        np.concatenate(classes),
-        np.concatenate(volume_numbers),
-        labels,
-        preprocessing,
-        low_res_size,
-        augmentation,
-        seed,
-    )
+    joined = (np.concatenate(each) for each in (images, classes, volume_numbers))
+    dataset = SliceDataset(*joined, preprocessing, low_res_size)
     if not np.isin(dataset.classes, (0, NOT_ANNOTATED), invert=True).any():
-        raise InputError("the label maps hold none of the labels to learn: check --classes and the label maps.")
+        raise InputError("the label maps hold none of the structures to learn: check their names and the label maps.")
     return dataset
 
 
 def split(dataset: SliceDataset, fraction: float, seed: int) -> tuple[SliceDataset, SliceDataset | None]:
     """Part of the slices for validation, never augmented: whole scans, or slices where there is one scan.
 
-    Raises:
-        InputError: the fraction leaves nothing to train on.
+    Args:
+        fraction: from 0 up to, but not, 1; something is left to train on.
     """
-    if not 0 <= fraction < 1:
-        raise InputError(f"--validation {fraction} is not a fraction: give a number from 0 up to, but not, 1.")
     volumes = np.unique(dataset.volume_numbers)
     # Neighbouring slices are alike, so a split by slice flatters; a single scan leaves no other way.
     units = dataset.volume_numbers if len(volumes) > 1 else np.arange(len(dataset))
@@ -216,7 +205,7 @@ def _chosen(classes: np.ndarray, slices: str | Collection[int], volume_number: i
         return np.asarray(classes.any(axis=(1, 2)))
     numbers = from_the_feet([int(number) for number in slices], len(classes), code)
     if numbers and not (min(numbers) >= 0 and max(numbers) < len(classes)):
-        raise InputError(f"--slices: scan {volume_number + 1} has the slices 0 to {len(classes) - 1}: name only these.")
+        raise InputError(f"scan {volume_number + 1} has the slices 0 to {len(classes) - 1}: choose only these.")
     chosen = np.zeros(len(classes), dtype=bool)
     chosen[numbers] = True
     return chosen

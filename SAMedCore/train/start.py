@@ -1,42 +1,80 @@
-"""What is checked before a training run starts, while torch and the scans are still to be loaded."""
+"""What is checked before a training starts, while torch and the scans are still to be loaded: the one preflight."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from SAMedCore.checkpoint.folder import Base
+from SAMedCore.checkpoint import catalogue
+from SAMedCore.checkpoint.folder import Base, check_checkpoint, check_output, find_folder
 from SAMedCore.checkpoint.load import find_base_model
 from SAMedCore.errors import InputError
+from SAMedCore.image.orientation import axes_of
 from SAMedCore.model.architectures import architecture_of
-from SAMedCore.train.recipe import Recipe
+from SAMedCore.options import FinetuneOptions
+from SAMedCore.train.recipe import Recipe, recipe_of
 
 
-def check_start(base: str | Path | None, recipe: Recipe) -> tuple[Base, Path]:
-    """Call it before long work, such as reading the scans: the base model to start from, and its weights file.
+@dataclass(frozen=True)
+class Start:
+    """What a training starts from, found to be there and to fit together.
+
+    Attributes:
+        base: the base model.
+        weights: its weights file; None for the one in the cache folder.
+        checkpoint: the folder of the one to go on from, or None.
+        resume: whether a run to the same place is gone on with.
+    """
+
+    recipe: Recipe
+    base: Base
+    weights: Path | None
+    checkpoint: Path | None
+    resume: bool
+
+
+def check_start(options: FinetuneOptions, recipe: Recipe | None = None) -> Start:
+    """Call it before long work, such as reading the scans.
+
+    Args:
+        recipe: in place of the options' own.
 
     Raises:
-        InputError: there is none, it is unknown or not fetched, or the recipe is not for it.
+        InputError: `out` is taken or cannot be written to, there is nothing to resume, base model or checkpoint is unknown,
+            damaged or not here, the recipe is not for it, or the orientation is none.
     """
-    if base is None:
-        raise InputError("there is nothing to start from: give --base BASE or --from CHECKPOINT.")
-    described, weights = find_base_model(base)
-    row = architecture_of(described.architecture)
-    if recipe.sizes is not None and not row.suits(recipe.sizes):
+    out, recipe = Path(options.out), recipe or recipe_of(options)
+    check_output(out)
+    axes_of(options.orientation)
+    resume = can_be_resumed(out) if options.resume is None else options.resume
+    check_run(out, resume)
+    if options.checkpoint is None:
+        base, weights = find_base_model(str(options.base))
+        if recipe.sizes is not None and not architecture_of(base.architecture).suits(recipe.sizes):
+            raise InputError(
+                f'the preset "{recipe.name}" is for {recipe.sizes[-1]} pixels, which the base "{base.name}" does not take: '
+                'choose the preset "few-shot", or another base model.'
+            )
+        return Start(recipe, base, weights, None, resume)
+    # A checkpoint knows its base model by name: only a file says more.
+    known = any(options.base == base.name for base in catalogue.BASE_MODELS)
+    file = None if options.base is None or known else Path(options.base)
+    info = check_checkpoint(options.checkpoint, file)
+    if info.preprocessing.orientation == "auto":
         raise InputError(
-            f'the preset "{recipe.name}" is for {recipe.sizes[-1]} pixels, which the base model "{described.name}" does not '
-            f'take: choose the preset "few-shot", or another base model.'
+            f'{options.checkpoint}: its orientation is "auto", but training has to know it: import it again with a fixed one.'
         )
-    return described, weights
+    return Start(recipe, info.base, file, find_folder(options.checkpoint), resume)
 
 
 def check_run(out: Path, resume: bool) -> None:
-    """Call it before long work: raises InputError where a run to `out` could not be started, or resumed."""
+    """Raises InputError where a run to `out` could not be started, or resumed."""
     folder = run_folder(out)
     if resume and not folder.exists():
-        raise InputError(f"{folder} is not there, so nothing can be resumed: start without --resume.")
+        raise InputError(f"{folder} is not there, so nothing can be resumed: start a new training.")
     for path in (out, folder / "state.pt"):
         if path.exists() and not resume:
-            raise InputError(f"{path} is there already: choose another --out, remove it, or go on with --resume.")
+            raise InputError(f"{path} is there already: choose another place, remove it, or resume that training.")
 
 
 def can_be_resumed(out: Path) -> bool:

@@ -221,12 +221,12 @@ def test_minutes_end_the_encoding_after_a_version_and_the_training_after_an_epoc
 
 def test_ctrl_c_keeps_the_best_checkpoint_and_resume_goes_on(files, tmp_path, capsys, monkeypatch):
     def interrupt(self, event):
-        if event.get("epoch") == 2:
+        if getattr(event, "epoch", None) == 2:
             signal.raise_signal(signal.SIGINT)
 
     arguments = finetune(files, tmp_path / "new", "--epochs", 3)
     with monkeypatch.context() as patch:
-        patch.setattr(Console, "progress", interrupt)
+        patch.setattr(Console, "_show", interrupt)
         assert main([str(argument) for argument in arguments]) == 130
     error = capsys.readouterr().err
     assert error.count("\n") == 1

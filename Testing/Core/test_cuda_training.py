@@ -16,11 +16,12 @@ from SAMedCore.errors import Cancelled, SAMedError
 from SAMedCore.model.lora import LoraSettings, add_lora
 from SAMedCore.model.preprocessing import Preprocessing
 from SAMedCore.train import recipe
-from SAMedCore.train.cases import Pair
-from SAMedCore.train.loop import train
+from SAMedCore.train.cases import Case
+from SAMedCore.train.loop import Run, train
 from SAMedCore.train.optimization import Optimization
 from SAMedCore.train.recipe import PRESETS, Recipe, Stage
 from SAMedCore.train.slices import SliceDataset, slice_dataset
+from SAMedCore.work import TrainingProgress, Work
 
 pytestmark = NEEDS_CUDA_BUILD
 
@@ -46,7 +47,8 @@ def model_for(recipe: Recipe, architecture: str) -> PeftModel:
 
 def dataset_for(recipe: Recipe, model: PeftModel) -> SliceDataset:
     grid = Preprocessing(sizes=recipe.sizes or (model.input_size,))
-    return slice_dataset([Pair(*annotated_scan(SLICES))], LABELS, grid, model.low_res_size, augmentation=recipe.augmentation)
+    dataset = slice_dataset([Case(*annotated_scan(SLICES))], LABELS, grid, model.low_res_size)
+    return dataset.augmented(recipe.augmentation, recipe.seed)
 
 
 def saved(path: Path, model: torch.nn.Module, metrics: dict) -> None:
@@ -55,7 +57,7 @@ def saved(path: Path, model: torch.nn.Module, metrics: dict) -> None:
 
 def trained(out: Path, recipe: Recipe, model: PeftModel, **options) -> list[dict]:
     dataset = dataset_for(recipe, model)
-    return train(model, dataset, dataset.part([0], None), recipe, out, save=saved, device="cuda", **options)
+    return train(Run(model, recipe, out, saved, torch.device("cuda"), **options), dataset, dataset.part([0], None))
 
 
 @pytest.fixture
@@ -108,12 +110,12 @@ def test_few_shot_encodes_each_slice_once_and_trains_lora_afterwards(gpu, tmp_pa
     model.image_encoder.register_forward_pre_hook(lambda encoder, inputs: encoded.append(len(inputs[0])))
     before_lora: list[bool] = []
 
-    def progress(event):
-        if event["phase"] == "training":
+    def tell(event):
+        if isinstance(event, TrainingProgress):
             trains_lora = any(p.grad is not None for name, p in model.named_parameters() if "lora" in name)
-            before_lora.append((event["stage"], trains_lora))
+            before_lora.append((event.stage, trains_lora))
 
-    trained(tmp_path / "out", recipe, model, progress=progress)
+    trained(tmp_path / "out", recipe, model, work=Work(tell))
     of_decoder_stage, of_steps, of_validation = [1, SLICES], [2, 1], [1]
     assert encoded == [*of_decoder_stage, *of_steps, *of_validation]
     assert set(before_lora) == {("decoder", False), ("all", True)}
@@ -150,7 +152,7 @@ def test_a_killed_run_goes_on_with_its_state_on_the_gpu_though_there_are_fewer(g
     monkeypatch.setattr(torch.cuda, "get_rng_state_all", lambda: [torch.zeros(16, dtype=torch.uint8)] * 2)
     monkeypatch.setattr(torch.cuda, "set_rng_state_all", lambda states: [[gpu][number] for number, _ in enumerate(states)])
     with pytest.raises(Cancelled):
-        trained(tmp_path / "out", recipe, model_for(recipe, "vit_b"), cancelled=cancelled)
+        trained(tmp_path / "out", recipe, model_for(recipe, "vit_b"), work=Work(is_cancelled=cancelled))
     history = trained(tmp_path / "out", recipe, model_for(recipe, "vit_b"), resume=True)
     assert [row["step"] for row in history] == [2, 4]
     resumed = optimizations[-1]
@@ -168,10 +170,10 @@ def test_a_run_begun_without_a_gpu_goes_on_with_one(tmp_path, optimizations):
         model = add_lora(unset_sam("vit_b", input_size=64), LoraSettings())
         for tensor in (*model.parameters(), *model.buffers()):
             torch.nn.init.zeros_(tensor)
-        train(model, dataset_for(recipe, model), None, recipe, out, save=saved, device=device, **options)
+        train(Run(model, recipe, out, saved, torch.device(device), **options), dataset_for(recipe, model), None)
 
     with pytest.raises(Cancelled):
-        run_on("cpu", cancelled=lambda: (tmp_path / "out.training" / "state.pt").exists())
+        run_on("cpu", work=Work(is_cancelled=(tmp_path / "out.training" / "state.pt").exists))
     with rehearsal() as gpu:
         gpu.brings = 0
         run_on("cuda", resume=True)

@@ -2,6 +2,8 @@
 
 import shutil
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,12 +11,13 @@ import pytest
 from SAMedCore.checkpoint.folder import read_info, write_info
 from SAMedCore.errors import InputError
 from SAMedCore.image.volume import Volume
+from SAMedCore.options import FinetuneOptions
 from SAMedCore.segment import load_model
-from SAMedCore.train.cases import Pair
-from SAMedCore.train.finetune import TrainingData, finetune
+from SAMedCore.train.cases import Case
+from SAMedCore.train.finetune import finetune
 from SAMedCore.train.recipe import PRESETS, Recipe, Stage
+from SAMedCore.train.start import check_start
 
-SLICES = [70, 80]
 TWO_STAGES = (
     Stage(trains="decoder", batch_size=2, base_rate=1e-3, warmup_steps=2, planned_epochs=3, epochs=3),
     Stage(batch_size=2, base_rate=1e-5, warmup_steps=1, planned_epochs=1, epochs=1),
@@ -27,14 +30,25 @@ def recipe() -> Recipe:
 
 
 @pytest.fixture(scope="module")
-def data(sample_ct, sample_labels) -> TrainingData:
-    return TrainingData([Pair(sample_ct, sample_labels)], ["liver", "spleen"], validation=0, slices=[SLICES])
+def cases(sample_ct, sample_labels) -> list[Case]:
+    return [Case(sample_ct, sample_labels)]
 
 
 @pytest.fixture(scope="module")
-def finetuned(tmp_path_factory, data, recipe, lite_weights):
+def asked(lite_weights):
+    """Options for `out`, from the lite base unless said otherwise."""
+
+    def options(out: Path, **fields) -> FinetuneOptions:
+        learnt = {"classes": ["liver", "spleen"], "validation": 0, "slices": [70, 80]}
+        return FinetuneOptions(str(out), **{"base": str(lite_weights), **learnt, **fields})
+
+    return options
+
+
+@pytest.fixture(scope="module")
+def finetuned(tmp_path_factory, cases, recipe, asked):
     out = tmp_path_factory.mktemp("finetuned") / "liver"
-    return out, finetune(data, recipe, out, base=lite_weights)
+    return out, finetune(cases, asked(out), recipe=recipe)
 
 
 def test_both_stages_lower_the_loss(finetuned):
@@ -59,35 +73,54 @@ def test_the_checkpoint_segments(finetuned, sample_ct):
     assert set(np.unique(labelmap.voxels)) <= {0, 1, 5}
 
 
-def test_training_goes_on_from_a_checkpoint(finetuned, data, recipe, tmp_path, lite_weights):
+def test_training_goes_on_from_a_checkpoint(finetuned, cases, recipe, tmp_path, asked):
     only_decoder = replace(recipe, stages=(replace(TWO_STAGES[0], epochs=1),), seed=2)
-    history = finetune(data, only_decoder, tmp_path / "next", checkpoint=finetuned[0], base=lite_weights)
+    history = finetune(cases, asked(tmp_path / "next", checkpoint=str(finetuned[0])), recipe=only_decoder)
     assert history[0]["loss"] < finetuned[1][0]["loss"]
 
 
-def test_a_checkpoint_without_a_fixed_orientation_is_refused(finetuned, data, recipe, tmp_path, lite_weights):
+def test_a_checkpoint_without_a_fixed_orientation_is_refused(finetuned, tmp_path, asked):
     shutil.copytree(finetuned[0], tmp_path / "auto")
     info = read_info(finetuned[0])
     write_info(tmp_path / "auto", replace(info, preprocessing=replace(info.preprocessing, orientation="auto")))
     with pytest.raises(InputError, match="orientation"):
-        finetune(data, recipe, tmp_path / "next", checkpoint=tmp_path / "auto", base=lite_weights)
+        check_start(asked(tmp_path / "next", checkpoint=str(tmp_path / "auto")))
 
 
-def test_a_run_on_other_slices_is_not_resumed(data, recipe, tmp_path, lite_weights):
-    short = replace(recipe, stages=(replace(TWO_STAGES[0], epochs=1),))
-    finetune(data, short, tmp_path / "out", base=lite_weights)
+def test_a_checkpoint_knows_its_base_by_name(finetuned, tmp_path, asked):
+    assert check_start(asked(tmp_path / "next", checkpoint=str(finetuned[0]), base="vit_h")).base.name == "lite"
+    with pytest.raises(InputError, match=r"none\.pth: no such weights file"):
+        check_start(asked(tmp_path / "next", checkpoint=str(finetuned[0]), base="none.pth"))
+
+
+def test_a_run_on_other_slices_is_not_resumed(cases, recipe, tmp_path, asked):
+    short, options = replace(recipe, stages=(replace(TWO_STAGES[0], epochs=1),)), asked(tmp_path / "out")
+    finetune(cases, options, recipe=short)
     shutil.rmtree(tmp_path / "out")
     with pytest.raises(InputError, match=r"out\.training was begun with other scans, slices or labels"):
-        finetune(replace(data, slices=[[70, 81]]), short, tmp_path / "out", base=lite_weights, resume=True)
-    assert finetune(data, short, tmp_path / "out", base=lite_weights, resume=True)
+        finetune(cases, replace(options, slices=[70, 81], resume=True), recipe=short)
+    assert finetune(cases, replace(options, resume=True), recipe=short)
 
 
-def test_a_vit_preset_on_the_lite_base_is_refused(data, lite_weights, tmp_path):
+@pytest.mark.parametrize("check", [check_start, partial(finetune, [])])
+def test_the_one_preflight_is_the_librarys_too(check, asked, tmp_path):
+    """A killed run is there: `resume` False refuses it, None goes on with it."""
+    (tmp_path / "out.training").mkdir()
+    (tmp_path / "out.training" / "state.pt").touch()
+    with pytest.raises(InputError, match=r"state\.pt is there already: choose another place, remove it, or resume"):
+        check(asked(tmp_path / "out"))
+    assert check_start(asked(tmp_path / "out", resume=None)).resume
+    assert not check_start(asked(tmp_path / "new", resume=None)).resume
+    with pytest.raises(InputError, match="nothing can be resumed"):
+        check(asked(tmp_path / "new", resume=True))
+
+
+def test_a_vit_preset_on_the_lite_base_is_refused(cases, asked, tmp_path):
     with pytest.raises(InputError, match="few-shot"):
-        finetune(data, PRESETS["samed"], tmp_path / "out", base=lite_weights)
+        finetune(cases, asked(tmp_path / "out", preset="samed"))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_to_start_from_is_refused(data, recipe, tmp_path):
-    with pytest.raises(InputError, match="--base"):
-        finetune(data, recipe, tmp_path / "out")
+def test_nothing_to_start_from_is_refused(asked, tmp_path):
+    with pytest.raises(InputError, match="nothing to start from"):
+        asked(tmp_path / "out", base=None)

@@ -21,10 +21,11 @@ from SAMedCore.model.fast.vit import VitEncoder
 from SAMedCore.model.lora import LoraSettings, add_lora
 from SAMedCore.model.preprocessing import Preprocessing
 from SAMedCore.model.sam import Sam, build_sam
-from SAMedCore.train.cases import Pair
-from SAMedCore.train.loop import train
+from SAMedCore.train.cases import Case
+from SAMedCore.train.loop import Run, train
 from SAMedCore.train.recipe import PRESETS
 from SAMedCore.train.slices import slice_dataset
+from SAMedCore.work import TrainingProgress, Work
 
 CLASSES, SLICES, BATCH, STEPS, SEED = 3, 72, 24, 3, 1234
 FIRST_SIZE, INPUT_SIZE, LOW_RES_SIZE = 48, 64, 16
@@ -160,10 +161,10 @@ def test_three_steps_of_the_papers_recipe_equal_a_plain_loop(tmp_path, scan, sma
     reference = plain_model(copy.deepcopy(small_sam), copy.deepcopy(model.state_dict()), recipe.lora_in_decoder)
 
     table = LabelTable.generic([1, 2, 3])
-    pair = Pair(Volume(scan[0], np.eye(4)), LabelMap(scan[1], np.eye(4), table))
-    dataset = slice_dataset([pair], table, Preprocessing(sizes=recipe.sizes), LOW_RES_SIZE, augmentation="paper", seed=SEED)
-    events: list[dict] = []
-    train(model, dataset, None, recipe, tmp_path / "out", save=lambda *_: None, progress=events.append)
-    losses = [event["loss"] for event in events if not event["epoch_done"]]
+    case = Case(Volume(scan[0], np.eye(4)), LabelMap(scan[1], np.eye(4), table))
+    dataset = slice_dataset([case], table, Preprocessing(sizes=recipe.sizes), LOW_RES_SIZE).augmented("paper", SEED)
+    events: list[TrainingProgress] = []
+    train(Run(model, recipe, tmp_path / "out", save=lambda *_: None, work=Work(events.append)), dataset, None)
+    losses = [event.loss for event in events if not event.epoch_done]
     assert len(losses) == STEPS
     np.testing.assert_allclose(losses, plain_losses(reference, scan, rates), atol=1e-5, rtol=0)

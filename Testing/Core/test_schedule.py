@@ -2,8 +2,9 @@
 
 import pytest
 
-from SAMedCore.train.recipe import PRESETS, preset
-from SAMedCore.train.schedule import learning_rate
+from SAMedCore import options
+from SAMedCore.options import FinetuneOptions
+from SAMedCore.train.recipe import PRESETS, learning_rate, recipe_of
 
 MAX_STEPS = 200 * 93
 
@@ -37,11 +38,23 @@ def test_the_rate_never_turns_negative():
 
 
 def test_the_presets_are_what_was_published():
-    samed, samed_h = preset("samed"), preset("samed_h")
+    samed, samed_h = PRESETS["samed"], PRESETS["samed_h"]
     assert (samed.stages[0].planned_epochs, samed.stages[0].epochs, samed.stages[0].power) == (200, 160, 0.9)
     assert (samed_h.stages[0].planned_epochs, samed_h.stages[0].epochs, samed_h.stages[0].power) == (400, 300, 7)
-    assert [p.lora_in_decoder for p in PRESETS.values()] == [False, True, False, False]
-    for recipe in (samed, preset("samed_s"), samed_h):
+    assert [name for name, recipe in PRESETS.items() if recipe.lora_in_decoder] == ["samed_s"]
+    for recipe in (samed, PRESETS["samed_s"], samed_h):
         stage = recipe.stages[0]
         assert (stage.batch_size, stage.base_rate, stage.warmup_steps, recipe.lora_rank) == (24, 0.005, 250, 4)
         assert (recipe.betas, recipe.weight_decay, recipe.sizes) == ((0.9, 0.999), 0.1, (224, 512))
+
+
+def test_the_options_name_the_recipes():
+    assert list(options.PRESETS) == list(PRESETS)
+    assert [recipe.name for recipe in PRESETS.values()] == list(PRESETS)
+
+
+def test_options_change_each_stage_of_a_recipe_and_leave_the_rest():
+    changed = recipe_of(FinetuneOptions("out", base="lite", epochs=50, minutes=3, batch_size=5))
+    assert [(s.epochs, s.planned_epochs, s.minutes, s.batch_size) for s in changed.stages] == [(50, 50, 3, 5), (50, 60, 3, 5)]
+    for name, recipe in PRESETS.items():
+        assert recipe_of(FinetuneOptions("out", base="lite", preset=name)) == recipe

@@ -18,7 +18,7 @@ from SAMedCore.options import FinetuneOptions, ModelOptions, RankOptions
 from SAMedCore.rank import rank_slices
 from SAMedCore.segment import load_model
 from SAMedCore.service.messages import AnnotatedScan, Finetune, Result
-from SAMedCore.train.cases import Pair
+from SAMedCore.train.cases import Case
 from SAMedCore.train.slices import NOT_ANNOTATED, slice_dataset
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups")
@@ -75,8 +75,8 @@ def test_command_line_library_and_worker_mean_the_same_slice(
 
 @pytest.mark.parametrize(("code", "learnt"), [(FEET_FIRST, [0, 1]), (HEAD_FIRST, [2, 3])])
 def test_the_library_learns_from_slices_numbered_from_the_feet(volume, labelmap, code, learnt):
-    pair, preprocessing = Pair(volume, labelmap), replace(SMALL, orientation=code)
-    dataset = slice_dataset([pair], LABELS, preprocessing, 16, slices=[[0, 1]], others="not annotated")
+    case, preprocessing = Case(volume, labelmap), replace(SMALL, orientation=code)
+    dataset = slice_dataset([case], LABELS, preprocessing, 16, slices=(0, 1), keep_others=True)
     assert np.flatnonzero((dataset.classes != NOT_ANNOTATED).all(axis=(1, 2))).tolist() == learnt
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,17 +16,16 @@ from segment_anything.modeling import ImageEncoderViT
 from torch import nn
 
 from SAMedCore.errors import Cancelled, InputError, SAMedError
-from SAMedCore.image.labels import LabelTable
 from SAMedCore.model.preprocessing import Preprocessing
 from SAMedCore.train.embeddings import encode_slices
-from SAMedCore.train.loop import train
+from SAMedCore.train.loop import Run, train
+from SAMedCore.train.loss import validation_dice
 from SAMedCore.train.optimization import precision_on
 from SAMedCore.train.recipe import Recipe, Stage
-from SAMedCore.train.slices import SliceDataset
+from SAMedCore.train.slices import EpochSampler, SliceDataset, item_loader
 from SAMedCore.train.start import can_be_resumed
-from SAMedCore.train.validation import validation_dice
+from SAMedCore.work import SILENT, Event, Progress, TrainingProgress, Work
 
-LABELS = LabelTable.generic([1])
 DECODER = Stage(trains="decoder", batch_size=4, base_rate=0.02, warmup_steps=2, planned_epochs=3, epochs=3, versions=2)
 END_TO_END = Stage(batch_size=4, base_rate=0.01, warmup_steps=2, planned_epochs=4, epochs=4)
 RECIPE = Recipe("tiny", sizes=(16,), stages=(DECODER, END_TO_END), augmentation="few-shot")
@@ -65,35 +65,49 @@ def bright_squares(count: int, augmentation: str | None) -> SliceDataset:
         picture[row : row + 6, column : column + 6] = 1
     images = np.where(classes, 0.8, 0.2).astype(np.float32)
     grid = Preprocessing(sizes=(16,))
-    return SliceDataset(images, classes, np.zeros(count, int), LABELS, grid, 16, augmentation, seed=5)
+    return SliceDataset(images, classes, np.zeros(count, int), grid, 16, augmentation, seed=5)
 
 
-def train_tiny(out: Path, recipe: Recipe = RECIPE, **options) -> TinySam:
+def train_tiny(out: Path, recipe: Recipe = RECIPE, work: Work = SILENT, resume: bool = False) -> TinySam:
     """A whole run on two threads' worth of data; returns the trained model."""
     model = TinySam()
-    train(model, bright_squares(8, "few-shot"), bright_squares(3, None), recipe, out, save=save, **options)
+    train(Run(model, recipe, out, save, work=work, resume=resume), bright_squares(8, "few-shot"), bright_squares(3, None))
     return model
+
+
+def telling(seen: list[Event], until=lambda event: False) -> Work:
+    """What it is told goes to `seen`; cancelled once `until` holds for one of the events."""
+    return Work(seen.append, lambda: any(map(until, seen)))
+
+
+def in_epoch(number: int):
+    return lambda event: isinstance(event, TrainingProgress) and event.epoch == number
+
+
+def steps_of(seen: list[Event]) -> list[TrainingProgress]:
+    """The events of training, the ends of epochs too."""
+    return [event for event in seen if isinstance(event, TrainingProgress)]
 
 
 def parameters(model: nn.Module) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
-def kill_after(epochs: int):
-    """A progress callback that ends its own process as `kill -9` does, in the middle of the epoch after these."""
+def kill_after(epochs: int) -> Work:
+    """It ends its own process as `kill -9` does, in the middle of the epoch after these."""
 
-    def progress(event):
-        if event["phase"] == "training" and event["step"] > 4 * epochs + 1:
+    def tell(event):
+        if isinstance(event, TrainingProgress) and event.step > 4 * epochs + 1:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    return progress
+    return Work(tell)
 
 
 def test_training_learns_what_is_bright(tmp_path):
     longer = replace(RECIPE, stages=(DECODER, replace(END_TO_END, planned_epochs=30, epochs=30)))
     model = train_tiny(tmp_path / "out", longer)
-    held_out = bright_squares(5, None)
-    assert validation_dice(model.eval(), held_out, 4, torch.device("cpu")) > 0.9
+    held_out = item_loader(bright_squares(5, None), 4, EpochSampler(5, seed=0, shuffled=False), workers=0)
+    assert validation_dice(model.eval(), held_out, torch.device("cpu")) > 0.9
 
 
 def test_frozen_parameters_and_batch_norm_stay_as_they_were(tmp_path):
@@ -111,11 +125,11 @@ def test_the_decoder_stage_leaves_the_encoder_alone(tmp_path):
 
 @pytest.mark.parametrize(("room", "versions"), [(1000, 2), (15, 1), (3, 1)])
 def test_many_slices_are_encoded_in_fewer_versions(tmp_path, monkeypatch, room, versions):
-    monkeypatch.setattr("SAMedCore.train.stages.MOST_EMBEDDINGS", room)
-    seen: list[dict] = []
-    train_tiny(tmp_path / "out", replace(RECIPE, stages=(DECODER,)), progress=seen.append)
-    assert [event["total"] for event in seen if event["phase"] == "encoding"][-1] == 8 * versions
-    assert seen[-1]["steps"] == 3 * 8 * versions // 4
+    monkeypatch.setattr("SAMedCore.train.loop.MOST_EMBEDDINGS", room)
+    seen: list[Event] = []
+    train_tiny(tmp_path / "out", replace(RECIPE, stages=(DECODER,)), telling(seen))
+    assert [event.total for event in seen if isinstance(event, Progress)][-1] == 8 * versions
+    assert seen[-1].steps == 3 * 8 * versions // 4
 
 
 @pytest.mark.parametrize("epochs", [0, 1, 2])
@@ -126,7 +140,7 @@ def test_a_killed_run_resumes_to_the_same_parameters(tmp_path, epochs):
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r});"
         f"import torch; torch.set_num_threads({torch.get_num_threads()}); from pathlib import Path;"
         f"import test_training as t;"
-        f"t.train_tiny(Path({str(tmp_path / 'out')!r}), progress=t.kill_after({epochs}))"
+        f"t.train_tiny(Path({str(tmp_path / 'out')!r}), work=t.kill_after({epochs}))"
     )
     killed = subprocess.run([sys.executable, "-c", script], check=False)
     assert killed.returncode == -signal.SIGKILL
@@ -141,26 +155,22 @@ def test_a_killed_run_resumes_to_the_same_parameters(tmp_path, epochs):
 
 def test_a_run_cancelled_between_stages_resumes_to_the_same_parameters(tmp_path):
     expected = train_tiny(tmp_path / "uninterrupted")
-    steps: list[str] = []
+    seen: list[Event] = []
     with pytest.raises(Cancelled):
-        train_tiny(
-            tmp_path / "out",
-            progress=lambda event: steps.append(event["phase"]),
-            cancelled=lambda: steps.count("training") >= 15,
-        )
+        train_tiny(tmp_path / "out", work=Work(seen.append, lambda: len(steps_of(seen)) >= 15))
     assert torch.equal(parameters(train_tiny(tmp_path / "out", resume=True)), parameters(expected))
 
 
 def test_cancelling_keeps_the_best_so_far(tmp_path):
-    seen: list[dict] = []
+    seen: list[Event] = []
     with pytest.raises(Cancelled):
-        train_tiny(tmp_path / "out", progress=seen.append, cancelled=lambda: any(e.get("epoch") == 2 for e in seen))
+        train_tiny(tmp_path / "out", work=telling(seen, until=in_epoch(2)))
     assert (tmp_path / "out" / "weights.pt").exists()
 
 
 def test_cancelling_before_the_first_epoch_leaves_nothing(tmp_path):
     with pytest.raises(Cancelled):
-        train_tiny(tmp_path / "out", cancelled=lambda: True)
+        train_tiny(tmp_path / "out", work=Work(is_cancelled=lambda: True))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -173,10 +183,10 @@ def test_the_best_epoch_is_what_is_published(tmp_path):
 
 
 def test_the_loss_curve_is_drawn_while_the_run_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr("SAMedCore.train.stages.REDRAW_S", 0)
-    seen: list[dict] = []
+    monkeypatch.setattr("SAMedCore.train.loop.REDRAW_S", 0)
+    seen: list[Event] = []
     with pytest.raises(Cancelled):
-        train_tiny(tmp_path / "out", progress=seen.append, cancelled=lambda: any(e.get("epoch") == 3 for e in seen))
+        train_tiny(tmp_path / "out", work=telling(seen, until=in_epoch(3)))
     assert (tmp_path / "out.training" / "loss.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -193,7 +203,7 @@ def test_resuming_with_another_recipe_is_refused(tmp_path):
 
 
 def test_resuming_nothing_is_refused(tmp_path):
-    with pytest.raises(InputError, match="without --resume"):
+    with pytest.raises(InputError, match="nothing can be resumed"):
         train_tiny(tmp_path / "out", resume=True)
 
 
@@ -212,9 +222,9 @@ def test_a_loss_that_is_no_number_ends_the_run(tmp_path):
 
 def test_a_time_limit_ends_a_stage_after_the_epoch(tmp_path):
     hasty = replace(RECIPE, stages=(replace(DECODER, minutes=0.0), replace(END_TO_END, minutes=1e-9)))
-    seen: list[dict] = []
-    train_tiny(tmp_path / "out", hasty, progress=seen.append)
-    assert {(e["stage"], e["epoch"]) for e in seen if e["phase"] == "training"} == {("all", 1)}
+    seen: list[Event] = []
+    train_tiny(tmp_path / "out", hasty, telling(seen))
+    assert {(event.stage, event.epoch) for event in steps_of(seen)} == {("all", 1)}
 
 
 class SlowSam(TinySam):
@@ -243,104 +253,85 @@ def slow_sam(monkeypatch) -> type[SlowSam]:
     return SlowSam
 
 
-def train_slowly(sam: type[SlowSam], out: Path, minutes: float, **options) -> list[dict]:
+def train_slowly(sam: type[SlowSam], out: Path, minutes: float, until=lambda event: False, resume: bool = False) -> list[Event]:
     """A stage of ten versions of eight slices, three more held out; returns its events."""
     patient = replace(DECODER, versions=10, minutes=minutes, planned_epochs=100, epochs=100)
-    data, events = (bright_squares(8, "few-shot"), bright_squares(3, None)), []
-    recipe = replace(RECIPE, stages=(patient,))
-    progress = options.pop("progress", lambda event: None)
-    train(sam(), *data, recipe, out, save=save, progress=lambda e: (events.append(e), progress(e)), **options)
+    recipe, events = replace(RECIPE, stages=(patient,)), []
+    run = Run(sam(), recipe, out, save, work=telling(events, until), resume=resume)
+    with suppress(Cancelled):
+        train(run, bright_squares(8, "few-shot"), bright_squares(3, None))
     return events
 
 
-def slices_encoded(events: list[dict]) -> int:
+def slices_encoded(events: list[Event]) -> int:
     """Of those that are learnt from."""
-    return max(event["done"] for event in events if event["phase"] == "encoding" and event["total"] > 3)
+    return max(event.done for event in events if isinstance(event, Progress) and event.total > 3)
 
 
 def test_encoding_takes_half_of_a_stages_minutes_and_training_the_rest(tmp_path, slow_sam):
     """Three slices held out and three versions of eight take 27 minutes; an epoch of six batches and a validation seven."""
     events = train_slowly(slow_sam, tmp_path / "out", minutes=60)
     assert slices_encoded(events) == 3 * 8
-    assert (events[-1]["epoch"], events[-1]["step"]) == (5, 5 * 6)
+    assert (events[-1].epoch, events[-1].step) == (5, 5 * 6)
     assert slow_sam.clock / 60 == 27 + 5 * 7
 
 
 def test_a_stage_that_is_over_before_its_slices_are_encoded_encodes_each_once_and_trains_an_epoch(tmp_path, slow_sam):
     events = train_slowly(slow_sam, tmp_path / "out", minutes=5)
     assert slices_encoded(events) == 8
-    assert (events[-1]["epoch"], events[-1]["step"], events[-1]["eta_s"]) == (1, 2, 0)
+    assert (events[-1].epoch, events[-1].step, events[-1].eta_s) == (1, 2, 0)
     assert (tmp_path / "out" / "weights.pt").exists()
 
 
 def test_a_resumed_stage_learns_from_as_many_versions_as_it_had(tmp_path, slow_sam):
-    seen: list[dict] = []
-    with pytest.raises(Cancelled):
-        train_slowly(
-            slow_sam, tmp_path / "out", 60, progress=seen.append, cancelled=lambda: any(e.get("epoch") == 2 for e in seen)
-        )
-    assert slices_encoded(seen) == 3 * 8
+    cancelled = train_slowly(slow_sam, tmp_path / "out", 60, until=in_epoch(2))
+    assert steps_of(cancelled)[-1].epoch == 2
+    assert slices_encoded(cancelled) == 3 * 8
     events = train_slowly(slow_sam, tmp_path / "out", 60, resume=True)
     assert slices_encoded(events) == 3 * 8
-    assert {event["steps"] for event in events if event["phase"] == "training"} == {100 * 6}
+    assert {event.steps for event in steps_of(events)} == {100 * 6}
 
 
 def test_the_time_left_is_told_at_the_pace_of_the_training_alone(tmp_path, slow_sam):
     """A batch takes a minute, and the limit comes before the last one."""
     events = train_slowly(slow_sam, tmp_path / "out", minutes=60)
-    first = next(event for event in events if event["phase"] == "training")
-    assert first["eta_s"] == 60 * (60 - 27 - 1)
-    unlimited = replace(DECODER, versions=1, planned_epochs=3, epochs=3)
-    seen: list[dict] = []
-    train(
-        slow_sam(),
-        bright_squares(8, None),
-        None,
-        replace(RECIPE, stages=(unlimited,)),
-        tmp_path / "two",
-        save=save,
-        progress=seen.append,
-    )
-    assert [event["eta_s"] for event in seen if event["phase"] == "training" and not event["epoch_done"]] == [
-        300,
-        240,
-        180,
-        120,
-        60,
-        0,
-    ]
+    assert steps_of(events)[0].eta_s == 60 * (60 - 27 - 1)
+    unlimited = replace(RECIPE, stages=(replace(DECODER, versions=1, planned_epochs=3, epochs=3),))
+    seen: list[Event] = []
+    train(Run(slow_sam(), unlimited, tmp_path / "two", save, work=telling(seen)), bright_squares(8, None), None)
+    assert [event.eta_s for event in steps_of(seen) if not event.epoch_done] == [300, 240, 180, 120, 60, 0]
 
 
 def test_a_stage_for_gpus_is_left_out_without_one(tmp_path):
-    seen: list[dict] = []
-    train_tiny(tmp_path / "out", replace(RECIPE, stages=(DECODER, replace(END_TO_END, only_on_gpu=True))), progress=seen.append)
-    assert {event["stage"] for event in seen if event["phase"] == "training"} == {"decoder"}
+    seen: list[Event] = []
+    train_tiny(tmp_path / "out", replace(RECIPE, stages=(DECODER, replace(END_TO_END, only_on_gpu=True))), telling(seen))
+    assert {event.stage for event in steps_of(seen)} == {"decoder"}
 
 
 def test_progress_tells_where_the_run_is(tmp_path):
-    seen: list[dict] = []
-    train_tiny(tmp_path / "out", progress=seen.append)
+    seen: list[Event] = []
+    train_tiny(tmp_path / "out", work=telling(seen))
     last = seen[-1]
-    assert (last["stage"], last["epoch"], last["epochs"], last["step"], last["steps"]) == ("all", 4, 4, 8, 8)
-    assert last["eta_s"] == 0
-    assert 0 <= last["validation_dice"] <= 1
+    assert (last.stage, last.epoch, last.epochs, last.step, last.steps) == ("all", 4, 4, 8, 8)
+    assert last.eta_s == 0
+    assert 0 <= last.validation_dice <= 1
 
 
 def test_the_end_of_each_epoch_is_told_once_it_is_kept(tmp_path):
-    kept: list[dict] = []
+    kept: list[TrainingProgress] = []
 
-    def progress(event):
-        if event.get("epoch_done"):
+    def tell(event):
+        if isinstance(event, TrainingProgress) and event.epoch_done:
             assert (tmp_path / "out.training" / "state.pt").exists()
             kept.append(event)
 
-    model, run = TinySam(), (bright_squares(8, "few-shot"), bright_squares(3, None), RECIPE, tmp_path / "out")
-    history = train(model, *run, save=save, progress=progress)
-    assert [(event["epoch"], event["stage"]) for event in kept] == [
+    run = Run(TinySam(), RECIPE, tmp_path / "out", save, work=Work(tell))
+    history = train(run, bright_squares(8, "few-shot"), bright_squares(3, None))
+    assert [(event.epoch, event.stage) for event in kept] == [
         (e, s) for s, n in (("decoder", 3), ("all", 4)) for e in range(1, n + 1)
     ]
     for name in ("loss", "learning_rate", "validation_dice"):
-        assert [event[name] for event in kept] == [row[name] for row in history]
+        assert [getattr(event, name) for event in kept] == [row[name] for row in history]
 
 
 def test_cancelling_stops_in_the_middle_of_a_step_and_of_validation(tmp_path):
@@ -348,7 +339,7 @@ def test_cancelling_stops_in_the_middle_of_a_step_and_of_validation(tmp_path):
         asked: list[int] = []
         out = tmp_path / str(number)
         with pytest.raises(Cancelled):
-            train_tiny(out, cancelled=lambda asked=asked, number=number: asked.append(1) or len(asked) > number)
+            train_tiny(out, work=Work(is_cancelled=lambda asked=asked, number=number: asked.append(1) or len(asked) > number))
         assert len(asked) == number + 1
         assert out.exists() == (tmp_path / f"{number}.training").exists()
 
@@ -398,6 +389,6 @@ def test_gradient_checkpointing_changes_no_gradient(tmp_path):
     for checkpointing in (False, True):
         recipe = replace(RECIPE, stages=(replace(END_TO_END, epochs=1),), gradient_checkpointing=checkpointing)
         models.append(VitSam())
-        train(models[-1], bright_squares(8, None), None, recipe, tmp_path / str(checkpointing), save=save)
+        train(Run(models[-1], recipe, tmp_path / str(checkpointing), save), bright_squares(8, None), None)
     torch.testing.assert_close(parameters(models[0]), parameters(models[1]))
     assert "forward" not in vars(models[1].image_encoder.blocks[0])

@@ -1,5 +1,6 @@
 """Scans and label maps find each other, become slices, and every item depends on the seed alone."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,34 +10,36 @@ import torch
 from scipy.ndimage import zoom
 
 from SAMedCore.errors import Cancelled, InputError
+from SAMedCore.files.cases import pairs_from_csv
 from SAMedCore.image.labels import SYNAPSE_ORGANS, LabelTable
 from SAMedCore.image.orientation import reorient
 from SAMedCore.image.volume import LabelMap, Volume
 from SAMedCore.model.preprocessing import Preprocessing
-from SAMedCore.train.cases import Pair, classes_of, load_pairs, pairs_from_csv, training_labels
+from SAMedCore.train.cases import Case, classes_of, load_cases, training_labels
 from SAMedCore.train.loss import IGNORE
 from SAMedCore.train.slices import EpochSampler, SliceDataset, item_loader, slice_dataset, split
+from SAMedCore.work import Work
 
 GRID = Preprocessing(sizes=(24, 32))
 
 
-def a_pair(seed: int = 0, slices: int = 6, labels: LabelTable | None = None) -> Pair:
+def a_case(seed: int = 0, slices: int = 6, labels: LabelTable | None = None) -> Case:
     """A scan of random HU whose slices 2 and 3 carry the label 4, in a corner."""
     draw = np.random.default_rng(seed)
     annotation = np.zeros((slices, 20, 20), dtype=np.uint8)
     annotation[2:4, :8, :10] = 4
     volume = Volume(draw.integers(-200, 400, (slices, 20, 20)).astype(np.int16), np.eye(4))
-    return Pair(volume, LabelMap(annotation, np.eye(4), labels or LabelTable.generic([4])))
+    return Case(volume, LabelMap(annotation, np.eye(4), labels or LabelTable.generic([4])))
 
 
 @pytest.fixture
 def dataset() -> SliceDataset:
-    return slice_dataset([a_pair()], LabelTable.generic([4]), GRID, 8, augmentation="few-shot")
+    return slice_dataset([a_case()], LabelTable.generic([4]), GRID, 8).augmented("few-shot", 1234)
 
 
 def test_making_slices_can_be_cancelled():
     with pytest.raises(Cancelled):
-        slice_dataset([a_pair()], LabelTable.generic([4]), GRID, 8, cancelled=lambda: True)
+        slice_dataset([a_case()], LabelTable.generic([4]), GRID, 8, work=Work(is_cancelled=lambda: True))
 
 
 def write(path: Path, size=(4, 5, 6), spacing=(1, 1, 1), origin=(0, 0, 0)) -> Path:
@@ -68,80 +71,86 @@ def test_a_csv_file_that_names_no_files_is_refused(tmp_path, text):
 def test_labels_on_another_grid_are_refused_with_both_grids(tmp_path):
     image, labels = write(tmp_path / "one.nrrd"), write(tmp_path / "two.nrrd", (4, 5, 7), spacing=(1, 1, 2))
     with pytest.raises(InputError, match=r"two\.nrrd.*4 x 5 x 7 .* 1 x 1 x 2 mm.*one\.nrrd.*4 x 5 x 6 .* 1 x 1 x 1 mm"):
-        load_pairs([(image, labels)])
+        load_cases([(image, labels)])
 
 
 def test_cropped_labels_are_put_in_their_place(tmp_path):
     image, labels = write(tmp_path / "one.nrrd"), write(tmp_path / "two.nrrd", (2, 3, 2), origin=(1, 2, 3))
-    (pair,) = load_pairs([(image, labels)])
-    assert pair.labelmap.voxels.shape == pair.volume.voxels.shape
-    assert np.argwhere(pair.labelmap.voxels).tolist() == [[4, 3, 2]]
+    (case,) = load_cases([(image, labels)])
+    assert case.labelmap.voxels.shape == case.volume.voxels.shape
+    assert np.argwhere(case.labelmap.voxels).tolist() == [[4, 3, 2]]
 
 
 def test_labels_outside_their_scan_are_refused_by_name(tmp_path):
     image, labels = write(tmp_path / "one.nrrd"), write(tmp_path / "two.nrrd", origin=(0, 0, 5))
     with pytest.raises(InputError, match=r"two\.nrrd: has labels outside .*one\.nrrd"):
-        load_pairs([(image, labels)])
+        load_cases([(image, labels)])
 
 
 def test_labels_are_known_by_name_and_else_by_value():
     named = LabelTable((SYNAPSE_ORGANS.labels[4],))  # liver, 5
     other_value = LabelTable.from_json([{"value": 4, "name": "Liver"}])
-    assert classes_of(a_pair(labels=other_value).labelmap, named).max() == 1
-    assert classes_of(a_pair().labelmap, LabelTable.generic([3, 4])).max() == 2
-    assert classes_of(a_pair().labelmap, named).max() == 0
+    assert classes_of(a_case(labels=other_value).labelmap, named).max() == 1
+    assert classes_of(a_case().labelmap, LabelTable.generic([3, 4])).max() == 2
+    assert classes_of(a_case().labelmap, named).max() == 0
 
 
 def test_only_structures_that_occur_are_learnt():
-    pair = a_pair(labels=LabelTable.from_json([{"value": 4, "name": "liver"}, {"value": 9, "name": "heart"}]))
-    assert training_labels([pair]).names == ("liver",)
+    case = a_case(labels=LabelTable.from_json([{"value": 4, "name": "liver"}, {"value": 9, "name": "heart"}]))
+    assert training_labels([case]).names == ("liver",)
     with pytest.raises(InputError, match="spleen"):
-        training_labels([pair], ["spleen"])
+        training_labels([case], ["spleen"])
 
 
 def test_empty_label_maps_are_refused():
-    pair = a_pair()
-    empty = LabelMap(np.zeros_like(pair.labelmap.voxels), np.eye(4), pair.labelmap.labels)
+    case = a_case()
+    empty = LabelMap(np.zeros_like(case.labelmap.voxels), np.eye(4), case.labelmap.labels)
     with pytest.raises(InputError, match="empty"):
-        training_labels([Pair(pair.volume, empty)])
+        training_labels([Case(case.volume, empty)])
 
 
 def test_a_slice_is_resized_as_the_paper_does():
-    pair = a_pair()
-    image, low_res_labels = slice_dataset([pair], LabelTable.generic([4]), GRID, 8)[0, 2]
-    windowed = (np.clip(pair.volume.voxels[2], -125, 275).astype(float) + 125) / 400
+    case = a_case()
+    image, low_res_labels = slice_dataset([case], LabelTable.generic([4]), GRID, 8)[0, 2]
+    windowed = (np.clip(case.volume.voxels[2], -125, 275).astype(float) + 125) / 400
     np.testing.assert_allclose(image, zoom(zoom(windowed, 24 / 20, order=3), 32 / 24, order=3), atol=1e-5)
-    classes = (pair.labelmap.voxels[2] == 4).astype(int)
+    classes = (case.labelmap.voxels[2] == 4).astype(int)
     expected = zoom(zoom(zoom(classes, 24 / 20, order=0), 32 / 24, order=0), 8 / 32, order=0)
     np.testing.assert_array_equal(low_res_labels, expected)
 
 
 def test_a_scan_stored_otherwise_gives_the_same_slices():
-    pair = a_pair()
-    other = Pair(reorient(pair.volume, "SRA"), reorient(pair.labelmap, "SRA"))
-    first, second = (slice_dataset([p], LabelTable.generic([4]), GRID, 8) for p in (pair, other))
+    case = a_case()
+    other = Case(reorient(case.volume, "SRA"), reorient(case.labelmap, "SRA"))
+    first, second = (slice_dataset([p], LabelTable.generic([4]), GRID, 8) for p in (case, other))
     np.testing.assert_array_equal(first.images, second.images)
     np.testing.assert_array_equal(first.classes, second.classes)
 
 
-@pytest.mark.parametrize(("slices", "count"), [("all", 6), ("annotated", 2), ([{0, 3}], 2)])
+@pytest.mark.parametrize(("slices", "count"), [("all", 6), ("annotated", 2), ((0, 3), 2)])
 def test_slices_are_chosen(slices, count):
-    assert len(slice_dataset([a_pair()], LabelTable.generic([4]), GRID, 8, slices=slices)) == count
+    assert len(slice_dataset([a_case()], LabelTable.generic([4]), GRID, 8, slices=slices)) == count
+
+
+def test_a_cases_own_slices_go_before():
+    cases = [replace(a_case(), slices=(0, 2, 3)), a_case()]
+    dataset = slice_dataset(cases, LabelTable.generic([4]), GRID, 8, slices="annotated")
+    assert dataset.volume_numbers.tolist() == [0, 0, 0, 1, 1]
 
 
 def test_other_slices_can_stay_without_any_label():
-    dataset = slice_dataset([a_pair()], LabelTable.generic([4]), GRID, 8, slices=[{3}], others="not annotated")
+    dataset = slice_dataset([a_case()], LabelTable.generic([4]), GRID, 8, slices=(3,), keep_others=True)
     assert [bool((dataset[0, index][1] == IGNORE).all()) for index in range(6)] == [True, True, True, False, True, True]
 
 
 def test_a_slice_that_is_not_there_is_refused():
     with pytest.raises(InputError, match="slices 0 to 5"):
-        slice_dataset([a_pair()], LabelTable.generic([4]), GRID, 8, slices=[{6}])
+        slice_dataset([a_case()], LabelTable.generic([4]), GRID, 8, slices=(6,))
 
 
 def test_whole_scans_are_held_out_where_there_are_several():
-    pairs = [a_pair(seed) for seed in range(4)]
-    training, validation = split(slice_dataset(pairs, LabelTable.generic([4]), GRID, 8, augmentation="paper"), 0.25, 0)
+    cases = [a_case(seed) for seed in range(4)]
+    training, validation = split(slice_dataset(cases, LabelTable.generic([4]), GRID, 8).augmented("paper", 1), 0.25, 0)
     assert (len(training), len(validation)) == (18, 6)
     assert set(training.volume_numbers).isdisjoint(validation.volume_numbers)
     assert (training.augmentation, validation.augmentation) == ("paper", None)
