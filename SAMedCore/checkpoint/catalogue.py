@@ -108,6 +108,9 @@ BASE_MODELS = (
 DEMO_CHECKPOINT = "abdomen-demo"
 DEMO_FOLDER = Path(__file__).parents[1] / "checkpoints" / DEMO_CHECKPOINT
 AUTHORS_PAGE = "https://github.com/hitachinsk/SAMed"
+PUBLISHED_ORIENTATION = "RPS"
+"""Of the authors' slices: in their figures columns run to the patient's right, rows to posterior."""
+
 CHECKPOINTS = (
     KnownCheckpoint(
         name=DEMO_CHECKPOINT,

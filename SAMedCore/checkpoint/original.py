@@ -18,7 +18,7 @@ from peft import LoraConfig, PeftModel
 from torch import nn
 
 from SAMedCore.checkpoint import fetch
-from SAMedCore.checkpoint.catalogue import check_weights_file
+from SAMedCore.checkpoint.catalogue import PUBLISHED_ORIENTATION, check_weights_file
 from SAMedCore.checkpoint.folder import Base, CheckpointInfo, read_info
 from SAMedCore.checkpoint.load import load_peft, read_base, write_checkpoint
 from SAMedCore.errors import BaseNeeded, InputError
@@ -29,9 +29,6 @@ from SAMedCore.model.preprocessing import Preprocessing
 from SAMedCore.model.sam import Sam
 from SAMedCore.model.weights import build_pretrained, read_state
 from SAMedCore.work import SILENT, Work
-
-PUBLISHED_ORIENTATION = "RPS"
-"""The published figures show the patient's right towards increasing columns, posterior towards increasing rows."""
 
 DECODER_ATTENTIONS = {"sa": "self_attn", "cti": "cross_attn_token_to_image", "cit": "cross_attn_image_to_token"}
 

@@ -22,6 +22,12 @@ def axial_count(grid: Grid) -> int:
     return grid.shape[2 - axis]
 
 
+def along_axis(slices: Iterable[int], grid: Grid) -> list[int]:
+    """Axial slices counted from the feet as the grid's own axial axis counts them, and the other way round."""
+    _axis, upwards = axial_axis(grid)
+    return from_the_feet(slices, axial_count(grid), "LPS" if upwards else "LPI")
+
+
 def from_the_feet(slices: Iterable[int], count: int, code: str) -> list[int]:
     """Axial slices counted from the feet as they are counted along k in the orientation `code`, and the other way round.
 

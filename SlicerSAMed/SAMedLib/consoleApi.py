@@ -6,15 +6,16 @@ from pathlib import Path
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 
 from SAMedCore.errors import SAMedError
+from SAMedCore.options import DEFAULT_BASE, CompleteOptions, FinetuneOptions, ModelOptions, RankOptions, SegmentOptions
 from SAMedLib.jobs.cohort import SegmentFileJob, planFolder
 from SAMedLib.jobs.complete import CompleteJob, CompletionOutcome
 from SAMedLib.jobs.consoleListener import ConsoleListener
-from SAMedLib.jobs.finetune import FinetuneJob, Scan, Training, TrainingOutcome
+from SAMedLib.jobs.finetune import FinetuneJob, Scan, TrainingOutcome
 from SAMedLib.jobs.job import Job
 from SAMedLib.jobs.rank import DoubtfulSlice, RankJob
-from SAMedLib.jobs.segment import ModelChoice, SegmentJob
-from SAMedLib.scene.annotations import readAnnotation
+from SAMedLib.jobs.segment import SegmentJob
 from SAMedLib.scene.provenance import drawnSlices
+from SAMedLib.scene.reading import readAnnotation
 from SAMedLib.setup.install import requirePackages
 from SAMedLib.worker.client import Worker
 
@@ -48,10 +49,8 @@ class ConsoleApi:
             base: the base model's weights file; None for the one in the cache folder.
             device: "auto", "cpu", "cuda:0" or "mps".
         """
-        choice = _choice(checkpoint, base, device)
-        return self._wait(
-            SegmentJob(self.worker, volumeNode, segmentationNode, choice, _tuple(organs), _tuple(slices)), volumeNode.GetName()
-        )
+        model, options = _model(checkpoint, base, device), SegmentOptions(_tuple(organs), _tuple(slices))
+        return self._wait(SegmentJob(self.worker, volumeNode, segmentationNode, model, options), volumeNode.GetName())
 
     def segmentFolder(
         self,
@@ -69,11 +68,11 @@ class ConsoleApi:
         Returns:
             the files written.
         """
-        choice = _choice(checkpoint, base, device)
+        model, options = _model(checkpoint, base, device), SegmentOptions(_tuple(organs))
         written, failed = [], []
         for scan, output in planFolder(Path(inputFolder), Path(outputFolder)):
             try:
-                written.append(self._wait(SegmentFileJob(self.worker, scan, output, choice, _tuple(organs)), scan.name))
+                written.append(self._wait(SegmentFileJob(self.worker, scan, output, model, options), scan.name))
             except SAMedError as error:
                 print(f"{scan.name}: {error}")
                 failed.append((scan, error))
@@ -87,7 +86,7 @@ class ConsoleApi:
         volumeNode: vtkMRMLScalarVolumeNode,
         segmentationNode: vtkMRMLSegmentationNode,
         annotatedSlices: Sequence[int] | None = None,
-        base: str | Path = "lite",
+        base: str | Path = DEFAULT_BASE,
         device: str = "auto",
     ) -> CompletionOutcome:
         """Fill in the slices between the annotated ones, in the segmentation itself; the annotated ones stay as they are.
@@ -96,8 +95,8 @@ class ConsoleApi:
             annotatedSlices: None for those that a person drew.
             base: a base model of the catalogue, or a weights file.
         """
-        job = CompleteJob(self.worker, volumeNode, segmentationNode, _tuple(annotatedSlices), str(base), device)
-        return self._wait(job, volumeNode.GetName())
+        options = CompleteOptions(_tuple(annotatedSlices), str(base), device)
+        return self._wait(CompleteJob(self.worker, volumeNode, segmentationNode, options), volumeNode.GetName())
 
     def finetune(
         self,
@@ -105,6 +104,7 @@ class ConsoleApi:
         output: str | Path,
         base: str | Path | None = None,
         checkpoint: str | Path | None = None,
+        leftOut: Sequence[str] = (),
         **training,
     ) -> TrainingOutcome:
         """Train on annotated scans and leave a checkpoint.
@@ -114,12 +114,12 @@ class ConsoleApi:
             output: the new checkpoint's folder.
             base: a base model to start from, or
             checkpoint: one to go on from.
-            training: preset, leftOut, epochs, minutes, validation, device; see `Training`.
+            leftOut: names of classes that are not learnt.
+            training: preset, epochs, minutes, validation, device and so on; see `FinetuneOptions`.
         """
         rows = [Scan(*row[:2], _tuple(row[2]) if len(row) > 2 else None) for row in scans]
-        start = None if checkpoint is None else str(checkpoint)
-        settings = Training(str(output), base=None if base is None else str(base), checkpoint=start, **training)
-        return self._wait(FinetuneJob(self.worker, rows, settings), Path(output).name)
+        options = FinetuneOptions(str(output), _text(base), _text(checkpoint), **{"resume": None, **training})
+        return self._wait(FinetuneJob(self.worker, rows, options, leftOut), Path(output).name)
 
     def rankSlices(
         self,
@@ -130,8 +130,8 @@ class ConsoleApi:
         device: str = "auto",
     ) -> list[DoubtfulSlice]:
         """The slices that the model is least sure of, first; those that a person drew in `segmentationNode` are left out."""
-        annotated = self.annotatedSlices(volumeNode, segmentationNode)
-        return self._wait(RankJob(self.worker, volumeNode, _choice(checkpoint, base, device), annotated), volumeNode.GetName())
+        model, options = _model(checkpoint, base, device), RankOptions(self.annotatedSlices(volumeNode, segmentationNode))
+        return self._wait(RankJob(self.worker, volumeNode, model, options), volumeNode.GetName())
 
     def annotatedSlices(
         self, volumeNode: vtkMRMLScalarVolumeNode, segmentationNode: vtkMRMLSegmentationNode | None
@@ -147,8 +147,12 @@ class ConsoleApi:
         return job.start().wait()
 
 
-def _choice(checkpoint: str | Path, base: str | Path | None, device: str) -> ModelChoice:
-    return ModelChoice(str(checkpoint), None if base is None else str(base), device)
+def _model(checkpoint: str | Path, base: str | Path | None, device: str) -> ModelOptions:
+    return ModelOptions(str(checkpoint), _text(base), device)
+
+
+def _text(path: str | Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _tuple(values: Sequence | None) -> tuple | None:

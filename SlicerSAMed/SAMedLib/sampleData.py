@@ -82,7 +82,9 @@ def fileAddress(address: str) -> str:
     if not address.startswith(SCHEME):
         return address
     requirePackages()
-    PlainJob(sharedWorker(), messages.Fetch(sample.NAME), ConsoleListener(SAMPLE_NAME)).start().wait()
+    fetch = PlainJob(sharedWorker(), messages.Fetch(sample.NAME))
+    fetch.listener = ConsoleListener(SAMPLE_NAME)
+    fetch.start().wait()
     if address == SCHEME + CT_FILE:
         return sample.fetch_sample_files()[0].as_uri()
     _volume, organs = sample.fetch_sample()

@@ -13,9 +13,10 @@ from slicer.i18n import tr as _
 from SAMedCore.checkpoint import catalogue
 from SAMedCore.errors import Cancelled
 from SAMedCore.image.volume import Volume
-from SAMedLib.jobs.segment import ModelChoice, SegmentJob
+from SAMedCore.options import DEFAULT_BASE, ModelOptions, SegmentOptions
+from SAMedLib.jobs.segment import SegmentJob
 from SAMedLib.sampleData import addVolume
-from SAMedLib.scene.annotations import readAnnotation
+from SAMedLib.scene.reading import readAnnotation
 from SAMedLib.scene.undo import SavedSegmentation
 from SAMedLib.setup.locations import cachedFiles
 from SAMedLib.setup.packages import missingPackages
@@ -32,8 +33,8 @@ class SelfTest:
         missing = missingPackages()
         if missing:
             raise unittest.SkipTest(f"not installed: {', '.join(missing)}")
-        if catalogue.find_base("lite").path not in cachedFiles():
-            raise unittest.SkipTest('the base model "lite" has not been fetched')
+        if catalogue.find_base(DEFAULT_BASE).path not in cachedFiles():
+            raise unittest.SkipTest(f'the base model "{DEFAULT_BASE}" has not been fetched')
 
     def runTest(self) -> None:
         """All of them, for "Reload and Test", which takes whatever is raised for a failure; what is skipped is said here."""
@@ -69,7 +70,7 @@ class SelfTest:
     def test_cancelledJobChangesNothing(self) -> None:
         volumeNode = addVolume(phantom(), "phantom")
         before = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
-        job = SegmentJob(sharedWorker(), volumeNode, None, ModelChoice(MODEL)).start()
+        job = SegmentJob(sharedWorker(), volumeNode, None, ModelOptions(MODEL), SegmentOptions()).start()
         job.cancel()
         self.assertRaises(Cancelled, job.wait)
         self.assertEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode"), before)

@@ -25,7 +25,8 @@ import launchers  # noqa: E402
 from SAMedCore.demo import sample  # noqa: E402
 from SAMedCore.image.labels import SYNAPSE_ORGANS  # noqa: E402
 from SAMedCore.image.volume import Volume  # noqa: E402
-from SAMedLib.jobs.segment import ModelChoice, SegmentJob  # noqa: E402
+from SAMedCore.options import ModelOptions, SegmentOptions  # noqa: E402
+from SAMedLib.jobs.segment import SegmentJob  # noqa: E402
 from SAMedLib.sampleData import addVolume  # noqa: E402
 from SAMedLib.scene.statistics import addVolumesTable  # noqa: E402
 from SAMedLib.setup.locations import coreFolder  # noqa: E402
@@ -36,8 +37,8 @@ SLICES_AT_A_TIME = 16
 
 ANSWER = """
 import numpy as np
-request = json.loads(sys.stdin.buffer.readline())
-number, volume = request["number"], request["volume"]
+request = next(requests())
+number, volume = request["number"], volumes[request["volume"]]
 shape = np.load(volume["path"], mmap_mode="r").shape
 path = folder + "/labelmap.npy"
 out = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
@@ -71,7 +72,7 @@ def measure() -> list[tuple[str, float]]:
         program.write_text(launchers.SCRIPTED.format(python=sys.executable, body="{body}").replace("{body}", body))
         program.chmod(0o755)
         worker = Worker(str(program), str(coreFolder()))
-        job = SegmentJob(worker, volumeNode, None, ModelChoice("abdomen-demo"), shown=SYNAPSE_ORGANS)
+        job = SegmentJob(worker, volumeNode, None, ModelOptions("abdomen-demo"), SegmentOptions(), SYNAPSE_ORGANS)
         phases: list[str] = []
         job.listener.jobProgressed = lambda phase, done, total, secondsLeft: phases.append(phase)
         with slicerhost.StallMeter() as stalls:
@@ -108,7 +109,8 @@ def measure() -> list[tuple[str, float]]:
 def measureCancel() -> list[tuple[str, float]]:
     """(what, ms) of the real worker, cancelled while it segments the sample: until it has answered, and the longest stall."""
     worker = Worker(sys.executable, str(coreFolder()))
-    job = SegmentJob(worker, addVolume(sample.fetch_sample()[0], "sample"), None, ModelChoice("abdomen-demo", device="cpu"))
+    model = ModelOptions("abdomen-demo", device="cpu")
+    job = SegmentJob(worker, addVolume(sample.fetch_sample()[0], "sample"), None, model, SegmentOptions())
     phases: list[str] = []
     job.listener.jobProgressed = lambda phase, done, total, secondsLeft: phases.append(phase)
     with slicerhost.StallMeter() as stalls:

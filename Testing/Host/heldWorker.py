@@ -11,7 +11,7 @@ import numpy as np
 gate, heard = Path({gate!r}), Path({heard!r})
 
 def drawn(request, number):
-    volume = request["volume"]
+    volume = volumes[request["volume"]]
     path = folder + "/labelmap-%d.npy" % number
     labels = np.zeros(np.load(volume["path"], mmap_mode="r").shape, np.uint8)
     labels[:, 20:40, 20:60] = 5
@@ -29,8 +29,7 @@ ANSWERS = {{
         "summary": "One slice.", "method": "copy", "estimates": {{}},
     }},
 }}
-for line in iter(sys.stdin.buffer.readline, b""):
-    request = json.loads(line)
+for request in requests():
     if request["type"] == "Shutdown":
         sys.exit()
     if request["type"] not in ANSWERS:

@@ -23,10 +23,26 @@ def say(type_, number=0, **values):
     line = json.dumps({{"type": type_, "number": number, **values}}).encode() + b"\\n"
     os.write(1, line)
 say("Started", pid=os.getpid())
-say("Ready", pid=os.getpid(), version="0", devices=[{{"name": "cpu", "description": "CPU, 1 thread"}}], protocol=1)
+say("Ready", pid=os.getpid(), version="0", devices=[{{"name": "cpu", "description": "CPU, 1 thread"}}], protocol=2)
+
+volumes = {{}}
+def requests():
+    for line in iter(sys.stdin.buffer.readline, b""):
+        request = json.loads(line)
+        if request["type"] == "OpenVolume":
+            volumes[request["handle"]] = request["volume"]
+            say("Result", request["number"], values={{}})
+        elif request["type"] == "CloseVolume":
+            del volumes[request["handle"]]
+            say("Result", request["number"], values={{}})
+        else:
+            yield request
 {body}
 """
-"""A worker that says what a test wants it to say; `body` is Python that uses `say` and `folder`."""
+"""A worker that says what a test wants it to say; `body` is Python that uses `say`, `folder` and `requests`.
+
+`requests` answers what opens and closes volumes by itself; `volumes` has their files by handle.
+"""
 
 
 def write(path: Path, text: str, **values: str) -> str:

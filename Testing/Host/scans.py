@@ -22,7 +22,7 @@ def ctNode(volume: Volume, name: str = "CT"):
 
 def drawnNode(labelmap: LabelMap, volumeNode, name: str = "drawn"):
     """A segmentation as a person has drawn it on the volume."""
-    from SAMedLib.scene.segmentations import writeSegmentation
+    from SAMedLib.scene.writing import writeSegmentation
 
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
     writeSegmentation(node, labelmap, volumeNode)
@@ -32,7 +32,7 @@ def drawnNode(labelmap: LabelMap, volumeNode, name: str = "drawn"):
 def labelsIn(segmentationNode, volumeNode) -> np.ndarray:
     """(k, j, i) values as the segments are numbered, on the volume's grid; all 0 for an empty segmentation."""
     from SAMedCore.errors import InputError
-    from SAMedLib.scene.annotations import readAnnotation
+    from SAMedLib.scene.reading import readAnnotation
 
     try:
         return readAnnotation(segmentationNode, volumeNode).labelmap.voxels

@@ -11,7 +11,7 @@ import slicer
 
 import slicerhost
 from SAMedCore.errors import SAMedError
-from SAMedLib.setup import models
+from SAMedLib.panel import models
 from scans import crop, ctNode, drawnNode
 
 

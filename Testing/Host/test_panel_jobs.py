@@ -14,8 +14,7 @@ from scans import crop, ctNode, drawnNode, labelsIn, segmentIn
 
 ANSWER = """
 import numpy as np
-for line in iter(sys.stdin.buffer.readline, b""):
-    request = json.loads(line)
+for request in requests():
     number = request["number"]
     if request["type"] == "Shutdown":
         sys.exit()
@@ -25,7 +24,7 @@ for line in iter(sys.stdin.buffer.readline, b""):
     if request["type"] == "Cancel":
         say("Error", number, message="Cancelled.", kind="cancelled")
         continue
-    volume = request["volume"]
+    volume = volumes[request["volume"]]
     voxels = np.load(volume["path"])
     path = folder + f"/labelmap-{{number}}.npy"
     drawn = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=voxels.shape)

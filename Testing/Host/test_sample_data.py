@@ -11,7 +11,7 @@ import slicerhost
 from SAMedCore.demo import sample
 from SAMedCore.errors import SAMedError
 from SAMedLib import sampleData
-from SAMedLib.scene.segmentations import checkOutput
+from SAMedLib.scene.writing import checkOutput
 from scans import segmentIn
 
 NAME = "SAMedAbdomenCT"
@@ -43,8 +43,8 @@ def offered() -> list[str]:
 
 
 def drawnSlicesOf(segmentationNode, volumeNode) -> tuple[int, ...]:
-    from SAMedLib.scene.annotations import readAnnotation
     from SAMedLib.scene.provenance import drawnSlices
+    from SAMedLib.scene.reading import readAnnotation
 
     return drawnSlices(segmentationNode, readAnnotation(segmentationNode, volumeNode).labelmap)
 

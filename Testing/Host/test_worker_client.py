@@ -14,16 +14,17 @@ import qt
 import launchers
 import slicerhost
 from SAMedCore.errors import Cancelled, SAMedError
+from SAMedCore.options import ModelOptions, SegmentOptions
 from SAMedCore.service import messages
 from SAMedLib.jobs.job import Job, PlainJob
-from SAMedLib.jobs.segment import ModelChoice, SegmentJob
+from SAMedLib.jobs.segment import SegmentJob
 from SAMedLib.setup.locations import coreFolder
-from SAMedLib.worker import client as workerModule
 from SAMedLib.worker.client import Worker
+from SAMedLib.worker.log import KEPT_LINES
 from scans import crop, ctNode
 
 READY_SECONDS = 60
-MODEL = ModelChoice("abdomen-demo", device="cpu")
+MODEL = ModelOptions("abdomen-demo", device="cpu")
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def becomeReady(worker: Worker) -> None:
 def segmenting(worker: Worker, ct) -> SegmentJob:
     """A job that is at its slices."""
     phases = []
-    job = SegmentJob(worker, ct, None, MODEL)
+    job = SegmentJob(worker, ct, None, MODEL, SegmentOptions())
     job.listener.jobProgressed = lambda phase, done, total, secondsLeft: phases.append((phase, done))
     job.start()
     slicerhost.waitUntil(lambda: phases and phases[-1][0] == "segmenting" and phases[-1][1] > 0, seconds=READY_SECONDS)
@@ -94,7 +95,7 @@ def test_cancel_is_answered_and_leaves_nothing(launched, ct, moment):
     if moment == "segmenting":
         job = segmenting(launched, ct)
     else:
-        job = SegmentJob(launched, ct, None, MODEL).start()
+        job = SegmentJob(launched, ct, None, MODEL, SegmentOptions()).start()
         if moment == "starting":
             slicerhost.waitUntil(lambda: job._isSent)
     job.cancel()
@@ -116,7 +117,7 @@ def test_a_killed_worker_is_reported_leaves_nothing_and_is_replaced(launched, ct
     assert "ended unexpectedly" in str(error)
     assert "Try again" in str(error)
     launchers.waitUntilGone(pids)
-    again = SegmentJob(launched, ct, None, MODEL, slices=(20,)).start()
+    again = SegmentJob(launched, ct, None, MODEL, SegmentOptions(slices=(20,))).start()
     assert again.wait().GetSegmentation().GetNumberOfSegments() == 8
 
 
@@ -144,7 +145,7 @@ class VoxelJob(Job):
     def arrays(self) -> list[np.ndarray]:
         return [np.zeros((120, 256, 256), np.int16)] * 2
 
-    def message(self, paths):
+    def message(self, handles, paths):
         return messages.Fetch("lite")
 
 
@@ -201,12 +202,13 @@ def test_when_slicer_is_killed_so_is_the_worker_and_its_folder_goes(tmp_path, sa
         from scans import crop, ctNode
         from SAMedCore.demo import sample
         from SAMedLib.worker.client import Worker
-        from SAMedLib.jobs.segment import ModelChoice, SegmentJob
+        from SAMedCore.options import ModelOptions, SegmentOptions
+        from SAMedLib.jobs.segment import SegmentJob
         worker = Worker({str(tmp_path / "PythonSlicer")!r}, {str(coreFolder())!r})
         def tell(phase, done, total, left):
             if phase == "segmenting" and done:
                 print(*worker.pids, flush=True)
-        job = SegmentJob(worker, ctNode(sample.fetch_sample()[0]), None, ModelChoice("abdomen-demo"))
+        job = SegmentJob(worker, ctNode(sample.fetch_sample()[0]), None, ModelOptions("abdomen-demo"), SegmentOptions())
         job.listener.jobProgressed = tell
         job.start().wait()
     """
@@ -260,8 +262,8 @@ def test_a_flood_on_stderr_blocks_nothing_and_only_the_end_is_kept(scripted):
         sys.stdin.read()
     """)
     assert PlainJob(worker, messages.Fetch("lite")).start().wait() == {}
-    slicerhost.waitUntil(lambda: worker.log and worker.log[-1] == "line 199999", seconds=20)
-    assert len(worker.log) == workerModule.KEPT_LOG_LINES
+    slicerhost.waitUntil(lambda: worker.log.lines and worker.log.lines[-1] == "line 199999", seconds=20)
+    assert len(worker.log.lines) == KEPT_LINES
 
 
 def test_a_worker_that_does_not_obey_is_killed(scripted):
@@ -277,7 +279,7 @@ def test_a_worker_that_does_not_obey_is_killed(scripted):
 
 
 def test_a_worker_of_another_protocol_is_refused(start, tmp_path):
-    program = launchers.SCRIPTED.replace("protocol=1", "protocol=99")
+    program = launchers.SCRIPTED.replace("protocol=2", "protocol=99")
     worker = start(launchers.write(tmp_path / "newer", program, body="sys.stdin.read()"))
     error = endOf(PlainJob(worker, messages.Fetch("lite")).start())
     assert "protocol 99" in str(error)
@@ -287,7 +289,7 @@ def test_the_second_run_does_not_load_the_model_again(start, ct):
     worker = start()
     for run in range(2):
         phases = []
-        job = SegmentJob(worker, ct, None, MODEL, slices=(20,))
+        job = SegmentJob(worker, ct, None, MODEL, SegmentOptions(slices=(20,)))
         job.listener.jobProgressed = lambda phase, done, total, left, phases=phases: phases.append(phase)
         job.start().wait()
         assert ("loading" in phases) == (run == 0)

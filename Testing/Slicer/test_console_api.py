@@ -13,13 +13,14 @@ from SAMedCore.checkpoint.folder import read_info
 from SAMedCore.errors import InputError, SAMedError
 from SAMedCore.image.labels import Label
 from SAMedCore.image.volume import LabelMap
-from SAMedLib.jobs.finetune import FinetuneJob, Scan, Training
+from SAMedCore.options import FinetuneOptions
+from SAMedLib.jobs.finetune import FinetuneJob, Scan
 from SAMedLib.jobs.segment import writeModelSlices
 from SAMedLib.sampleData import addVolume
-from SAMedLib.scene.annotations import readAnnotation
-from SAMedLib.scene.segmentations import writeSegmentation
+from SAMedLib.scene.reading import readAnnotation
 from SAMedLib.scene.segments import BINARY_LABELMAP, newLayer, newSegment
 from SAMedLib.scene.volumes import ijkToRAS
+from SAMedLib.scene.writing import writeSegmentation
 from SAMedLib.worker.client import sharedWorker
 
 MODEL = "abdomen-demo"
@@ -168,13 +169,15 @@ def test_a_base_model_learns_the_segments_that_are_not_empty(logic, sample_ct, s
     assert [segmentation.GetNthSegment(n).GetName() for n in range(segmentation.GetNumberOfSegments())] == ["liver", "stomach"]
 
 
-def training(**options) -> Training:
-    return Training("unused", base="lite", **options)
+def training(**options) -> FinetuneOptions:
+    return FinetuneOptions("unused", base="lite", **options)
 
 
-def sent(rows: list[Scan], **options) -> list[np.ndarray]:
-    """What the worker would be given: volume and labels in turn."""
-    return FinetuneJob(sharedWorker(), rows, training(**options)).arrays()
+def sent(rows: list[Scan], leftOut: tuple[str, ...] = ()) -> list[np.ndarray]:
+    """The labels that the worker would be given."""
+    job = FinetuneJob(sharedWorker(), rows, training(), leftOut)
+    assert len(job.volumes()) == len(rows)
+    return job.arrays()
 
 
 @pytest.fixture
@@ -198,7 +201,7 @@ def test_overlapping_segments_are_named(logic, overlapping, tmp_path):
 
 def test_an_overlap_goes_when_one_of_the_segments_is_left_out(overlapping):
     volumeNode, segmentationNode, labels = overlapping
-    _ct, voxels = sent([Scan(volumeNode, segmentationNode)], leftOut=("tumour",))
+    (voxels,) = sent([Scan(volumeNode, segmentationNode)], leftOut=("tumour",))
     np.testing.assert_array_equal(voxels > 0, on(labels, (0, 2)).voxels > 0)
 
 
@@ -214,7 +217,7 @@ def moveBy(segmentationNode, ras_mm) -> None:
 def test_segments_under_another_transform_are_learnt_where_they_are_seen(scan):
     volumeNode, segmentationNode, labels = scan(3, (0, 1, 2))
     moveBy(segmentationNode, 2 * ijkToRAS(volumeNode)[:3, 0])
-    _ct, voxels = sent([Scan(volumeNode, segmentationNode)])
+    (voxels,) = sent([Scan(volumeNode, segmentationNode)])
     np.testing.assert_array_equal(voxels, np.roll(labels.voxels, 2, axis=2))
 
 

@@ -11,9 +11,9 @@ import slicer
 from SAMedCore.image.orientation import reorient
 from SAMedCore.image.volume import LabelMap, Volume
 from SAMedLib.jobs.segment import writeModelSlices
-from SAMedLib.scene.annotations import readAnnotation
 from SAMedLib.scene.provenance import drawnSlices
-from SAMedLib.scene.segmentations import writeSegmentation
+from SAMedLib.scene.reading import readAnnotation
+from SAMedLib.scene.writing import writeSegmentation
 
 FIRST = 80
 SLICES = tuple(range(6))

@@ -12,11 +12,11 @@ from SAMedCore.image.labels import Label, LabelTable
 from SAMedCore.image.orientation import reorient
 from SAMedCore.image.terminology import terminology_entry
 from SAMedCore.image.volume import LabelMap
-from SAMedLib.scene.annotations import readAnnotation
-from SAMedLib.scene.segmentations import writeSegmentation
+from SAMedLib.scene.reading import readAnnotation
 from SAMedLib.scene.segments import BINARY_LABELMAP, CLOSED_SURFACE, labelOf, layersOf, newLayer, newSegment
 from SAMedLib.scene.undo import SavedSegmentation
 from SAMedLib.scene.volumes import ijkToRAS
+from SAMedLib.scene.writing import writeSegmentation
 
 
 @pytest.fixture

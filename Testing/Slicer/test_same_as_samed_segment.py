@@ -19,9 +19,9 @@ from SAMedCore.image.placement import placed_on
 from SAMedCore.image.slices import axial_count, part_of_slices
 from SAMedCore.image.volume import LabelMap, Volume
 from SAMedLib.sampleData import addVolume
-from SAMedLib.scene.annotations import readAnnotation
-from SAMedLib.scene.segmentations import writeSegmentation
+from SAMedLib.scene.reading import readAnnotation
 from SAMedLib.scene.volumes import readVolume
+from SAMedLib.scene.writing import writeSegmentation
 
 MODEL = "abdomen-demo"
 LIVER = 5

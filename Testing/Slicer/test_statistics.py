@@ -8,8 +8,8 @@ import slicer
 from SegmentStatistics import SegmentStatisticsLogic
 
 from SAMedCore.image.volume import LabelMap
-from SAMedLib.scene.segmentations import writeSegmentation
 from SAMedLib.scene.statistics import addVolumesTable, volumesInWords
+from SAMedLib.scene.writing import writeSegmentation
 
 
 def volumes(tableNode) -> dict[str, float]:

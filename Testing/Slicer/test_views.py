@@ -9,8 +9,8 @@ from scipy.ndimage import distance_transform_edt
 
 from SAMedCore.image.volume import Volume
 from SAMedLib.scene.overlay import Overlay
-from SAMedLib.scene.segmentations import writeSegmentation
 from SAMedLib.scene.volumes import ijkToRAS, jumpToSlice, shownSlice, transformed
+from SAMedLib.scene.writing import writeSegmentation
 
 views = pytest.importorskip("slicerhost.views")
 

@@ -9,8 +9,9 @@ from SAMedCore.files.atomic import make_folder
 from SAMedCore.files.cases import name_of, scans_in
 from SAMedCore.files.read import read_volume
 from SAMedCore.files.write import write_labelmap
-from SAMedLib.jobs.job import Job, JobListener
-from SAMedLib.jobs.segment import ModelChoice
+from SAMedCore.options import ModelOptions, SegmentOptions
+from SAMedCore.service import messages
+from SAMedLib.jobs.job import Job
 from SAMedLib.worker.client import Worker
 from SAMedLib.worker.voxelFiles import readLabelFile
 
@@ -20,27 +21,18 @@ OUTPUT_ENDING = ".seg.nrrd"
 class SegmentFileJob(Job):
     """Segments one file or DICOM folder; the outcome is the written .seg.nrrd (pathlib.Path)."""
 
-    def __init__(
-        self,
-        worker: Worker,
-        scan: Path,
-        output: Path,
-        choice: ModelChoice,
-        organs: tuple[str, ...] | None = None,
-        listener: JobListener | None = None,
-    ) -> None:
-        super().__init__(worker, listener)
+    def __init__(self, worker: Worker, scan: Path, output: Path, model: ModelOptions, options: SegmentOptions) -> None:
+        super().__init__(worker)
         self._scan = scan
         self._output = output
-        self._choice = choice
-        self._organs = organs
+        self._model = model
+        self._options = options
 
-    def arrays(self):
-        self._volume = read_volume(self._scan)
-        return [self._volume.voxels]
+    def volumes(self):
+        return [(read_volume(self._scan), None)]
 
-    def message(self, paths):
-        return self._choice.segment(paths[0], self._volume, self._organs)
+    def message(self, handles, paths):
+        return messages.Segment(handles[0], self._model, self._options)
 
     def conclude(self, values):
         write_labelmap(readLabelFile(values["labelmap"]), self._output, source=self._scan)

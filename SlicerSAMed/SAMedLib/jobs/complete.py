@@ -1,18 +1,19 @@
 """Completing a partly annotated scan, in its own segmentation node."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 
+from SAMedCore.options import CompleteOptions
 from SAMedCore.service import messages
-from SAMedLib.jobs.job import Job, JobListener
+from SAMedLib.jobs.job import Job
 from SAMedLib.jobs.segment import checkInScene, writeModelSlices
-from SAMedLib.scene.annotations import readAnnotation
 from SAMedLib.scene.provenance import drawnSlices
-from SAMedLib.scene.segmentations import checkOutput
-from SAMedLib.scene.volumes import readVolume
+from SAMedLib.scene.reading import readAnnotation
+from SAMedLib.scene.volumes import readVolume, stateOf
+from SAMedLib.scene.writing import checkOutput
 from SAMedLib.worker.client import Worker
-from SAMedLib.worker.voxelFiles import labelFile, readLabelFile, voxelFile
+from SAMedLib.worker.voxelFiles import labelFile, readLabelFile
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,7 @@ class CompleteJob(Job):
     """Fills in the slices between the annotated ones; the outcome is a `CompletionOutcome`.
 
     Args:
-        annotatedSlices: from the feet; None for those that a person drew.
-        base: a base model of the catalogue, or a weights file.
+        options: where they name no annotated slices, those that a person drew are.
     """
 
     def __init__(
@@ -48,34 +48,27 @@ class CompleteJob(Job):
         worker: Worker,
         volumeNode: vtkMRMLScalarVolumeNode,
         segmentationNode: vtkMRMLSegmentationNode,
-        annotatedSlices: tuple[int, ...] | None = None,
-        base: str = "lite",
-        device: str = "auto",
-        listener: JobListener | None = None,
+        options: CompleteOptions,
     ) -> None:
-        super().__init__(worker, listener)
+        super().__init__(worker)
         self.volumeNode = volumeNode
         self.segmentationNode = segmentationNode
-        self._annotatedSlices = annotatedSlices
-        self._base = base
-        self._device = device
+        self._options = options
+
+    def volumes(self):
+        volume = readVolume(self.volumeNode)
+        checkOutput(self.segmentationNode, self.volumeNode)
+        return [(volume, stateOf(self.volumeNode))]
 
     def arrays(self):
-        self._volume = readVolume(self.volumeNode)
-        checkOutput(self.segmentationNode, self.volumeNode)
         self._labelmap = readAnnotation(self.segmentationNode, self.volumeNode).labelmap
-        if self._annotatedSlices is None:
-            self._annotatedSlices = drawnSlices(self.segmentationNode, self._labelmap)
-        return [self._volume.voxels, self._labelmap.voxels]
+        if self._options.annotated_slices is None:
+            drawn = drawnSlices(self.segmentationNode, self._labelmap)
+            self._options = replace(self._options, annotated_slices=drawn)
+        return [self._labelmap.voxels]
 
-    def message(self, paths):
-        return messages.Complete(
-            voxelFile(paths[0], self._volume),
-            labelFile(paths[1], self._labelmap),
-            annotated_slices=self._annotatedSlices,
-            base=self._base,
-            device=self._device,
-        )
+    def message(self, handles, paths):
+        return messages.Complete(handles[0], labelFile(paths[0], self._labelmap), self._options)
 
     def conclude(self, values):
         labelmap = readLabelFile(values["labelmap"])

@@ -3,7 +3,7 @@
 import time
 
 from SAMedLib.jobs.job import JobListener
-from SAMedLib.panel.runner import PHASES, duration
+from SAMedLib.jobs.phases import PHASES, duration
 
 SECONDS_BETWEEN_LINES = 2.0
 

@@ -1,5 +1,6 @@
 """Fine-tuning on annotated scans of the scene."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
@@ -8,16 +9,16 @@ from slicer.i18n import tr as _
 from SAMedCore.checkpoint.folder import find_folder, read_info
 from SAMedCore.errors import InputError
 from SAMedCore.image.labels import Label, LabelTable
-from SAMedCore.image.volume import LabelMap, Volume
+from SAMedCore.options import FinetuneOptions
 from SAMedCore.service import messages
-from SAMedLib.jobs.job import Job, JobListener
-from SAMedLib.scene.annotations import readAnnotation
+from SAMedLib.jobs.job import Job
 from SAMedLib.scene.classes import matchSegments
 from SAMedLib.scene.provenance import drawnSlices
+from SAMedLib.scene.reading import readAnnotation
 from SAMedLib.scene.segments import labelsOf
-from SAMedLib.scene.volumes import readVolume
+from SAMedLib.scene.volumes import readVolume, stateOf
 from SAMedLib.worker.client import Worker
-from SAMedLib.worker.voxelFiles import labelFile, voxelFile
+from SAMedLib.worker.voxelFiles import labelFile
 
 
 @dataclass(frozen=True)
@@ -35,21 +36,6 @@ class Scan:
 
 
 @dataclass(frozen=True)
-class Training:
-    """How to train; see `messages.Finetune`. Either `base` or `checkpoint` is given; `leftOut` names classes."""
-
-    output: str
-    base: str | None = None
-    checkpoint: str | None = None
-    preset: str = "few-shot"
-    leftOut: tuple[str, ...] = ()
-    epochs: int | None = None
-    minutes: float | None = None
-    validation: float = 0.2
-    device: str = "auto"
-
-
-@dataclass(frozen=True)
 class TrainingOutcome:
     """The new checkpoint's folder, its validation Dice where slices were held out, and whether it was stopped early."""
 
@@ -59,34 +45,40 @@ class TrainingOutcome:
 
 
 class FinetuneJob(Job):
-    """Trains on scans and leaves a checkpoint; the outcome is a `TrainingOutcome`."""
+    """Trains on scans and leaves a checkpoint; the outcome is a `TrainingOutcome`.
 
-    def __init__(self, worker: Worker, scans: list[Scan], training: Training, listener: JobListener | None = None) -> None:
-        super().__init__(worker, listener)
+    Args:
+        leftOut: names of classes that are not learnt.
+    """
+
+    def __init__(self, worker: Worker, scans: list[Scan], options: FinetuneOptions, leftOut: Collection[str] = ()) -> None:
+        super().__init__(worker)
         self._scans = scans
-        self._classes = matchSegments([scan.segmentationNode for scan in scans], _known(training))
-        self._training = training
+        self._options = options
+        self._leftOut = leftOut
+        self._classes = matchSegments([scan.segmentationNode for scan in scans], _known(options))
 
-    def arrays(self):
+    def volumes(self):
         if not self._scans:
             raise InputError(_("No scan is chosen: add a volume with its segmentation."))
-        self._sent: list[tuple[Volume, LabelMap, tuple[int, ...]]] = []
+        return [(readVolume(scan.volumeNode), stateOf(scan.volumeNode)) for scan in self._scans]
+
+    def arrays(self):
+        self._labelmaps, self._slices = [], []
         for scan in self._scans:
-            volume, labelmap = readVolume(scan.volumeNode), self._labelmap(scan)
+            labelmap = readAnnotation(scan.segmentationNode, scan.volumeNode, self._chosen(scan)).labelmap
             slices = self._drawnSlices(scan) if scan.slices is None else scan.slices
             if not slices:
                 text = _('"{name}": no slice of it is annotated or corrected: draw or correct some, or say which slices count.')
                 raise InputError(text.format(name=scan.segmentationNode.GetName()))
-            self._sent.append((volume, labelmap, slices))
-        return [grid.voxels for volume, labelmap, slices in self._sent for grid in (volume, labelmap)]
-
-    def _labelmap(self, scan: Scan) -> LabelMap:
-        return readAnnotation(scan.segmentationNode, scan.volumeNode, self._chosen(scan)).labelmap
+            self._labelmaps.append(labelmap)
+            self._slices.append(slices)
+        return [labelmap.voxels for labelmap in self._labelmaps]
 
     def _chosen(self, scan: Scan) -> dict[str, Label]:
         """The class of each segment that is learnt from, by its ID."""
         classes = self._classes.ofSegments(scan.segmentationNode)
-        return {ID: label for ID, label in classes.items() if label.name not in self._training.leftOut}
+        return {ID: label for ID, label in classes.items() if label.name not in self._leftOut}
 
     def _drawnSlices(self, scan: Scan) -> tuple[int, ...]:
         """Those on which a person drew or corrected what is learnt; the other segments may overlap it."""
@@ -96,28 +88,14 @@ class FinetuneJob(Job):
         labelmap = readAnnotation(scan.segmentationNode, scan.volumeNode, labels).labelmap
         return drawnSlices(scan.segmentationNode, labelmap, labels)
 
-    def message(self, paths):
-        scans = tuple(
-            messages.AnnotatedScan(voxelFile(volumePath, volume), labelFile(labelPath, labelmap), slices)
-            for (volume, labelmap, slices), volumePath, labelPath in zip(self._sent, paths[::2], paths[1::2], strict=True)
-        )
-        training = self._training
-        return messages.Finetune(
-            scans,
-            training.output,
-            base=training.base,
-            checkpoint=training.checkpoint,
-            preset=training.preset,
-            epochs=training.epochs,
-            minutes=training.minutes,
-            validation=training.validation,
-            device=training.device,
-        )
+    def message(self, handles, paths):
+        files = [labelFile(path, labelmap) for path, labelmap in zip(paths, self._labelmaps, strict=True)]
+        return messages.Finetune(tuple(map(messages.AnnotatedScan, handles, files, self._slices)), self._options)
 
     def conclude(self, values):
         return TrainingOutcome(values["checkpoint"], values["validation_dice"], values["cancelled"])
 
 
-def _known(training: Training) -> LabelTable | None:
+def _known(options: FinetuneOptions) -> LabelTable | None:
     """The labels of the checkpoint to go on from."""
-    return None if training.checkpoint is None else read_info(find_folder(training.checkpoint)).labels
+    return None if options.checkpoint is None else read_info(find_folder(options.checkpoint)).labels

@@ -3,13 +3,17 @@
 import logging
 import time
 from abc import ABC, abstractmethod
+from pathlib import Path
 
 import numpy as np
 from slicer.i18n import tr as _
 
 from SAMedCore.errors import Cancelled, InputError, SAMedError
+from SAMedCore.image.volume import Volume
 from SAMedCore.service.messages import Error, Metrics, Progress, Result, Slices
+from SAMedLib.scene.volumes import VolumeState
 from SAMedLib.worker.client import Worker
+from SAMedLib.worker.openVolumes import HeldVolume, OpenVolumes
 from SAMedLib.worker.voxelFiles import VoxelWriter
 
 PUMP_MSEC = 20
@@ -34,33 +38,44 @@ class JobListener:
 class Job(ABC):
     """One request to the worker, with the voxels that it needs; ends exactly once, with an outcome or an error.
 
-    A subclass says what to send (`arrays`, `message`) and what the answer means (`conclude`).
+    A subclass says what to send (`volumes`, `arrays`, `message`) and what the answer means (`conclude`). A volume that the
+    worker still holds from an earlier job is not copied again.
 
     Attributes:
+        listener: to be set before the start.
         finished: whether it has ended.
         wasCancelled: whether it was told to stop; it may have been done by then, and end with an outcome all the same.
         outcome: what `conclude` gave, or None.
         error: why it failed, or None.
     """
 
-    def __init__(self, worker: Worker, listener: JobListener | None = None) -> None:
+    def __init__(self, worker: Worker) -> None:
         self.worker = worker
-        self.listener = listener or JobListener()
+        self.listener = JobListener()
         self.finished = self.wasCancelled = False
         self.outcome = None
         self.error: SAMedError | None = None
         self._writer: VoxelWriter | None = None
         self._number = 0
         self._isSent = False
+        self._openVolumes: OpenVolumes | None = None
+        self._held: list[HeldVolume] = []
         self._phase: tuple[str, float] | None = None
 
+    def volumes(self) -> list[tuple[Volume, VolumeState | None]]:
+        """What the worker is to hold, with the states of the nodes; None for a volume that is no node's.
+
+        Asked before `arrays`. Raises InputError where the user's choice is of no use.
+        """
+        return []
+
     def arrays(self) -> list[np.ndarray]:
-        """What is copied for the worker, each (k, j, i). Raises InputError where the user's choice is of no use."""
+        """What else is copied for the worker, each (k, j, i). Raises as `volumes`."""
         return []
 
     @abstractmethod
-    def message(self, paths):
-        """The request; `paths` (list of pathlib.Path) are those of `arrays`."""
+    def message(self, handles: list[str], paths: list[Path]):
+        """The request; `handles` name the `volumes`, `paths` are the files of `arrays`."""
 
     def conclude(self, values: dict):
         """What becomes of the worker's answer. Returns the outcome; raises SAMedError."""
@@ -73,12 +88,20 @@ class Job(ABC):
         """Called at the end, however it came, before the listener hears of it."""
 
     def start(self) -> "Job":
-        """Raises InputError where `arrays` does; everything later comes through the listener."""
-        arrays = self.arrays()
+        """Raises InputError where `volumes` or `arrays` does; everything later comes through the listener."""
+        volumes, arrays = self.volumes(), self.arrays()
         self.listener.jobProgressed("preparing", 0, 0, None)
         # Known to the worker before the voxels are: where it ends while they are copied, this job does too.
         self._number = self.worker.announce(self._onEvent)
-        self._writer = VoxelWriter(arrays, self.worker.folder, self._onWritten, self._onNotWritten)
+        self._openVolumes = self.worker.volumes
+        self._held = [self._openVolumes.take(volume, state) for volume, state in volumes]
+        toOpen = [(held, volume) for held, (volume, _state) in zip(self._held, volumes, strict=True) if not held.isOpen]
+        self._writer = VoxelWriter(
+            [volume.voxels for _held, volume in toOpen] + arrays,
+            self.worker.folder,
+            lambda paths: self._onWritten(toOpen, paths),
+            self._onNotWritten,
+        )
         return self
 
     def cancel(self) -> None:
@@ -99,9 +122,17 @@ class Job(ABC):
             raise self.error
         return self.outcome
 
-    def _onWritten(self, paths) -> None:
+    def _onWritten(self, toOpen: list[tuple[HeldVolume, Volume]], paths: list[Path]) -> None:
         self._isSent = True
-        self.worker.send(self.message(paths), self._number)
+        self._writer.paths = paths[len(toOpen) :]  # the others outlive the job
+        for (held, volume), path in zip(toOpen, paths, strict=False):
+            self._openVolumes.open(held, volume, path, self._onRefused)
+        self.worker.send(self.message([held.handle for held in self._held], self._writer.paths), self._number)
+
+    def _onRefused(self, error: Error) -> None:
+        """The worker cannot open a volume; what it answers to the request that names it comes too late to be heard."""
+        if not self.finished:
+            self._onEvent(error)
 
     def _onNotWritten(self, error: OSError) -> None:
         text = _("The volume could not be handed to the worker ({reason}): free some space for temporary files.")
@@ -142,6 +173,8 @@ class Job(ABC):
         self.finished = True
         self.worker.withdraw(self._number)
         self._writer.stop()
+        for held in self._held:
+            self._openVolumes.release(held)
         self.ended()
 
     def _secondsLeft(self, event: Progress) -> float | None:
@@ -156,11 +189,11 @@ class Job(ABC):
 class PlainJob(Job):
     """A request that takes no voxels; its outcome is the worker's answer as it came (dict)."""
 
-    def __init__(self, worker: Worker, message, listener: JobListener | None = None) -> None:
-        super().__init__(worker, listener)
+    def __init__(self, worker: Worker, message) -> None:
+        super().__init__(worker)
         self._message = message
 
-    def message(self, paths):
+    def message(self, handles, paths):
         return self._message
 
 

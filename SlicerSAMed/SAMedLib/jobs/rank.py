@@ -4,12 +4,11 @@ from dataclasses import dataclass
 
 from slicer import vtkMRMLScalarVolumeNode
 
+from SAMedCore.options import ModelOptions, RankOptions
 from SAMedCore.service import messages
-from SAMedLib.jobs.job import Job, JobListener
-from SAMedLib.jobs.segment import ModelChoice
-from SAMedLib.scene.volumes import readVolume
+from SAMedLib.jobs.job import Job
+from SAMedLib.scene.volumes import readVolume, stateOf
 from SAMedLib.worker.client import Worker
-from SAMedLib.worker.voxelFiles import voxelFile
 
 
 @dataclass(frozen=True)
@@ -23,31 +22,17 @@ class DoubtfulSlice:
 class RankJob(Job):
     """Ranks the slices that are not annotated; the outcome is a list of `DoubtfulSlice`, least sure first."""
 
-    def __init__(
-        self,
-        worker: Worker,
-        volumeNode: vtkMRMLScalarVolumeNode,
-        choice: ModelChoice,
-        annotated: tuple[int, ...] = (),
-        listener: JobListener | None = None,
-    ) -> None:
-        super().__init__(worker, listener)
+    def __init__(self, worker: Worker, volumeNode: vtkMRMLScalarVolumeNode, model: ModelOptions, options: RankOptions) -> None:
+        super().__init__(worker)
         self.volumeNode = volumeNode
-        self._choice = choice
-        self._annotated = annotated
+        self._model = model
+        self._options = options
 
-    def arrays(self):
-        self._volume = readVolume(self.volumeNode)
-        return [self._volume.voxels]
+    def volumes(self):
+        return [(readVolume(self.volumeNode), stateOf(self.volumeNode))]
 
-    def message(self, paths):
-        return messages.RankSlices(
-            voxelFile(paths[0], self._volume),
-            self._choice.model,
-            base=self._choice.base,
-            device=self._choice.device,
-            annotated=self._annotated,
-        )
+    def message(self, handles, paths):
+        return messages.RankSlices(handles[0], self._model, self._options)
 
     def conclude(self, values):
         return [DoubtfulSlice(row["slice"], row["uncertainty"]) for row in values["slices"]]

@@ -3,14 +3,17 @@
 from slicer.i18n import tr as _
 
 from SAMedCore.errors import SAMedError
+from SAMedCore.image.slices import in_words
+from SAMedCore.options import CompleteOptions
 from SAMedLib.jobs.complete import CompleteJob
+from SAMedLib.panel import models
 from SAMedLib.panel.bindings import ChoiceBinding
-from SAMedLib.scene.annotations import readAnnotation
+from SAMedLib.panel.runner import JobButton
+from SAMedLib.panel.sliceText import parseSlices
 from SAMedLib.scene.provenance import drawnSlices
-from SAMedLib.scene.sliceText import inWords, parseSlices
+from SAMedLib.scene.reading import readAnnotation
 from SAMedLib.scene.undo import SavedSegmentation
 from SAMedLib.scene.volumes import numberOfSlices
-from SAMedLib.setup import models
 
 
 class CompleteTab:
@@ -23,7 +26,9 @@ class CompleteTab:
         self.base = ChoiceBinding(ui.completeBaseComboBox, "completeBase", lambda: panel.parameterNode)
         self.base.setItems(models.baseChoices())
         self.bindings = (self.base,)
-        ui.completeButton.connect("clicked(bool)", self.onComplete)
+        self.runButton = JobButton(
+            panel.runner, ui.completeButton, self.onComplete, _("Fill in the slices between the annotated ones.")
+        )
         ui.completeRevertButton.connect("clicked(bool)", self.onRevert)
 
     def sceneClosed(self) -> None:
@@ -35,11 +40,7 @@ class CompleteTab:
         problem = ""
         if node.completeVolume is None or node.completeSegmentation is None:
             problem = _("Select the CT and the segmentation that you drew on it.")
-        isOurs = runner.isRunBy(self.ui.completeButton)
-        self.ui.completeButton.enabled = isOurs or not (runner.isBusy or problem)
-        self.ui.completeButton.toolTip = (
-            _("Stop.") if isOurs else problem or _("Fill in the slices between the annotated ones.")
-        )
+        self.runButton.refresh(problem)
         canRevert = self._saved is not None and self._saved.isOf(node.completeSegmentation)
         self.ui.completeRevertButton.enabled = canRevert and not runner.isBusy
 
@@ -58,13 +59,10 @@ class CompleteTab:
             self.ui.annotatedInfoLabel.text = str(error)
         else:
             text = _("{count} annotated slices: {slices}") if slices else _("No slice is annotated yet.")
-            self.ui.annotatedInfoLabel.text = text.format(count=len(slices), slices=inWords(slices))
+            self.ui.annotatedInfoLabel.text = text.format(count=len(slices), slices=in_words(slices))
 
-    def onComplete(self, checked=False) -> None:
-        if self.panel.runner.isRunBy(self.ui.completeButton):
-            self.panel.runner.cancel()
-        else:
-            self.panel.whenReady(self.panel.parameterNode.completeBase, self.ui.completeButton, self._complete)
+    def onComplete(self) -> None:
+        self.panel.whenReady(self.panel.parameterNode.completeBase, self.ui.completeButton, self._complete)
 
     def onRevert(self, checked=False) -> None:
         self._saved.revert()
@@ -74,14 +72,9 @@ class CompleteTab:
 
     def _complete(self) -> None:
         node = self.panel.parameterNode
-        try:
-            slices = self._slices()
-        except SAMedError as error:
-            self.panel.runner.jobRefused(error)
-            return
+        options = CompleteOptions(self._slices(), node.completeBase, node.device)
         saved = SavedSegmentation(node.completeSegmentation)
-        worker = self.panel.logic.worker
-        job = CompleteJob(worker, node.completeVolume, node.completeSegmentation, slices, node.completeBase, node.device)
+        job = CompleteJob(self.panel.logic.worker, node.completeVolume, node.completeSegmentation, options)
 
         def onCompleted(outcome):
             self._saved = saved

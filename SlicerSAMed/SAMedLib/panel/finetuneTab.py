@@ -6,23 +6,18 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from SAMedCore.errors import SAMedError
-from SAMedLib.jobs.finetune import FinetuneJob, Scan, Training
+from SAMedCore.options import PRESETS, FinetuneOptions
+from SAMedLib.jobs.finetune import FinetuneJob, Scan
+from SAMedLib.panel import models
 from SAMedLib.panel.bindings import ChoiceBinding
 from SAMedLib.panel.parameters import BASE, CHECKPOINT
-from SAMedLib.scene.annotations import pairsInScene
+from SAMedLib.panel.runner import JobButton
+from SAMedLib.panel.sliceText import parseSlices
 from SAMedLib.scene.classes import Classes, matchSegments
-from SAMedLib.scene.sliceText import parseSlices
+from SAMedLib.scene.reading import pairsInScene
 from SAMedLib.scene.trainingPlot import TrainingPlot
 from SAMedLib.scene.volumes import numberOfSlices
-from SAMedLib.setup import models
 
-PRESETS = (
-    ("few-shot", _("few-shot: a few annotated slices or scans")),
-    ("samed", _("samed: the paper's recipe")),
-    ("samed_s", _("samed_s: LoRA in the mask decoder too")),
-    ("samed_h", _("samed_h: the paper's recipe for vit_h")),
-)
 VOLUME_COLUMN, SEGMENTATION_COLUMN, SLICES_COLUMN = range(3)
 
 
@@ -43,7 +38,7 @@ class FinetuneTab:
         self.preset = ChoiceBinding(ui.presetComboBox, "preset", node)
         self.bindings = (self.startBase, self.startCheckpoint, self.preset)
         self.startBase.setItems(models.baseChoices())
-        self.preset.setItems(list(PRESETS))
+        self.preset.setItems([(name, f"{name}: {_(what)}") for name, what in PRESETS.items()])
         self.listModels()
         _setColumns(ui.scansTable, (_("Volume"), _("Segmentation"), _("Annotated slices")))
         _setColumns(ui.classesTable, (_("Class"), _("Segments"), _("Code")))
@@ -56,7 +51,8 @@ class FinetuneTab:
         ui.classesTable.connect("cellChanged(int,int)", self.onClassTicked)
         ui.startBaseRadio.connect("toggled(bool)", self.onStartToggled)
         ui.browseOutputButton.connect("clicked(bool)", self.onBrowseOutput)
-        ui.finetuneButton.connect("clicked(bool)", self.onFinetune)
+        stopTip = _("Stop; the best checkpoint so far is kept.")
+        self.runButton = JobButton(panel.runner, ui.finetuneButton, self.onFinetune, _("Train on these scans."), stopTip)
 
     def listModels(self) -> None:
         self.startCheckpoint.setItems([choice for choice in models.choices() if not models.isOriginal(choice[0])])
@@ -65,7 +61,7 @@ class FinetuneTab:
         self._plot = None
 
     def refresh(self) -> None:
-        node, runner = self.panel.parameterNode, self.panel.runner
+        node = self.panel.parameterNode
         self._filling = True
         try:
             self._fillScans()
@@ -76,11 +72,7 @@ class FinetuneTab:
             self._filling = False
         self.ui.startBaseComboBox.enabled = node.startFrom == BASE
         self.ui.startCheckpointComboBox.enabled = node.startFrom == CHECKPOINT
-        problem = self._whyNot()
-        isOurs = runner.isRunBy(self.ui.finetuneButton)
-        self.ui.finetuneButton.enabled = isOurs or not (runner.isBusy or problem)
-        tip = _("Stop; the best checkpoint so far is kept.") if isOurs else problem or _("Train on these scans.")
-        self.ui.finetuneButton.toolTip = tip
+        self.runButton.refresh(self._whyNot())
 
     def onAddScene(self, checked=False) -> None:
         for pair in pairsInScene():
@@ -123,20 +115,14 @@ class FinetuneTab:
         if chosen:
             self.panel.parameterNode.output = chosen
 
-    def onFinetune(self, checked=False) -> None:
-        if self.panel.runner.isRunBy(self.ui.finetuneButton):
-            self.panel.runner.cancel()
-        else:
-            node = self.panel.parameterNode
-            base = node.startBase if node.startFrom == BASE else models.describe(node.startCheckpoint).base
-            self.panel.whenReady(base, self.ui.finetuneButton, self._finetune)
+    def onFinetune(self) -> None:
+        node = self.panel.parameterNode
+        base = node.startBase if node.startFrom == BASE else models.describe(node.startCheckpoint).base
+        self.panel.whenReady(base, self.ui.finetuneButton, self._finetune)
 
     def _finetune(self) -> None:
-        try:
-            job = FinetuneJob(self.panel.logic.worker, self._scans(), self._training())
-        except SAMedError as error:
-            self.panel.runner.jobRefused(error)
-            return
+        leftOut = tuple(self.panel.parameterNode.leftOutClasses)
+        job = FinetuneJob(self.panel.logic.worker, self._scans(), self._options(), leftOut)
         self._plot = TrainingPlot(Path(self.panel.parameterNode.output).name)
         self._plot.show()
         self.panel.runner.run(job, self.ui.finetuneButton, self._onTrained, self._plot.add)
@@ -186,18 +172,18 @@ class FinetuneTab:
             for volumeNode, segmentationNode, text in self._rows()
         ]
 
-    def _training(self) -> Training:
+    def _options(self) -> FinetuneOptions:
         node = self.panel.parameterNode
         fromBase = node.startFrom == BASE
-        return Training(
-            output=node.output.strip(),
+        return FinetuneOptions(
+            out=node.output.strip(),
             base=node.startBase if fromBase else None,
             checkpoint=None if fromBase else node.startCheckpoint,
             preset=node.preset,
-            leftOut=tuple(node.leftOutClasses),
             epochs=node.epochs or None,
             minutes=node.minutes or None,
             validation=node.validationPercent / 100,
+            resume=None,
             device=node.device,
         )
 

@@ -45,7 +45,7 @@ class Panel:
         ui.tabWidget.connect("currentChanged(int)", self.onTabChanged)
         self._fitToTab()
         logic.worker.onReady = self.onWorkerReady
-        logic.worker.onLog = ui.logText.appendPlainText
+        logic.worker.log.onLine = ui.logText.appendPlainText
 
     def entered(self) -> None:
         """The user has come to the module: the worker is started ahead, if it can be, so that Apply need not wait for it."""
@@ -83,12 +83,12 @@ class Panel:
             return
         known = {each.name: each for each in catalogue.BASE_MODELS}.get(base or "")
         if known is None or known.path in cachedFiles():
-            proceed()
+            self.runner.attempt(proceed)
             return
         text = _("This needs the base model {description}, which is not on this computer. Download it now?")
         if slicer.util.confirmOkCancelDisplay(text.format(description=known.description), windowTitle=_("SAMed")):
             fetch = PlainJob(self.logic.worker, messages.Fetch(known.name))
-            self.runner.run(fetch, button, lambda values: fetch.wasCancelled or proceed())
+            self.runner.run(fetch, button, lambda values: fetch.wasCancelled or self.runner.attempt(proceed))
 
     def sceneClosed(self) -> None:
         """The scene is about to be closed: stop what works on it."""
@@ -100,7 +100,7 @@ class Panel:
         """The panel goes away; the worker may outlive it."""
         self.runner.cancel()
         self.logic.worker.onReady = lambda ready: None
-        self.logic.worker.onLog = lambda line: None
+        self.logic.worker.log.onLine = lambda line: None
 
     def onTabChanged(self, index: int) -> None:
         self._fitToTab()

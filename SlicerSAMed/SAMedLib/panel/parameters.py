@@ -5,13 +5,16 @@ from typing import Annotated
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
+from SAMedCore.checkpoint.catalogue import DEMO_CHECKPOINT
+from SAMedCore.options import DEFAULT_BASE, DEFAULT_PRESET, DEFAULT_VALIDATION, DEVICES
+
 WHOLE_VOLUME, CURRENT_SLICE = "whole volume", "current slice"
 """Values of `region`."""
 
 BASE, CHECKPOINT = "base", "checkpoint"
 """Values of `startFrom`."""
 
-AUTO_DEVICE = "auto"
+AUTO_DEVICE = DEVICES[0]
 
 
 @parameterNodeWrapper
@@ -31,7 +34,7 @@ class SAMedParameterNode:
 
     inputVolume: vtkMRMLScalarVolumeNode
     outputSegmentation: vtkMRMLSegmentationNode
-    model: str = "abdomen-demo"
+    model: str = DEMO_CHECKPOINT
     modelBase: str = ""
     leftOutOrgans: list[str]
     region: str = WHOLE_VOLUME
@@ -41,17 +44,17 @@ class SAMedParameterNode:
     completeVolume: vtkMRMLScalarVolumeNode
     completeSegmentation: vtkMRMLSegmentationNode
     annotatedSlices: str = ""
-    completeBase: str = "lite"
+    completeBase: str = DEFAULT_BASE
 
     scanVolumes: list[vtkMRMLScalarVolumeNode]
     scanSegmentations: list[vtkMRMLSegmentationNode]
     scanSlices: list[str]
     leftOutClasses: list[str]
     startFrom: str = BASE
-    startBase: str = "lite"
-    startCheckpoint: str = "abdomen-demo"
-    preset: str = "few-shot"
+    startBase: str = DEFAULT_BASE
+    startCheckpoint: str = DEMO_CHECKPOINT
+    preset: str = DEFAULT_PRESET
     epochs: Annotated[int, WithinRange(0, 10000)] = 0
     minutes: Annotated[float, WithinRange(0, 10000)] = 0.0
-    validationPercent: Annotated[int, WithinRange(0, 50)] = 20
+    validationPercent: Annotated[int, WithinRange(0, 50)] = round(100 * DEFAULT_VALIDATION)
     output: str = ""

@@ -7,23 +7,9 @@ from slicer.i18n import tr as _
 
 from SAMedCore.errors import Cancelled, SAMedError
 from SAMedLib.jobs.job import Job, JobListener
+from SAMedLib.jobs.phases import PHASES, duration
 from SAMedLib.setup import install
 from SAMedLib.setup.packages import missingPackages
-
-PHASES = {
-    "preparing": _("Copying the volume"),
-    "loading": _("Loading the model"),
-    "reading": _("Reading"),
-    "fetching": _("Fetching"),
-    "importing": _("Importing the checkpoint"),
-    "interpolating": _("Interpolating shapes"),
-    "encoding": _("Encoding slices"),
-    "estimating": _("Estimating how good it gets"),
-    "training": _("Training"),
-    "completing": _("Filling in slices"),
-    "segmenting": _("Segmenting"),
-    "ranking": _("Ranking slices"),
-}
 
 
 def _ignore(event) -> None:
@@ -70,6 +56,13 @@ class Runner(JobListener):
             self.jobFailed(error)
         else:
             self._onChanged()
+
+    def attempt(self, begin: Callable[[], None]) -> None:
+        """Begin something; show why it cannot be begun."""
+        try:
+            begin()
+        except SAMedError as error:
+            self.jobRefused(error)
 
     def install(self, reinstall: bool = False) -> bool:
         """Install what is missing, or everything anew; no button works meanwhile. False where the user or something said no."""
@@ -135,8 +128,37 @@ class Runner(JobListener):
         self.ui.progressBar.visible = False
 
 
-def duration(seconds: float) -> str:
-    """ "0:05", "12:30" or "1:02:00"."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+class JobButton:
+    """A button that starts a job, and is Cancel while that job runs.
+
+    Args:
+        start: called by a click; what it raises (SAMedError) is shown.
+        tip: its tool tip while it can be clicked; None for the button's own.
+        stopTip: while it is Cancel.
+    """
+
+    def __init__(
+        self, runner: Runner, button, start: Callable[[], None], tip: str | None = None, stopTip: str = _("Stop.")
+    ) -> None:
+        self._runner = runner
+        self._button = button
+        self._start = start
+        self._tip = button.toolTip if tip is None else tip
+        self._stopTip = stopTip
+        button.connect("clicked(bool)", self.onClicked)
+
+    def onClicked(self, checked=False) -> None:
+        if self._runner.isRunBy(self._button):
+            self._runner.cancel()
+        else:
+            self._runner.attempt(self._start)
+
+    def refresh(self, problem: str) -> None:
+        """Enable it, and say what a click does or why it does nothing.
+
+        Args:
+            problem: why it cannot be clicked now; "" where it can.
+        """
+        isOurs = self._runner.isRunBy(self._button)
+        self._button.enabled = isOurs or not (self._runner.isBusy or problem)
+        self._button.toolTip = self._stopTip if isOurs else problem or self._tip

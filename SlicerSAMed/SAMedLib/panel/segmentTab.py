@@ -5,22 +5,21 @@ import slicer
 from slicer.i18n import tr as _
 
 from SAMedCore.checkpoint import catalogue
-from SAMedCore.errors import InputError, SAMedError
+from SAMedCore.errors import InputError
+from SAMedCore.options import ModelOptions, RankOptions, SegmentOptions
 from SAMedCore.service import messages
 from SAMedLib.jobs.job import PlainJob
 from SAMedLib.jobs.rank import RankJob
-from SAMedLib.jobs.segment import ModelChoice, SegmentJob
+from SAMedLib.jobs.segment import SegmentJob
+from SAMedLib.panel import models
 from SAMedLib.panel.bindings import ChoiceBinding, EditableChoiceBinding, TicksBinding
 from SAMedLib.panel.parameters import AUTO_DEVICE, CURRENT_SLICE, WHOLE_VOLUME
+from SAMedLib.panel.runner import JobButton
 from SAMedLib.scene.statistics import addVolumesTable, volumesInWords
 from SAMedLib.scene.undo import SavedSegmentation
 from SAMedLib.scene.volumes import jumpToSlice, numberOfSlices, shownSlice
-from SAMedLib.setup import models
 
 SLICES_LISTED = 20
-
-PUBLISHED_ORIENTATION = "RPS"
-"""In which the slices of the authors' checkpoints lie; see `checkpoint.original`, which cannot be imported without torch."""
 
 
 class SegmentTab:
@@ -57,10 +56,10 @@ class SegmentTab:
         ui.browseModelFileButton.connect("clicked(bool)", self.onBrowseFile)
         ui.allOrgansButton.connect("clicked(bool)", lambda checked: self.organs.setAll(True))
         ui.noOrgansButton.connect("clicked(bool)", lambda checked: self.organs.setAll(False))
-        ui.applyButton.connect("clicked(bool)", self.onApply)
+        self.runButton = JobButton(panel.runner, ui.applyButton, self.onApply, _("Segment the volume."))
+        self.rankButton = JobButton(panel.runner, ui.rankButton, self.onRank)
         ui.revertButton.connect("clicked(bool)", self.onRevert)
         ui.correctButton.connect("clicked(bool)", self.onCorrect)
-        ui.rankButton.connect("clicked(bool)", self.onRank)
         ui.rankedList.connect("itemClicked(QListWidgetItem*)", self.onSliceClicked)
 
     def listModels(self) -> None:
@@ -95,9 +94,10 @@ class SegmentTab:
         for widget in (self.ui.organsLabel, self.ui.organsList, self.ui.allOrgansButton, self.ui.noOrgansButton):
             widget.visible = self._described.labels is not None
         problem = self._whyNot()
-        isOurs = runner.isRunBy(self.ui.applyButton)
-        self.ui.applyButton.enabled = isOurs or not (runner.isBusy or problem)
-        self.ui.applyButton.toolTip = _("Stop.") if isOurs else problem or _("Segment the volume.")
+        self.runButton.refresh(problem)
+        if not problem and models.isOriginal(node.model):
+            problem = _("Apply turns the original checkpoint into one that can rank slices.")
+        self.rankButton.refresh(problem)
         segmentation = node.outputSegmentation
         hasResult = segmentation is not None and segmentation.GetSegmentation().GetNumberOfSegments() > 0
         self.ui.show3DButton.setSegmentationNode(segmentation)
@@ -105,8 +105,6 @@ class SegmentTab:
         self.ui.correctButton.enabled = hasResult and node.inputVolume is not None
         canRevert = self._saved is not None and self._saved.isOf(segmentation)
         self.ui.revertButton.enabled = canRevert and not runner.isBusy
-        isRanking = runner.isRunBy(self.ui.rankButton)
-        self.ui.rankButton.enabled = isRanking or not (runner.isBusy or problem or models.isOriginal(node.model))
 
     def onBrowseFolder(self, checked=False) -> None:
         self._choose(qt.QFileDialog.getExistingDirectory(self.panel.widget, _("The folder of a checkpoint")))
@@ -116,10 +114,8 @@ class SegmentTab:
         chosen = qt.QFileDialog.getOpenFileName(self.panel.widget, title, "", filters)
         self._choose(chosen)
 
-    def onApply(self, checked=False) -> None:
-        if self.panel.runner.isRunBy(self.ui.applyButton):
-            self.panel.runner.cancel()
-        elif models.isOriginal(self.panel.parameterNode.model):
+    def onApply(self) -> None:
+        if models.isOriginal(self.panel.parameterNode.model):
             self.panel.whenReady(self.panel.parameterNode.modelBase, self.ui.applyButton, self._importThenSegment)
         else:
             self.panel.whenReady(self._described.base, self.ui.applyButton, self._segment)
@@ -137,11 +133,8 @@ class SegmentTab:
         editor.setSegmentationNode(node.outputSegmentation)
         editor.setSourceVolumeNode(node.inputVolume)
 
-    def onRank(self, checked=False) -> None:
-        if self.panel.runner.isRunBy(self.ui.rankButton):
-            self.panel.runner.cancel()
-        else:
-            self.panel.whenReady(self._described.base, self.ui.rankButton, self._rank)
+    def onRank(self) -> None:
+        self.panel.whenReady(self._described.base, self.ui.rankButton, self._rank)
 
     def onSliceClicked(self, item) -> None:
         volumeNode = self.panel.parameterNode.inputVolume
@@ -169,22 +162,18 @@ class SegmentTab:
 
     def _rank(self) -> None:
         node = self.panel.parameterNode
-        try:
-            annotated = self.panel.logic.annotatedSlices(node.inputVolume, node.outputSegmentation)
-        except SAMedError as error:
-            self.panel.runner.jobRefused(error)
-            return
-        job = RankJob(self.panel.logic.worker, node.inputVolume, self._choice(), annotated)
+        options = RankOptions(self.panel.logic.annotatedSlices(node.inputVolume, node.outputSegmentation))
+        job = RankJob(self.panel.logic.worker, node.inputVolume, self._modelOptions(), options)
         self.panel.runner.run(job, self.ui.rankButton, self._showRanking)
 
-    def _choice(self) -> ModelChoice:
+    def _modelOptions(self) -> ModelOptions:
         node = self.panel.parameterNode
-        return ModelChoice(node.model, device=node.device)
+        return ModelOptions(node.model, device=node.device)
 
     def _importThenSegment(self) -> None:
         node = self.panel.parameterNode
         folder = models.importedFolder(node.model)
-        message = messages.Import(file=node.model, base=node.modelBase, out=folder, orientation=PUBLISHED_ORIENTATION)
+        message = messages.Import(file=node.model, base=node.modelBase, out=folder, orientation=catalogue.PUBLISHED_ORIENTATION)
 
         job = PlainJob(self.panel.logic.worker, message)
 
@@ -192,27 +181,22 @@ class SegmentTab:
             self._choose(values["checkpoint"])
             self.panel.refresh()  # where another module is shown nothing else does, and the ticks are those of the .pth
             if not job.wasCancelled:
-                self._segment()
+                self.panel.runner.attempt(self._segment)
 
         self.panel.runner.run(job, self.ui.applyButton, onImported)
 
     def _segment(self) -> None:
         node = self.panel.parameterNode
-        ticked = self.organs.ticked()
-        try:
-            slices = self._slicesToSegment()
-        except SAMedError as error:
-            self.panel.runner.jobRefused(error)
-            return
+        organs = self.organs.ticked() if node.leftOutOrgans else None
+        options = SegmentOptions(organs, self._slicesToSegment())
         saved = SavedSegmentation(node.outputSegmentation) if node.outputSegmentation is not None else None
         job = SegmentJob(
             self.panel.logic.worker,
             node.inputVolume,
             node.outputSegmentation,
-            self._choice(),
-            organs=ticked if node.leftOutOrgans else None,
-            slices=slices,
-            shown=self._described.labels,
+            self._modelOptions(),
+            options,
+            self._described.labels,
         )
 
         def onSegmented(segmentationNode):

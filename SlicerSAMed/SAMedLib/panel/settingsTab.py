@@ -7,6 +7,7 @@ from slicer.i18n import tr as _
 from SAMedCore.checkpoint import catalogue
 from SAMedCore.service import messages
 from SAMedLib.jobs.job import PlainJob
+from SAMedLib.panel.runner import JobButton
 from SAMedLib.setup.locations import cachedFiles, cacheFolder, cacheMegabytes, clearCache
 from SAMedLib.setup.packages import installedVersions, missingPackages
 
@@ -20,7 +21,7 @@ class SettingsTab:
         self.bindings = ()
         ui.installButton.connect("clicked(bool)", self.onInstall)
         ui.reinstallButton.connect("clicked(bool)", self.onReinstall)
-        ui.fetchButton.connect("clicked(bool)", self.onFetch)
+        self.fetchButton = JobButton(panel.runner, ui.fetchButton, self.onFetch)
         ui.clearCacheButton.connect("clicked(bool)", self.onClearCache)
         ui.freeMemoryButton.connect("clicked(bool)", self.onFreeMemory)
         ui.baseModelsList.connect("currentRowChanged(int)", lambda row: panel.refresh())
@@ -51,11 +52,13 @@ class SettingsTab:
         self.ui.cacheLabel.text = text.format(folder=folder, size=cacheMegabytes())
 
     def refresh(self) -> None:
-        runner, isFree = self.panel.runner, not self.panel.runner.isBusy
+        isFree = not self.panel.runner.isBusy
         self.ui.installButton.enabled = isFree and not self._isComplete
         self.ui.reinstallButton.enabled = isFree
-        isOurs = runner.isRunBy(self.ui.fetchButton)
-        self.ui.fetchButton.enabled = isOurs or (isFree and self._isComplete and self.ui.baseModelsList.currentRow >= 0)
+        problem = "" if self._isComplete else _("Install what SAMed needs first.")
+        if self.ui.baseModelsList.currentRow < 0:
+            problem = _("Select a base model.")
+        self.fetchButton.refresh(problem)
         self.ui.clearCacheButton.enabled = isFree
         self.ui.freeMemoryButton.enabled = isFree and self.panel.logic.worker.isRunning
 
@@ -67,10 +70,7 @@ class SettingsTab:
         self.panel.logic.worker.stop()
         self._install(reinstall=True)
 
-    def onFetch(self, checked=False) -> None:
-        if self.panel.runner.isRunBy(self.ui.fetchButton):
-            self.panel.runner.cancel()
-            return
+    def onFetch(self) -> None:
         name = self.ui.baseModelsList.currentItem().data(qt.Qt.UserRole)
         job = PlainJob(self.panel.logic.worker, messages.Fetch(name))
         self.panel.runner.run(job, self.ui.fetchButton, lambda values: self.showState())

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import slicer
 
-from SAMedCore.image.slices import axial_axis
+from SAMedCore.image.slices import along_axis, axial_axis
 from SAMedCore.image.volume import LabelMap
-from SAMedLib.scene.placement import boxOf, voxelsOnGrid
+from SAMedLib.scene.placement import boxOf, placedVoxels
 from SAMedLib.scene.segments import Layer, layersOf, newLayer, renumbered
 
 
@@ -26,7 +26,7 @@ def mergedLayers(
     segmentation: slicer.vtkSegmentation,
     valueOfSegment: Mapping[str, int],
     labelmap: LabelMap,
-    grid: np.ndarray,
+    toRAS: np.ndarray,
     slices: Sequence[int],
 ) -> list[tuple[slicer.vtkOrientedImageData, set[int]]]:
     """New layers: the chosen slices as in the label map, everything else as the segments have it.
@@ -35,7 +35,7 @@ def mergedLayers(
 
     Args:
         valueOfSegment: the label map's value for each existing segment.
-        grid: (4, 4) from the label map's voxel index to the segmentation's RAS; the segments' voxels coincide with it.
+        toRAS: (4, 4) from the label map's voxel index to the segmentation's RAS; the segments' voxels coincide with it.
         slices: from the feet.
 
     Returns:
@@ -44,7 +44,7 @@ def mergedLayers(
     size = np.array(labelmap.voxels.shape[::-1])
     dtype = np.min_scalar_type(max(labelmap.labels.values))
     layers = layersOf(segmentation, valueOfSegment)
-    placed = [voxelsOnGrid(layer.image, grid, tuple(size)) for layer in layers]
+    placed = [placedVoxels(layer.image, toRAS, tuple(size)) for layer in layers]
     first = np.min([[0, 0, 0], *(each.begin for each in placed)], axis=0)
     last = np.max([size, *(each.end for each in placed)], axis=0)
     chosen, inMap = _chosen(labelmap, first, slices), _chosen(labelmap, np.zeros(3, int), slices)
@@ -65,15 +65,14 @@ def mergedLayers(
     for canvas in canvases:
         part = canvas.voxels[boxOf(-first, size - first)]  # a view of what the label map covers
         part[inMap] = np.where(np.isin(labelmap.voxels[inMap], list(canvas.values)), labelmap.voxels[inMap], 0)
-    return [(newLayer(canvas.voxels, grid, first), canvas.values) for canvas in canvases]
+    return [(newLayer(canvas.voxels, toRAS, first), canvas.values) for canvas in canvases]
 
 
 def _chosen(labelmap: LabelMap, first: np.ndarray, slices: Sequence[int]) -> tuple:
     """The index of the chosen slices in an array (k, j, i) that begins at the voxel `first` (i, j, k)."""
-    axis, upwards = axial_axis(labelmap.grid)
-    count = labelmap.voxels.shape[2 - axis]
+    axis, _upwards = axial_axis(labelmap.grid)
     index: list = [slice(None)] * 3
-    index[2 - axis] = np.array([k if upwards else count - 1 - k for k in slices], int) - first[axis]
+    index[2 - axis] = np.array(along_axis(slices, labelmap.grid), int) - first[axis]
     return tuple(index)
 
 

@@ -34,7 +34,7 @@ def boxOf(begin: np.ndarray, end: np.ndarray) -> tuple[slice, ...]:
     return tuple(slice(*edges) for edges in zip(begin[::-1], end[::-1], strict=True))
 
 
-def gridInSegmentation(
+def ijkToSegmentationRAS(
     volumeNode: slicer.vtkMRMLScalarVolumeNode, segmentationNode: slicer.vtkMRMLSegmentationNode
 ) -> np.ndarray | None:
     """(4, 4) from the volume's voxel index to the segmentation's own RAS; None where the way there is not linear."""
@@ -48,23 +48,23 @@ def gridInSegmentation(
     return slicer.util.arrayFromVTKMatrix(linear.GetMatrix()) @ ijkToRAS(volumeNode)
 
 
-def voxelsOnGrid(image: slicer.vtkOrientedImageData, grid: np.ndarray, dimensions: Sequence[int]) -> PlacedVoxels | None:
+def placedVoxels(image: slicer.vtkOrientedImageData, toRAS: np.ndarray, dimensions: Sequence[int]) -> PlacedVoxels | None:
     """A layer's voxels as they lie on a grid; None where they do not coincide with its voxels.
 
     The layer's axes may run in another order or direction: Slicer turns a left-handed volume round when it loads it, but not
     the segmentation that was drawn on it.
 
     Args:
-        grid: (4, 4) from voxel index to the segmentation's RAS.
+        toRAS: (4, 4) from the grid's voxel index to the segmentation's RAS.
         dimensions: of the grid, (i, j, k); that the voxels coincide is checked over its whole length.
     """
     matrix = vtk.vtkMatrix4x4()
     image.GetImageToWorldMatrix(matrix)
     ofImage = slicer.util.arrayFromVTKMatrix(matrix)
     ofImage[:3, 3] += ofImage[:3, :3] @ image.GetExtent()[::2]
-    wanted = orientation_of(Grid((1, 1, 1), RAS_TO_LPS @ grid))
+    wanted = orientation_of(Grid((1, 1, 1), RAS_TO_LPS @ toRAS))
     layer = reorient(Image(voxelsOf(image), RAS_TO_LPS @ ofImage), wanted)
-    lps = RAS_TO_LPS @ grid
+    lps = RAS_TO_LPS @ toRAS
     begin = np.rint(np.linalg.solve(lps, layer.ijk_to_lps)[:3, 3]).astype(int)
     shifted = lps.copy()
     shifted[:3, 3] += lps[:3, :3] @ begin

@@ -42,19 +42,19 @@ def voxelsOf(image: slicer.vtkOrientedImageData) -> np.ndarray:
     return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
 
 
-def newLayer(voxels: np.ndarray, grid: np.ndarray, first: Sequence[int] = (0, 0, 0)) -> slicer.vtkOrientedImageData:
+def newLayer(voxels: np.ndarray, toRAS: np.ndarray, first: Sequence[int] = (0, 0, 0)) -> slicer.vtkOrientedImageData:
     """An image with a copy of voxels (k, j, i), uint8 or uint16.
 
     Args:
-        grid: (4, 4) from voxel index to the segmentation's RAS.
-        first: the index (i, j, k) of the first voxel on that grid.
+        toRAS: (4, 4) from voxel index to the segmentation's RAS.
+        first: the index (i, j, k) of the first voxel, as `toRAS` counts.
     """
     image = slicer.vtkOrientedImageData()
     image.SetExtent(
         *(edge for start, length in zip(first, voxels.shape[::-1], strict=True) for edge in (start, start + length - 1))
     )
     image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR if voxels.dtype == np.uint8 else vtk.VTK_UNSIGNED_SHORT, 1)
-    image.SetGeometryFromImageToWorldMatrix(slicer.util.vtkMatrixFromArray(grid))
+    image.SetGeometryFromImageToWorldMatrix(slicer.util.vtkMatrixFromArray(toRAS))
     voxelsOf(image)[:] = voxels
     return image
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import slicer
 
-from SAMedLib.scene.annotations import REFERENCE_VOLUME
+from SAMedLib.scene.reading import REFERENCE_VOLUME
 
 GEOMETRY = slicer.vtkSegmentationConverter.GetReferenceImageGeometryParameterName()
 

@@ -6,13 +6,15 @@ Points are in world RAS, as the slice views show them: a volume's parent transfo
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import slicer
 import vtk
 from slicer.i18n import tr as _
 
 from SAMedCore.errors import InputError
-from SAMedCore.image.slices import axial_axis
+from SAMedCore.image.slices import along_axis, axial_axis, axial_count
 from SAMedCore.image.volume import Volume
 
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -57,6 +59,31 @@ def readVolume(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> Volume:
         raise InputError(_('"{name}" cannot be segmented: {reason}').format(name=name, reason=error)) from error
 
 
+class VolumeState(NamedTuple):
+    """A volume node as it is now: as long as this stays equal, so do its voxels and where they lie.
+
+    Attributes:
+        nodeID: of the node.
+        modified: VTK's time of the image data's last change; never the same for two images, or for two changes.
+        ijkToRAS: the matrix, row by row.
+    """
+
+    nodeID: str
+    modified: int
+    ijkToRAS: tuple[float, ...]
+
+
+def stateOf(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> VolumeState:
+    """The state of a node that `readVolume` reads."""
+    return VolumeState(volumeNode.GetID(), volumeNode.GetImageData().GetMTime(), tuple(ijkToRAS(volumeNode).ravel().tolist()))
+
+
+def isUnchanged(state: VolumeState) -> bool:
+    """Whether the scene still has that node in that state."""
+    node = slicer.mrmlScene.GetNodeByID(state.nodeID)
+    return node is not None and node.GetImageData() is not None and stateOf(node) == state
+
+
 def ijkToLPS(volumeNode: slicer.vtkMRMLVolumeNode) -> np.ndarray:
     """(4, 4) float64, from voxel index to LPS in mm; the parent transform left aside."""
     return RAS_TO_LPS @ ijkToRAS(volumeNode)
@@ -71,8 +98,7 @@ def ijkToRAS(volumeNode: slicer.vtkMRMLVolumeNode) -> np.ndarray:
 
 def numberOfSlices(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> int:
     """How many axial slices the volume has."""
-    axis, _upwards = axial_axis(readVolume(volumeNode).grid)
-    return volumeNode.GetImageData().GetDimensions()[axis]
+    return axial_count(readVolume(volumeNode).grid)
 
 
 def sliceAt(volumeNode: slicer.vtkMRMLScalarVolumeNode, ras: np.ndarray) -> int:
@@ -81,22 +107,22 @@ def sliceAt(volumeNode: slicer.vtkMRMLScalarVolumeNode, ras: np.ndarray) -> int:
     Raises:
         InputError: the point lies below or above the volume; as `readVolume`.
     """
-    axis, upwards = axial_axis(readVolume(volumeNode).grid)
-    slices = volumeNode.GetImageData().GetDimensions()[axis]
+    grid = readVolume(volumeNode).grid
+    axis, _upwards = axial_axis(grid)
     local = transformed(ras, None, volumeNode.GetParentTransformNode())
     index = round(float((np.linalg.inv(ijkToRAS(volumeNode)) @ [*local, 1.0])[axis]))
-    if not 0 <= index < slices:
+    if not 0 <= index < axial_count(grid):
         message = _('The slice shown does not cut "{name}": move the slice view onto it.')
         raise InputError(message.format(name=volumeNode.GetName()))
-    return index if upwards else slices - 1 - index
+    return along_axis([index], grid)[0]
 
 
 def centreOfSlice(volumeNode: slicer.vtkMRMLScalarVolumeNode, k: int) -> np.ndarray:
     """(3,) the middle of the axial slice `k`, in world RAS."""
-    axis, upwards = axial_axis(readVolume(volumeNode).grid)
-    dimensions = np.array(volumeNode.GetImageData().GetDimensions())
-    index = (dimensions - 1) / 2
-    index[axis] = k if upwards else dimensions[axis] - 1 - k
+    grid = readVolume(volumeNode).grid
+    axis, _upwards = axial_axis(grid)
+    index = (np.array(grid.shape[::-1]) - 1) / 2
+    (index[axis],) = along_axis([k], grid)
     return transformed((ijkToRAS(volumeNode) @ [*index, 1.0])[:3], volumeNode.GetParentTransformNode(), None)
 
 

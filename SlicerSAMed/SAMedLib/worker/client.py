@@ -1,7 +1,5 @@
 """The worker process as Slicer sees it: started, asked, listened to, and ended with everything that it left behind."""
 
-import collections
-import logging
 import os
 from collections.abc import Callable
 
@@ -9,9 +7,11 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from SAMedCore.service import messages
-from SAMedCore.service.messages import Cancel, Error, Ready, Result, Shutdown, Started
+from SAMedCore.service import wire
+from SAMedCore.service.messages import PROTOCOL, Cancel, Error, Ready, Result, Shutdown, Started
 from SAMedLib.setup.locations import coreFolder, pythonSlicerExecutable
+from SAMedLib.worker.log import WorkerLog
+from SAMedLib.worker.openVolumes import OpenVolumes
 from SAMedLib.worker.privateFolder import makePrivateFolder, removeFolder
 from SAMedLib.worker.processTree import killTrees
 
@@ -20,12 +20,6 @@ CANCEL_MSEC = 2000
 
 LEAVE_MSEC = 1000
 """So long a worker may take to leave in order when Slicer closes."""
-
-KEPT_LOG_LINES = 2000
-
-LOG_FILE = "worker.log"
-LAST_BYTES = 4096
-"""Of the log file, in which the worker's last words are looked for."""
 
 WORKER_ENVIRONMENT = {
     "PYTHONUNBUFFERED": "1",
@@ -48,9 +42,8 @@ class Worker:
 
     Attributes:
         ready: the `Ready` event of the running process, else None.
-        log: the last lines that the worker wrote to stderr.
+        log: what the worker writes to stderr.
         onReady: called with the `Ready` event.
-        onLog: called with each line of the log.
 
     Example:
         >>> worker = Worker("PythonSlicer", "/path/to/SlicerSAMed")
@@ -61,16 +54,15 @@ class Worker:
         self.program = program
         self.coreFolder = coreFolder
         self.ready: Ready | None = None
-        self.log: collections.deque[str] = collections.deque(maxlen=KEPT_LOG_LINES)
+        self.log = WorkerLog()
         self.onReady: Callable[[Ready], None] = lambda ready: None
-        self.onLog: Callable[[str], None] = lambda line: None
         self._process = None
         self._folder = None
+        self._volumes: OpenVolumes | None = None
         self._pids: tuple[int, ...] = ()
         self._handlers: dict[int, EventHandler] = {}
         self._numbers = 0
-        self._lines = messages.Lines()
-        self._unfinishedLogLine = b""
+        self._lines = wire.Lines()
         self._complaint = ""
 
     @property
@@ -84,6 +76,12 @@ class Worker:
         return self._folder
 
     @property
+    def volumes(self) -> OpenVolumes:
+        """What the running process holds; for as long as it runs."""
+        self.start()
+        return self._volumes
+
+    @property
     def pids(self) -> tuple[int, ...]:
         """The process that was started and, where that is a launcher, the interpreter that it started in turn."""
         return self._pids
@@ -94,7 +92,9 @@ class Worker:
             return
         self._folder = makePrivateFolder(slicer.app.temporaryPath)
         self.ready, self._complaint = None, ""
-        self._lines, self._unfinishedLogLine = messages.Lines(), b""
+        self._lines = wire.Lines()
+        self.log.begin()
+        self._volumes = OpenVolumes(self.request)
         # PythonQt deletes an object without a parent at once with its last reference, which `_end` gives up while a signal of
         # the process is being sent: Slicer would crash.
         process = qt.QProcess(slicer.app)
@@ -171,7 +171,7 @@ class Worker:
 
     def _write(self, message, number: int) -> None:
         if self._process.state() != qt.QProcess.NotRunning:
-            self._process.write(qt.QByteArray(messages.encode(message, number)))
+            self._process.write(qt.QByteArray(wire.encode(message, number)))
 
     def _onOutput(self) -> None:
         process = self._process
@@ -179,9 +179,9 @@ class Worker:
             return
         for line in self._lines.feed(_bytes(process.readAllStandardOutput())):
             try:
-                event, number = messages.decode_event(line)
-            except messages.ProtocolError as error:
-                self._addToLog(str(error))
+                event, number = wire.decode_event(line)
+            except wire.ProtocolError as error:
+                self.log.add(str(error))
                 continue
             self._handle(event, number)
             if self._process is not process:
@@ -191,15 +191,15 @@ class Worker:
         if isinstance(event, Started):
             self._pids = tuple(dict.fromkeys((*self._pids, event.pid)))
         elif isinstance(event, Ready):
-            if event.protocol != messages.PROTOCOL:
+            if event.protocol != PROTOCOL:
                 text = _("The worker speaks protocol {theirs}, this panel {ours}: restart Slicer after updating SAMed.")
-                self._end(text.format(theirs=event.protocol, ours=messages.PROTOCOL), "failed")
+                self._end(text.format(theirs=event.protocol, ours=PROTOCOL), "failed")
                 return
             self.ready = event
             self.onReady(event)
         elif number == 0:
             self._complaint = getattr(event, "message", "")
-            self._addToLog(str(event))
+            self.log.add(str(event))
         elif isinstance(event, Result | Error):
             self._answer(number, event)
         elif number in self._handlers:
@@ -211,16 +211,8 @@ class Worker:
             handler(event)
 
     def _onLogOutput(self) -> None:
-        if self._process is None:
-            return
-        *lines, self._unfinishedLogLine = (self._unfinishedLogLine + _bytes(self._process.readAllStandardError())).split(b"\n")
-        for line in lines:
-            self._addToLog(line.decode("utf-8", "replace").rstrip())
-
-    def _addToLog(self, line: str) -> None:
-        self.log.append(line)
-        logging.debug("SAMed worker: %s", line)
-        self.onLog(line)
+        if self._process is not None:
+            self.log.feed(_bytes(self._process.readAllStandardError()))
 
     def _onFinished(self, exitCode: int, exitStatus=None) -> None:
         if self._process is None:
@@ -245,7 +237,7 @@ class Worker:
     def _obituary(self, exitCode: int) -> str:
         if self.ready is None and self._complaint:
             return self._complaint
-        lastWords = next((line for line in reversed(self._lastLines()) if line.strip()), "")
+        lastWords = self.log.lastWords(self._folder)
         if self.ready is None:
             text = _("The SAMed worker could not start (exit code {code}: {words}). See the log; reinstall in Settings.")
         else:
@@ -255,21 +247,13 @@ class Worker:
             )
         return text.format(code=exitCode, words=lastWords or _("it left no message"))
 
-    def _lastLines(self) -> list[str]:
-        """Of the worker's own log file, which is whole where the pipe may have lost its end; else of what came through it."""
-        try:
-            with (self._folder / LOG_FILE).open("rb") as file:
-                file.seek(max(0, os.fstat(file.fileno()).st_size - LAST_BYTES))
-                return file.read().decode("utf-8", "replace").splitlines()
-        except OSError:
-            return list(self.log)
-
     def _end(self, sentence: str, kind: str) -> None:
         """Whatever state it is in: no process and no file remains, and every request is answered."""
         process, folder, handlers, pids = self._process, self._folder, self._handlers, self._pids
         if process is None:
             return
-        self._process = self._folder = self.ready = None
+        self._volumes.workerEnded()
+        self._process = self._folder = self._volumes = self.ready = None
         self._handlers, self._pids = {}, ()
         for signature, slot in (
             ("readyReadStandardOutput()", self._onOutput),

@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import qt
 
-from SAMedCore.image.grid import Grid
 from SAMedCore.image.labels import LabelTable
-from SAMedCore.image.volume import LabelMap, Volume
+from SAMedCore.image.volume import Image, LabelMap, Volume
 from SAMedCore.service.messages import LabelFile, Matrix, VoxelFile
 from SAMedLib.worker.privateFolder import makePrivateFile
 
@@ -26,6 +25,9 @@ class VoxelWriter:
         folder: the private folder.
         onWritten: called once with the files' paths, in the order of the arrays.
         onFailed: called instead with the OSError, for example where the disk is full.
+
+    Attributes:
+        paths: of the files so far, which `stop` removes; whoever keeps one takes it out.
     """
 
     def __init__(
@@ -108,5 +110,5 @@ def remove(paths: list[Path]) -> None:
             path.unlink()
 
 
-def _matrix(grid: Grid) -> Matrix:
-    return tuple(tuple(float(value) for value in row) for row in grid.ijk_to_lps)
+def _matrix(image: Image) -> Matrix:
+    return tuple(tuple(float(value) for value in row) for row in image.ijk_to_lps)

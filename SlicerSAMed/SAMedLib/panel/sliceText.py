@@ -34,10 +34,3 @@ def parseSlices(text: str, count: int) -> tuple[int, ...] | None:
             _('Annotated slices "{text}": the volume has the slices 0 to {last}.').format(text=text, last=count - 1)
         )
     return slices
-
-
-def inWords(slices: tuple[int, ...], most: int = 12) -> str:
-    """ "52, 58, 64" or, where there are many, "52, 53, ... 111"."""
-    if len(slices) <= most:
-        return ", ".join(str(number) for number in slices)
-    return f"{slices[0]}, {slices[1]}, ... {slices[-1]}"

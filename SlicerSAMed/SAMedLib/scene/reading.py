@@ -12,9 +12,9 @@ from slicer.i18n import tr as _
 
 from SAMedCore.errors import InputError
 from SAMedCore.image.labels import Label, LabelTable
-from SAMedCore.image.slices import axial_axis
+from SAMedCore.image.slices import along_axis, axial_axis
 from SAMedCore.image.volume import LabelMap
-from SAMedLib.scene.placement import boxOf, gridInSegmentation, voxelsOnGrid
+from SAMedLib.scene.placement import boxOf, ijkToSegmentationRAS, placedVoxels
 from SAMedLib.scene.segments import BINARY_LABELMAP, Layer, labelsOf, layersOf, renumbered, voxelsOf
 from SAMedLib.scene.volumes import ijkToLPS, readVolume
 
@@ -96,10 +96,10 @@ def readAnnotation(
 
 def annotatedSlices(labelmap: LabelMap) -> tuple[int, ...]:
     """The axial slices with any label, from the feet."""
-    axis, upwards = axial_axis(labelmap.grid)
+    axis, _upwards = axial_axis(labelmap.grid)
     others = tuple(each for each in range(3) if each != 2 - axis)
-    present = labelmap.voxels.any(axis=others)
-    return tuple(np.flatnonzero(present if upwards else present[::-1]).tolist())
+    present = np.flatnonzero(labelmap.voxels.any(axis=others)).tolist()
+    return tuple(sorted(along_axis(present, labelmap.grid)))
 
 
 def _withVoxels(
@@ -150,8 +150,8 @@ def _onVolume(
 ) -> tuple[tuple[slice, ...], np.ndarray]:
     """What part of the volume the layer covers, as slices of k, j and i, and its labels' values there."""
     dimensions = volumeNode.GetImageData().GetDimensions()
-    grid = gridInSegmentation(volumeNode, segmentationNode)
-    placed = None if grid is None else voxelsOnGrid(layer.image, grid, dimensions)
+    toRAS = ijkToSegmentationRAS(volumeNode, segmentationNode)
+    placed = None if toRAS is None else placedVoxels(layer.image, toRAS, dimensions)
     segments = [(segmentationNode.GetSegmentation().GetSegment(each), labelOfSegment[each]) for each in layer.segmentIDs]
     if placed is None:
         values = [(number, label.value) for number, (_segment, label) in enumerate(segments, start=1)]

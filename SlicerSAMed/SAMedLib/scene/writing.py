@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 from SAMedCore.errors import InputError
 from SAMedCore.image.volume import LabelMap
 from SAMedLib.scene.merging import mergedLayers
-from SAMedLib.scene.placement import gridInSegmentation, voxelsOnGrid
+from SAMedLib.scene.placement import ijkToSegmentationRAS, placedVoxels
 from SAMedLib.scene.segments import BINARY_LABELMAP, CLOSED_SURFACE, labelsOf, layersOf, matchingSegments, newLayer, newSegment
 
 
@@ -30,9 +30,9 @@ def checkOutput(segmentationNode: slicer.vtkMRMLSegmentationNode, volumeNode: sl
     if segmentation.GetSourceRepresentationName() != BINARY_LABELMAP:
         message = _('"{segmentation}" is made of surfaces, not voxels: choose a new segmentation for the result.')
         raise InputError(message.format(**names))
-    grid = gridInSegmentation(volumeNode, segmentationNode)
+    toRAS = ijkToSegmentationRAS(volumeNode, segmentationNode)
     dimensions = volumeNode.GetImageData().GetDimensions()
-    if grid is None or any(voxelsOnGrid(layer.image, grid, dimensions) is None for layer in layersOf(segmentation)):
+    if toRAS is None or any(placedVoxels(layer.image, toRAS, dimensions) is None for layer in layersOf(segmentation)):
         message = _(
             'The segments of "{segmentation}" do not lie on the voxels of "{volume}": choose a new segmentation for the result.'
         )
@@ -86,12 +86,12 @@ def _writeSegments(
     segmentation = segmentationNode.GetSegmentation()
     present = labelsOf(segmentation, segmentation.GetSegmentIDs())
     segmentOfLabel = {name: segmentID for segmentID, name in matchingSegments(present, labelmap.labels).items()}
-    grid = gridInSegmentation(volumeNode, segmentationNode)
+    toRAS = ijkToSegmentationRAS(volumeNode, segmentationNode)
     if slices is None:
-        layers = [(newLayer(labelmap.voxels, grid), set(labelmap.labels.values))]
+        layers = [(newLayer(labelmap.voxels, toRAS), set(labelmap.labels.values))]
     else:
         values = {segmentOfLabel[label.name]: label.value for label in labelmap.labels if label.name in segmentOfLabel}
-        layers = mergedLayers(segmentation, values, labelmap, grid, slices)
+        layers = mergedLayers(segmentation, values, labelmap, toRAS, slices)
     _takeOutOfLayers(segmentation, segmentOfLabel.values())
     for label in labelmap.labels:
         segmentID = segmentOfLabel.get(label.name)

@@ -11,11 +11,11 @@ import slicer
 from SAMedCore.errors import InputError
 from SAMedCore.image.labels import Label
 from SAMedCore.image.orientation import reorient
-from SAMedLib.scene.annotations import annotatedSlices, pairsInScene, readAnnotation
-from SAMedLib.scene.placement import gridInSegmentation
-from SAMedLib.scene.segmentations import writeSegmentation
+from SAMedLib.scene.placement import ijkToSegmentationRAS
+from SAMedLib.scene.reading import annotatedSlices, pairsInScene, readAnnotation
 from SAMedLib.scene.segments import BINARY_LABELMAP, newLayer, newSegment
 from SAMedLib.scene.volumes import ijkToRAS
+from SAMedLib.scene.writing import writeSegmentation
 
 
 @pytest.fixture
@@ -173,4 +173,4 @@ def test_a_pair_is_a_segmentation_with_its_reference_volume(an_empty_scene, ct_n
 
 def test_a_bent_way_between_the_two_is_no_grid(ct_node, segmentation_node, a_transform):
     segmentation_node.SetAndObserveTransformNodeID(a_transform.GetID())
-    assert (gridInSegmentation(ct_node, segmentation_node) is None) == (not a_transform.IsLinear())
+    assert (ijkToSegmentationRAS(ct_node, segmentation_node) is None) == (not a_transform.IsLinear())

@@ -15,10 +15,10 @@ from SAMedCore.image.orientation import orientation_of, reorient
 from SAMedCore.image.placement import placed_on
 from SAMedCore.image.terminology import terminology_entry
 from SAMedCore.image.volume import LabelMap
-from SAMedLib.scene.annotations import readAnnotation
-from SAMedLib.scene.segmentations import checkOutput, writeSegmentation
+from SAMedLib.scene.reading import readAnnotation
 from SAMedLib.scene.segments import BINARY_LABELMAP, CLOSED_SURFACE, layersOf, newLayer, newSegment
 from SAMedLib.scene.volumes import ijkToRAS, readVolume
+from SAMedLib.scene.writing import checkOutput, writeSegmentation
 
 
 def as_slicer_exports(segmentationNode, volumeNode, labels: LabelTable) -> np.ndarray:
