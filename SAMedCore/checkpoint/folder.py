@@ -103,7 +103,7 @@ def read_info(folder: Path) -> CheckpointInfo:
     raise InputError(f"{folder}: written by a newer SAMed (format {row['format_version']}): update SAMed.")
 
 
-def check_checkpoint(checkpoint: str | Path, weights: Path | None = None) -> CheckpointInfo:
+def check_checkpoint(checkpoint: str | Path, weights: str | Path | None = None) -> CheckpointInfo:
     """Call it before long work, and before torch is loaded: what the checkpoint says of itself.
 
     Args:
@@ -172,15 +172,15 @@ def find_folder(checkpoint: str | Path) -> Path:
     return known.folder
 
 
-def find_weights(base: Base, weights: Path | None = None) -> Path:
+def find_weights(base: Base, weights: str | Path | None = None) -> Path:
     """The base model's weights file: `weights`, or for a base of the catalogue the one in the cache folder.
 
     Raises:
         InputError: it is not there, or the catalogue has no such base.
     """
     if weights is not None:
-        catalogue.check_weights_file(weights)
-        return weights
+        catalogue.check_weights_file(Path(weights))
+        return Path(weights)
     known = catalogue.known_base(base.sha256)
     if known is not None:
         return catalogue.base_weights(known)

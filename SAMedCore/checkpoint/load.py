@@ -61,7 +61,7 @@ def find_base_model(name_or_file: str | Path) -> tuple[Base, Path]:
     return Base(file.stem, architecture, sha256), file
 
 
-def read_base(base: Base, weights: Path | None = None) -> dict[str, Any]:
+def read_base(base: Base, weights: str | Path | None = None) -> dict[str, Any]:
     """The base model's tensors, from `weights` or the cache folder.
 
     Raises:
@@ -80,7 +80,7 @@ def read_base(base: Base, weights: Path | None = None) -> dict[str, Any]:
     return state
 
 
-def load_peft(folder: Path, weights: Path | None = None, trainable: bool = False) -> tuple[PeftModel, CheckpointInfo]:
+def load_peft(folder: Path, weights: str | Path | None = None, trainable: bool = False) -> tuple[PeftModel, CheckpointInfo]:
     """The checkpoint's SAM with its LoRA as PEFT has it, in float32 on the CPU, in eval mode unless trainable.
 
     Raises:
@@ -102,7 +102,7 @@ def load_peft(folder: Path, weights: Path | None = None, trainable: bool = False
     return model.float().train(trainable), info
 
 
-def load_merged(folder: Path, weights: Path | None = None) -> tuple[Sam, CheckpointInfo]:
+def load_merged(folder: Path, weights: str | Path | None = None) -> tuple[Sam, CheckpointInfo]:
     """The checkpoint's SAM with LoRA merged, for inference: float32, CPU, eval mode. Raises as `load_peft` does."""
     from SAMedCore.model.lora import merge_lora
 

@@ -101,9 +101,10 @@ class Network(Filler):
     def _encode(self, slices: Sequence[int]) -> None:
         """Each slice as it is, and the annotated ones in `OTHER_VERSIONS` more, for training."""
         wanted = [k for k in slices if k not in self._embeddings]
+        preprocessing = self._model.preprocessing.fit(self.scan.volume)
         self.scan.work.step("encoding", 0, len(wanted))
         for done, k in enumerate(wanted, start=1):
-            image = self._model.preprocessing.images_of(self.scan.volume.voxels[k : k + 1])
+            image = preprocessing.images_of(self.scan.volume.voxels[k : k + 1])
             draw = np.random.default_rng((self.scan.options.seed, k))
             others = OTHER_VERSIONS if k in self.scan.shapes.annotated else 0
             versions = [image, *(other_intensities(image, draw) for _ in range(others))]

@@ -76,9 +76,9 @@ class Architecture:
         """The module `encoder`, with its two functions; loads torch."""
         return import_module(self.encoder)
 
-    def suits(self, sizes: Sequence[int] | None) -> bool:
-        """Whether slices brought to these sizes, one after the other, can be its input; None asks for nothing."""
-        return sizes is None or sizes[-1] in self.input_sizes
+    def suits(self, sizes: Sequence[int]) -> bool:
+        """Whether slices brought to these sizes, one after the other, can be its input."""
+        return sizes[-1] in self.input_sizes
 
     def tuning_at(self, sizes: tuple[int, ...] | None) -> Preprocessing:
         """`tuning` through these sizes, which suit it, one after the other; where it takes one size only, or None, as it is."""

@@ -74,8 +74,8 @@ def _new_model(start: Start, labels: LabelTable, orientation: str) -> tuple[Peft
     preprocessing = architecture_of(base.architecture).tuning_at(recipe.sizes)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        state, size = read_base(base, start.weights), preprocessing.input_size
-        sam = build_pretrained(base.architecture, len(labels), size, state, str(start.weights))
+        state = read_base(base, start.weights)
+        sam = build_pretrained(base.architecture, len(labels), preprocessing.input_size, state, str(start.weights))
         model = add_lora(sam, LoraSettings(recipe.lora_rank, recipe.lora_rank, recipe.lora_in_decoder))
     return model, CheckpointInfo(base, labels, replace(preprocessing, orientation=orientation))
 

@@ -50,10 +50,10 @@ def check_start(options: FinetuneOptions, recipe: Recipe | None = None) -> Start
     check_run(out, resume)
     if options.checkpoint is None:
         base, weights = find_base_model(str(options.base))
-        if not architecture_of(base.architecture).suits(recipe.sizes):
+        if recipe.sizes and not architecture_of(base.architecture).suits(recipe.sizes):
             raise InputError(
-                f'the preset "{recipe.name}" is not for the input size of the base model "{base.name}": '
-                f'choose the preset "few-shot", or another base model.'
+                f'the preset "{recipe.name}" is for {recipe.sizes[-1]} pixels, which the base "{base.name}" does not take: '
+                'choose the preset "few-shot", or another base model.'
             )
         return Start(recipe, base, weights, None, resume)
     # A checkpoint knows its base model by name: only a file says more.

@@ -13,7 +13,7 @@ from slicer.i18n import tr as _
 from SAMedCore.checkpoint import catalogue
 from SAMedCore.errors import Cancelled
 from SAMedCore.image.volume import Volume
-from SAMedCore.options import ModelOptions, SegmentOptions
+from SAMedCore.options import DEFAULT_BASE, ModelOptions, SegmentOptions
 from SAMedLib.jobs.segment import SegmentJob
 from SAMedLib.sampleData import addVolume
 from SAMedLib.scene.reading import readAnnotation
@@ -33,8 +33,8 @@ class SelfTest:
         missing = missingPackages()
         if missing:
             raise unittest.SkipTest(f"not installed: {', '.join(missing)}")
-        if catalogue.find_base("lite").path not in cachedFiles():
-            raise unittest.SkipTest('the base model "lite" has not been fetched')
+        if catalogue.find_base(DEFAULT_BASE).path not in cachedFiles():
+            raise unittest.SkipTest(f'the base model "{DEFAULT_BASE}" has not been fetched')
 
     def runTest(self) -> None:
         """All of them, for "Reload and Test", which takes whatever is raised for a failure; what is skipped is said here."""

@@ -16,6 +16,7 @@ from SAMedCore.image.orientation import reorient
 from SAMedCore.image.volume import LabelMap, Volume
 from SAMedCore.model.answers import one_ahead
 from SAMedCore.model.preprocessing import Preprocessing
+from SAMedCore.model.resizing import resize
 from SAMedCore.model.sam import build_sam
 from SAMedCore.options import SegmentOptions
 from SAMedCore.segment import Segmenter
@@ -231,7 +232,7 @@ def test_encoding_once_gives_the_answers_of_the_whole_network_bit_for_bit(segmen
     oriented = reorient(volume, "LPS")
     preprocessing = segmenter.info.preprocessing
     with torch.inference_mode():
-        images = preprocessing.resize(torch.from_numpy(preprocessing.images_of(oriented.voxels)))
+        images = resize(torch.from_numpy(preprocessing.images_of(oriented.voxels)), preprocessing)
         whole = [segmenter.sam(image[None]) for image in images]
     plainly = [logits for _, logits in segmenter.low_res_logits(oriented, range(4))]
     counts, kept = encoded(segmenter, monkeypatch), {}

@@ -165,7 +165,7 @@ def test_lines_may_come_in_pieces_and_senseless_ones_disturb_nothing(worker):
 
 def test_a_completion_is_the_librarys(worker, ask_complete, volume, labelmap):
     events = worker.ask(ask_complete(0, 3))
-    wanted = complete(volume, labelmap, annotated_slices=(0, 3))
+    wanted = complete(volume, labelmap, CompleteOptions((0, 3)))
     values = events[-1].values
     assert (values["method"], values["estimates"]) == ("interpolation", {})
     assert (values["annotated"], values["completed"]) == ([0, 3], [1, 2])

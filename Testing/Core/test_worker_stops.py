@@ -13,6 +13,7 @@ from SAMedCore.service.messages import (
     Describe,
     Error,
     Progress,
+    Ready,
     Slices,
 )
 from SAMedCore.service.process import vanish
@@ -59,6 +60,7 @@ def test_a_cancelled_completion_ends_and_leaves_no_file(worker, ask_complete):
 def test_a_killed_worker_takes_its_children_along_and_leaves_its_folder_to_slicer(another_worker, ask_segment, long_volume):
     # Nobody takes the log either.
     another_worker.process.stderr.close()
+    another_worker.wait_for(Ready)
     number = another_worker.send(ask_segment(another_worker.open(long_volume)))
     another_worker.wait_for(Slices)
     assert "sleep 600" in another_worker.processes()

@@ -14,6 +14,7 @@ from SAMedCore.service.messages import (
     Cancel,
     Metrics,
     Progress,
+    Ready,
     Result,
 )
 from SAMedCore.service.models import Models
@@ -72,6 +73,7 @@ def test_slicers_end_ends_a_training_and_the_same_request_goes_on_with_it(
     another_worker, worker, ask_finetune, volume, tmp_path
 ):
     out = tmp_path / "mine"
+    another_worker.wait_for(Ready)
     another_worker.send(ask_finetune(out, another_worker.open(volume), epochs=10_000))
     while not (isinstance(event := another_worker.next()[0], Metrics) and event.validation_dice is not None):
         pass

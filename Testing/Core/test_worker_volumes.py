@@ -21,29 +21,28 @@ from SAMedCore.service.messages import (
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups")
 
-ENCODED = "a warning a warning"
+ENCODED = "a warning " * 2000
 """What the small worker logs whenever its network encodes."""
 
 
-def encoded(worker, request) -> tuple[int, list]:
-    """How many times the network encodes for a request, and its events."""
-    before = worker.log.count("a warning " * 2000)
+def encoded(worker, request) -> tuple[int, np.ndarray]:
+    """How many times the network encodes for a segmentation, and the labels."""
+    before = worker.log.count(ENCODED)
     events = worker.ask(request)
-    assert isinstance(events[-1], Result), events[-1]
-    return worker.log.count("a warning " * 2000) - before, events
+    return worker.log.count(ENCODED) - before, segmented(events)
 
 
 def test_every_slice_is_encoded_once(worker, handle, ask_segment, small_model):
     assert encoded(worker, ask_segment(handle, slices=(1, 2)))[0] == 2
-    times, events = encoded(worker, ask_segment(handle))
-    first = segmented(events)
+    times, first = encoded(worker, ask_segment(handle))
     assert times == 2
-    times, events = encoded(worker, ask_segment(handle))
+    times, second = encoded(worker, ask_segment(handle))
     assert times == 0
-    assert np.array_equal(segmented(events), first)
-    times, events = encoded(worker, RankSlices(handle, small_model))
-    assert times == 0
-    assert len(events[-1].values["slices"]) == 4
+    assert np.array_equal(second, first)
+    before = worker.log.count(ENCODED)
+    ranked = worker.ask(RankSlices(handle, small_model))[-1].values["slices"]
+    assert len(ranked) == 4
+    assert worker.log.count(ENCODED) == before
 
 
 def test_what_was_encoded_goes_with_its_volume_and_with_its_model(worker, volume, ask_segment, small_model, files):
