@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -69,8 +70,10 @@ class Network(Filler):
 
         model = self.scan.model
         if model is None:
-            return load_promptable(self.scan.options.base, self.scan.options.device)
-        return model() if callable(model) else model
+            model = load_promptable(self.scan.options.base, self.scan.options.device)
+        elif callable(model):
+            model = model()
+        return replace(model, preprocessing=model.preprocessing.fit(self.scan.volume))
 
     @contextmanager
     def _computing(self) -> Iterator[None]:

@@ -1,6 +1,7 @@
 """Completing a partly annotated scan: the baselines on shapes with known answers, the choice, geometry, bad input."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -249,6 +250,22 @@ def test_the_network_comes_back_as_it_was(cone, small_model):
     complete(cone[0], annotated_only(cone[1]), ONE_STEP, model=small_model)
     assert all(torch.equal(value, before[key]) for key, value in small_model.sam.state_dict().items())
     assert [parameter.requires_grad for parameter in small_model.sam.parameters()] == needed
+
+
+def test_the_networks_preprocessing_sees_the_whole_scan_first(cone, small_model):
+    seen = []
+
+    class Fitted(Preprocessing):
+        def fit(self, volume: Volume) -> Preprocessing:
+            seen.append(volume)
+            return replace(small_model.preprocessing, window_hu=(0.0, 1.0))
+
+    volume, truth = cone
+    fitting = replace(small_model, preprocessing=Fitted(sizes=(64,), padded=True))
+    fixed = replace(small_model, preprocessing=replace(small_model.preprocessing, window_hu=(0.0, 1.0)))
+    found, wanted = (Network(partial(volume, truth, model, ONE_STEP)).fill([4])[4] for model in (fitting, fixed))
+    assert seen == [volume]
+    assert np.array_equal(found, wanted)
 
 
 def test_only_the_mask_decoder_and_the_mask_prompt_learn(small_model):
