@@ -15,7 +15,7 @@ from SAMedCore.files.write import write_labelmap
 from SAMedCore.image.labels import LabelTable
 from SAMedCore.image.orientation import reorient
 from SAMedCore.image.volume import LabelMap
-from SAMedCore.options import DEFAULT_BASE, SegmentOptions
+from SAMedCore.options import DEFAULT_BASE
 from SAMedCore.work import SILENT, Work
 
 ANNOTATED = sample.ORGAN_SLICES[:: sample.ANNOTATED_EVERY]

@@ -126,8 +126,8 @@ def slice_dataset(
         images.append(resize(torch.from_numpy(scan_images), preprocessing, first_size).numpy())
         classes.append(resize_labels(scan_classes[chosen], first_size))
         volume_numbers.append(np.full(int(chosen.sum()), number))
-    all_images, all_classes, numbers = (np.concatenate(each) for each in (images, classes, volume_numbers))
-    dataset = SliceDataset(all_images, all_classes, numbers, preprocessing, low_res_size)
+    arrays = np.concatenate(images), np.concatenate(classes), np.concatenate(volume_numbers)
+    dataset = SliceDataset(*arrays, preprocessing, low_res_size)
     if not np.isin(dataset.classes, (0, NOT_ANNOTATED), invert=True).any():
         raise InputError("the label maps hold none of the structures to learn: check their names and the label maps.")
     return dataset
