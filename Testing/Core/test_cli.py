@@ -104,7 +104,13 @@ def test_models_list_names_the_authors_checkpoints(capsys):
 
 
 @pytest.mark.parametrize(
-    "code", ["import SAMedCore", "from SAMedCore import catalogue, labels", "from SAMedCore.cli import _parser"]
+    "code",
+    [
+        "import SAMedCore",
+        "from SAMedCore import options, work; from SAMedCore.checkpoint import catalogue; from SAMedCore.image import labels",
+        "from SAMedCore.service import messages, wire",
+        "from SAMedCore.cli import _parser",
+    ],
 )
 def test_light_modules_import_no_torch(code):
     check = f"{code}; import sys; print([name for name in ('torch', 'SimpleITK', 'matplotlib') if name in sys.modules])"

@@ -135,7 +135,7 @@ def test_lite_segments_in_a_process_of_its_own_with_a_clean_stdout(files, tmp_pa
 
 
 def test_ctrl_c_leaves_no_segmentation(files, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(Console, "progress", lambda self, event: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(Console, "_show", lambda self, event: signal.raise_signal(signal.SIGINT))
     assert main([str(argument) for argument in segment(files, tmp_path / "out.nii.gz")]) == 130
     assert capsys.readouterr().err == "samed: Cancelled.\n"
     assert list(tmp_path.iterdir()) == []
