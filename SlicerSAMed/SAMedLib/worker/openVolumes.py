@@ -49,7 +49,7 @@ class OpenVolumes:
         self._held: list[HeldVolume] = []  # the least recently used first
         self._count = 0
         self._observed = slicer.mrmlScene
-        self._tag = self._observed.AddObserver(slicer.vtkMRMLScene.NodeRemovedEvent, lambda *_event: self._tidy())
+        self._tag = self._observed.AddObserver(slicer.vtkMRMLScene.NodeRemovedEvent, self._onNodeRemoved)
 
     def take(self, volume: Volume, state: VolumeState | None) -> HeldVolume:
         """For a job that reads this volume: the one that is open, or a new one, to be copied and given to `open`.
@@ -90,6 +90,9 @@ class OpenVolumes:
         """Nothing is open any more, and the folder with the files goes."""
         self._held.clear()
         self._observed.RemoveObserver(self._tag)
+
+    def _onNodeRemoved(self, caller, event) -> None:
+        self._tidy()
 
     def _tidy(self) -> None:
         """Close what is not worth keeping, or too much."""
