@@ -15,10 +15,11 @@ import numpy as np
 
 from SAMedCore.checkpoint import catalogue
 from SAMedCore.checkpoint.card import front_matter, usage
-from SAMedCore.checkpoint.folder import CARD_FILE, CheckpointInfo, read_info, replace_folder, write_info
+from SAMedCore.checkpoint.folder import CARD_FILE, CheckpointInfo, read_info, write_info
 from SAMedCore.cli.console import Console
 from SAMedCore.demo import sample
 from SAMedCore.demo.show import ANNOTATED, CAVEAT, SCORED, score
+from SAMedCore.files.atomic import replace_folder
 from SAMedCore.options import FinetuneOptions
 from SAMedCore.segment import load_model
 from SAMedCore.train.cases import Case

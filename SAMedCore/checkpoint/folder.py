@@ -10,9 +10,6 @@ Nothing in it names a file, path or patient. This module imports no torch; `load
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -129,31 +126,6 @@ def write_info(folder: Path, info: CheckpointInfo) -> None:
     (folder / INFO_FILE).write_text(json.dumps(info.to_json(), indent=1) + "\n", encoding="utf-8")
 
 
-def replace_folder(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Have `fill` write a new folder beside `folder`, flush it to the disk, and put it in its place.
-
-    Raises:
-        InputError: the place cannot be written to.
-    """
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    try:
-        partial.mkdir(parents=True)
-        fill(partial)
-        for path in (*partial.iterdir(), partial):
-            _flush(path)
-        if folder.exists():
-            folder.rename(old)
-        partial.rename(folder)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written ({error.strerror or error}): choose another place.") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        if old.exists() and not folder.exists():
-            old.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
-
-
 def find_folder(checkpoint: str | Path) -> Path:
     """The folder of a checkpoint given by path or by its name in the catalogue.
 
@@ -188,13 +160,3 @@ def find_weights(base: Base, weights: str | Path | None = None) -> Path:
         f'the checkpoint was made on the base model "{base.name}" (SHA-256 {base.sha256[:12]}...), which is none of the '
         f"catalogue's: name the weights file that it was made on."
     )
-
-
-def _flush(path: Path) -> None:
-    if os.name == "nt" and path.is_dir():
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -21,10 +21,10 @@ from SAMedCore.checkpoint.folder import (
     CheckpointInfo,
     find_weights,
     read_info,
-    replace_folder,
     write_info,
 )
 from SAMedCore.errors import BaseNeeded, InputError
+from SAMedCore.files.atomic import replace_folder
 from SAMedCore.model.architectures import ARCHITECTURES, architecture_of
 
 if TYPE_CHECKING:

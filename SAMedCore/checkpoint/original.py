@@ -22,6 +22,7 @@ from SAMedCore.checkpoint.catalogue import PUBLISHED_ORIENTATION, check_weights_
 from SAMedCore.checkpoint.folder import Base, CheckpointInfo, read_info
 from SAMedCore.checkpoint.load import load_peft, read_base, write_checkpoint
 from SAMedCore.errors import BaseNeeded, InputError
+from SAMedCore.files.atomic import replacing
 from SAMedCore.image.labels import SYNAPSE_ORGANS, LabelTable
 from SAMedCore.model.architectures import architecture_of
 from SAMedCore.model.lora import LoraSettings, add_lora
@@ -110,14 +111,11 @@ def export_original(folder: Path, file: Path, weights: Path | None = None) -> No
     model, _ = load_peft(folder, weights)
     adapter = _adapter_tensors(model)
     state = {original: adapter[ours].detach().clone() for original, ours in _names(_sam_of(model), _in_decoder(model))}
-    partial = file.with_name(f".{file.name}.partial")
     try:
-        torch.save(state, partial)
-        partial.replace(file)
-    except (OSError, RuntimeError) as error:
+        with replacing(file) as partial:
+            torch.save(state, partial)
+    except RuntimeError as error:  # torch's own writer, on a full disk
         raise InputError(f"{file}: cannot be written ({error}): choose another place.") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _class_count(state: dict[str, torch.Tensor]) -> int:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from SAMedCore.complete.shapes import Distances
+from SAMedCore.model.sam import Region
 
 DISTANCE_LIMIT = 8.0
 """Signed distances in a mask prompt are clamped to plus and minus this many input pixels."""
@@ -59,9 +60,6 @@ class PixelGrids:
         if images.shape[-1] == size:
             return images
         return functional.interpolate(images, (size, size), mode="bilinear", align_corners=False)
-
-
-Region = tuple[slice, slice]
 
 
 @dataclass(frozen=True)

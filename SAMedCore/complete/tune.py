@@ -117,19 +117,11 @@ def region_logits(sam: Sam, embedding: Tensor, prompts: Prompts) -> list[Tensor]
     Returns:
         N times low_res_logits (h, w) of the region, on the network's device.
     """
-    embedding = embedding.to(sam.device, torch.float32)
-    position = sam.prompt_encoder.get_dense_pe()
+    device, embedding = sam.device, embedding.to(sam.device, torch.float32)
     answers = []
-    for box, mask, (rows, columns) in zip(prompts.boxes, prompts.masks, prompts.regions, strict=True):
-        shape = mask[(slice(None), *in_low_res((rows, columns)))]
-        sparse, dense = sam.prompt_encoder(points=None, boxes=box[None].to(sam.device), masks=shape[None].to(sam.device))
-        low_res_logits, _ = sam.mask_decoder.predict_masks(
-            image_embeddings=embedding[..., rows, columns],
-            image_pe=position[..., rows, columns],
-            sparse_prompt_embeddings=sparse,
-            dense_prompt_embeddings=dense,
-        )
-        answers.append(low_res_logits[0, 0])
+    for box, mask, region in zip(prompts.boxes, prompts.masks, prompts.regions, strict=True):
+        shape = mask[(slice(None), *in_low_res(region))]
+        answers.append(sam.decode_prompts(embedding, box[None].to(device), shape[None].to(device), region)[0])
     return answers
 
 

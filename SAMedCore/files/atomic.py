@@ -1,10 +1,12 @@
-"""Files that are there whole or not at all."""
+"""Files and folders that are there whole or not at all."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,6 +33,31 @@ def replacing(path: Path) -> Iterator[Path]:
         raise InputError(f'"{path}" cannot be written ({error.strerror or error}): choose another place.') from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def replace_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Have `fill` write a new folder beside `folder`, flush it to the disk, and put it in its place.
+
+    Raises:
+        InputError: the place cannot be written to.
+    """
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    try:
+        partial.mkdir(parents=True)
+        fill(partial)
+        for path in (*partial.iterdir(), partial):
+            _flush(path)
+        if folder.exists():
+            folder.rename(old)
+        partial.rename(folder)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror or error}): choose another place.") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def check_different(*paths: Path | None) -> None:
@@ -66,3 +93,13 @@ def _check_place(path: Path) -> None:
     if not path.parent.is_dir():
         state = "is a file" if path.parent.exists() else "does not exist"
         raise InputError(f'"{path}" cannot be written, the folder "{path.parent}" {state}: choose or make another one.')
+
+
+def _flush(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -14,6 +14,11 @@ from torch import nn
 from SAMedCore.model.architectures import Architecture, architecture_of
 from SAMedCore.model.fast.layers import EMBEDDING_CHANNELS, DecoderAttention, DecoderTransformer, Upscaling
 
+Region = tuple[slice, slice]
+"""Rows and columns of image tokens."""
+
+WHOLE: Region = (slice(None), slice(None))
+
 
 class Sam(nn.Module):
     """Image encoder, prompt encoder and mask decoder of SAM, composed as SAMed composes them.
@@ -64,25 +69,36 @@ class Sam(nn.Module):
         return self._masks(image_embedding, None, None)
 
     def decode_prompts(
-        self, image_embedding: torch.Tensor, boxes: torch.Tensor | None = None, masks: torch.Tensor | None = None
+        self,
+        image_embedding: torch.Tensor,
+        boxes: torch.Tensor | None = None,
+        masks: torch.Tensor | None = None,
+        region: Region = WHOLE,
     ) -> torch.Tensor:
         """Masks of N prompts on one image, by SAM's single-mask token.
 
         Args:
             image_embedding: (1, 256, E, E).
             boxes: (N, 4) x0, y0, x1, y1 in input pixels, or None.
-            masks: (N, 1, L, L) mask logits, or None.
+            masks: (N, 1, 4 h, 4 w) mask logits of the region, or None; they are needed where that is not the whole image.
+            region: h rows and w columns of image tokens, of E each, that are looked at.
 
         Returns:
-            low_res_logits (N, L, L).
+            low_res_logits (N, 4 h, 4 w) of the region.
         """
-        return self._masks(image_embedding, boxes, masks)[:, 0]
+        return self._masks(image_embedding, boxes, masks, region)[:, 0]
 
-    def _masks(self, image_embedding: torch.Tensor, boxes: torch.Tensor | None, masks: torch.Tensor | None) -> torch.Tensor:
+    def _masks(
+        self,
+        image_embedding: torch.Tensor,
+        boxes: torch.Tensor | None,
+        masks: torch.Tensor | None,
+        region: Region = WHOLE,
+    ) -> torch.Tensor:
         sparse, dense = self.prompt_encoder(points=None, boxes=boxes, masks=masks)
         low_res_logits, _ = self.mask_decoder.predict_masks(
-            image_embeddings=image_embedding,
-            image_pe=self.prompt_encoder.get_dense_pe(),
+            image_embeddings=image_embedding[(..., *region)],
+            image_pe=self.prompt_encoder.get_dense_pe()[(..., *region)],
             sparse_prompt_embeddings=sparse,
             dense_prompt_embeddings=dense,
         )

@@ -18,9 +18,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from SAMedCore.checkpoint.folder import replace_folder
 from SAMedCore.devices import exact_products
 from SAMedCore.errors import Cancelled, InputError, SAMedError
+from SAMedCore.files.atomic import replace_folder
 from SAMedCore.model.stopping import stopping
 from SAMedCore.train.clock import StageClock
 from SAMedCore.train.embeddings import encode_slices
