@@ -1,4 +1,4 @@
-"""Fixtures of the tests of the command line and of the worker, and a GPU to rehearse on."""
+"""Fixtures that several files share: for the command line, the worker, DICOM and completing, and a GPU to rehearse on."""
 
 import signal
 from collections.abc import Iterator
@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import torch
 from cli_files import ONE_BLOCK, SLICES, SMALL, SMALL_FEW_SHOT, Files, seeded_checkpoint
+from cone_scan import SPACING_MM, disc
 from cuda_rehearsal import Gpu, rehearsal
+from made_labelmaps import OBLIQUE
 from worker_process import PATIENCE_S, WorkerProcess, written
 from worker_process import SMALL as SMALL_WORKER
 from written_series import write_series
@@ -18,10 +20,12 @@ from written_series import write_series
 from SAMedCore.checkpoint.load import find_base_model
 from SAMedCore.files.read import read_labelmap, read_volume
 from SAMedCore.files.write import write_labelmap, write_volume
-from SAMedCore.image.labels import SYNAPSE_ORGANS
+from SAMedCore.image.labels import SYNAPSE_ORGANS, LabelTable
 from SAMedCore.image.orientation import reorient
 from SAMedCore.image.volume import LabelMap, Volume
 from SAMedCore.model.architectures import ARCHITECTURES
+from SAMedCore.model.preprocessing import Preprocessing
+from SAMedCore.model.promptable import Promptable
 from SAMedCore.model.sam import build_sam
 from SAMedCore.options import CompleteOptions, FinetuneOptions, ModelOptions, SegmentOptions
 from SAMedCore.service.messages import AnnotatedScan, Complete, Finetune, Ready, Segment
@@ -167,3 +171,38 @@ def ask_finetune(worker, files, handle, labelmap):
         return Finetune((AnnotatedScan(volume, labels, (0, 1, 2, 3)),), FinetuneOptions(str(out), **{**start, **options}))
 
     return request
+
+
+@pytest.fixture(scope="module")
+def stored_slices() -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 2000, (6, 30, 41))
+
+
+@pytest.fixture(scope="module")
+def series(tmp_path_factory, stored_slices) -> Path:
+    step_mm = OBLIQUE[:, 2] * 2.5
+    return write_series(tmp_path_factory.mktemp("dicom") / "series", stored_slices, step_mm, OBLIQUE)
+
+
+@pytest.fixture
+def plain_series(tmp_path) -> Path:
+    return write_series(tmp_path / "series", np.zeros((3, 4, 5), np.int16))
+
+
+@pytest.fixture(scope="module")
+def noisy_model() -> Promptable:
+    """Seeded, one block, 64 pixels: its answers are noise."""
+    sam = build_sam("vit_b", 3, input_size=64, seed=0)
+    sam.image_encoder.blocks = sam.image_encoder.blocks[:1]
+    return Promptable(sam.eval(), Preprocessing(sizes=(64,), padded=True))
+
+
+@pytest.fixture(scope="module")
+def cone() -> tuple[Volume, LabelMap]:
+    """A label whose radius grows by 1.4 mm a slice, and another that stays; annotated everywhere."""
+    voxels = np.stack([disc(5.0 + 1.4 * k) for k in range(18)]).astype(np.uint8)
+    voxels[:, 2:7, 3:9] = 4
+    matrix = np.diag([SPACING_MM[1], SPACING_MM[0], 3.0, 1.0])
+    matrix[:3, 3] = 10, -20, 30
+    hu = np.where(voxels == 1, 100, np.where(voxels == 4, 200, 0)).astype(np.float32)
+    return Volume(hu, matrix), LabelMap(voxels, matrix, LabelTable.generic([1, 4]))

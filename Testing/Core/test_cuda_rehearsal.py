@@ -5,8 +5,9 @@ import copy
 import numpy as np
 import pytest
 import torch
+from cuda_backward import backward
 from cuda_networks import annotated_scan, checkpoint_info, dtypes_seen, unset_sam
-from cuda_rehearsal import NEEDS_CUDA_BUILD, Event, backward
+from cuda_rehearsal import NEEDS_CUDA_BUILD, Event
 
 from SAMedCore.model.lora import LoraSettings, add_lora
 from SAMedCore.model.sam import build_sam
