@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from SAMedCore.errors import InputError
 
@@ -56,6 +57,11 @@ class ModelOptions:
         _check_device(self.device)
         if self.precision not in PRECISIONS:
             raise InputError(f'unknown precision "{self.precision}": choose from {", ".join(PRECISIONS)}.')
+
+    @property
+    def weights(self) -> Path | None:
+        """`base` as a path."""
+        return None if self.base is None else Path(self.base)
 
 
 @dataclass(frozen=True)

@@ -273,8 +273,7 @@ def load_model(
 
 def load_segmenter(options: ModelOptions) -> Segmenter:
     """`load_model`, as it was asked for in `options`."""
-    base_weights = None if options.base is None else Path(options.base)
-    return load_model(options.checkpoint, options.device, options.precision, base_weights)
+    return load_model(options.checkpoint, options.device, options.precision, options.weights)
 
 
 def _along_k(slices: Sequence[int] | None, count: int, code: str) -> Sequence[int]:

@@ -51,7 +51,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
     if options.overview is not None:
         check_picture_output(options.overview)
     check_different(options.ct, options.out, options.probabilities, options.overview)
-    info = check_checkpoint(model.checkpoint, None if model.base is None else Path(model.base))
+    info = check_checkpoint(model.checkpoint, model.weights)
     if wanted.labels is not None:
         info.labels.subset(wanted.labels)
     volume = read_volume(options.ct)

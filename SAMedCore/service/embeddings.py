@@ -68,7 +68,7 @@ class Embeddings:
 
 
 class VolumeEmbeddings:
-    """One volume's part of `Embeddings`; a `segment.Embeddings`."""
+    """One volume's part of `Embeddings`; a `model.embeddings.Embeddings`."""
 
     def __init__(self, all_volumes: Embeddings, handle: str) -> None:
         self._all, self._handle = all_volumes, handle

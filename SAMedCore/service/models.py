@@ -32,9 +32,8 @@ class Models:
 
     def segmenter(self, options: ModelOptions, work: Work) -> Segmenter:
         """The checkpoint, loaded unless its files and the choices are those of the last time. Raises as `load_model`."""
-        weights = None if options.base is None else Path(options.base)
         folder = find_folder(options.checkpoint)
-        key = (_state_of(folder), _state_of(weights), choose_device(options.device), options.precision)
+        key = (_state_of(folder), _state_of(options.weights), choose_device(options.device), options.precision)
         if self._segmenter is None or self._segmenter[0] != key:
             self._segmenter = None
             self.embeddings.clear()
