@@ -19,6 +19,13 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
+INTENSITIES = {
+    "auto": "CT where the values reach from air's HU on, else other",
+    "ct": "HU",
+    "other": "percentiles of the whole scan, as LiteMedSAM was trained on MR",
+}
+"""What a prompted volume's values are, the default first."""
+
 PRESETS = {
     "few-shot": "a few annotated slices or scans",
     "samed": "the paper's recipe",
@@ -100,6 +107,29 @@ class RankOptions:
 
     def __post_init__(self) -> None:
         _as_tuples(self, "annotated")
+
+
+@dataclass(frozen=True)
+class PromptOptions:
+    """Which base model draws from boxes and points, and what its intensities are.
+
+    Attributes:
+        base: a base model's name in the catalogue or its weights file.
+        device: as in `ModelOptions`.
+        intensities: of `INTENSITIES`.
+
+    Raises:
+        InputError: no such kind of device or intensities.
+    """
+
+    base: str = DEFAULT_BASE
+    device: str = "auto"
+    intensities: str = "auto"
+
+    def __post_init__(self) -> None:
+        _check_device(self.device)
+        if self.intensities not in INTENSITIES:
+            raise InputError(f'unknown intensities "{self.intensities}": choose from {", ".join(INTENSITIES)}.')
 
 
 @dataclass(frozen=True)

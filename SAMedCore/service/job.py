@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from SAMedCore.service.messages import CloseVolume, Event, Metrics, Progress, Request
+from SAMedCore.service.events import Event, Metrics, Progress
+from SAMedCore.service.messages import CloseVolume, Request
 from SAMedCore.work import Event as WorkEvent
 from SAMedCore.work import FinishedSlices, TrainingProgress, Work
 

@@ -1,4 +1,6 @@
-"""The messages between Slicer and the worker: the one definition, used by both sides. Imports neither torch nor numpy.
+"""What Slicer asks of the worker: the one definition, used by both sides. Imports neither torch nor numpy.
+
+What it answers is in `service.events`.
 
 One ASCII JSON object a line: requests go to the worker's stdin, events come from its stdout. Each carries the number that
 the request was given, so that what a cancelled job still says is not taken for the next one's. Voxels never travel in a
@@ -8,12 +10,17 @@ message: they lie in .npy files in a private folder, named by `VoxelFile`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from SAMedCore.options import CompleteOptions, FinetuneOptions, ModelOptions, RankOptions, SegmentOptions
-
-PROTOCOL = 2
-"""To be raised with every change that an older worker or panel would misunderstand."""
+from SAMedCore.image.prompts import NO_LIMITS, Limits, SlicePrompt
+from SAMedCore.options import (
+    CompleteOptions,
+    FinetuneOptions,
+    ModelOptions,
+    PromptOptions,
+    RankOptions,
+    SegmentOptions,
+)
 
 Matrix = tuple[tuple[float, ...], ...]
 
@@ -120,6 +127,71 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class Prompt:
+    """The mask of one structure on one slice of an open volume.
+
+    Attributes:
+        before: the mask so far, one label, on the volume's grid or a part of it; None where there is none.
+
+    Result: {"labelmap": `LabelFile` as plain JSON, one label, on the prompt's slice of the volume's own grid,
+    "slice": k from the feet, "quality": 0 to 1, as the model says it}; the receiver removes the file.
+    """
+
+    volume: str
+    prompt: SlicePrompt
+    options: PromptOptions = field(default_factory=PromptOptions)
+    before: LabelFile | None = None
+
+
+@dataclass(frozen=True)
+class KeptStructure:
+    """The slices of one structure that a person accepted, drew or corrected.
+
+    Attributes:
+        label: its value.
+        slices: kept ones, from the feet.
+        changed: those of them that are new or have changed since it was last carried on; None: it never was. Only what lies
+            between these and the next kept slice on either side, or the end, is drawn again.
+        limits: beyond which it is not carried on.
+    """
+
+    label: int
+    slices: tuple[int, ...]
+    changed: tuple[int, ...] | None = None
+    limits: Limits = NO_LIMITS
+
+
+@dataclass(frozen=True)
+class Propagate:
+    """Carry structures on through an open volume from their kept slices.
+
+    Attributes:
+        labels: the kept slices, on the volume's grid or a part of it; what else is drawn there is not looked at.
+
+    Result: {"labelmap": `LabelFile` as plain JSON, on the volume's grid, 0 on slices that were not drawn again,
+    "structures": [{"label": int, "drawn": [k, ...] slices drawn anew, empty ones among them,
+    "confidence": [float, ...] 0 to 1, one for each of "drawn"}]}; the receiver removes the file.
+    """
+
+    volume: str
+    labels: LabelFile
+    structures: tuple[KeptStructure, ...]
+    options: PromptOptions = field(default_factory=PromptOptions)
+
+
+@dataclass(frozen=True)
+class EncodeAhead:
+    """While nothing else is asked, encode the volume's slices for `Prompt`, from this one (from the feet) outwards.
+
+    Answered at once; the next one takes its place. Result: {}.
+    """
+
+    volume: str
+    slice: int
+    options: PromptOptions = field(default_factory=PromptOptions)
+
+
+@dataclass(frozen=True)
 class Complete:
     """Fill in the rest of a partly annotated open volume; the labels are on its grid or a part of it.
 
@@ -166,90 +238,26 @@ class Shutdown:
     """Leave; the end of stdin means the same."""
 
 
-@dataclass(frozen=True)
-class Device:
-    """A device that torch can use: its name ("cuda:0", "mps", "cpu") and what a person calls it ("CPU, 8 threads")."""
-
-    name: str
-    description: str
-
-
-@dataclass(frozen=True)
-class Started:
-    """The very first event, before anything heavy is imported; `pid` is the interpreter's, which leads a process group."""
-
-    pid: int
-
-
-@dataclass(frozen=True)
-class Ready:
-    """Torch is there and requests are answered from now on; the best device first."""
-
-    pid: int
-    version: str
-    devices: tuple[Device, ...]
-    protocol: int = PROTOCOL
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far the request is.
-
-    Attributes:
-        phase: "loading", "segmenting", "interpolating", "encoding", "estimating", "training", "completing", "ranking",
-            "importing" or "fetching"; one may come again, with another total.
-        done, total: of slices, steps or bytes; a total of 0 is not known.
-    """
-
-    phase: str
-    done: int
-    total: int
-
-
-@dataclass(frozen=True)
-class Slices:
-    """Slices are finished: the label map's file holds them in the box [[k, k), [j, j), [i, i)] of the volume's own grid."""
-
-    labelmap: str
-    box: tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True)
-class Metrics:
-    """How training goes: the mean loss since the last of these; validation Dice where an epoch has just been validated.
-
-    Steps and epochs are counted through all stages of the recipe; the totals grow when a further stage begins.
-    """
-
-    step: int
-    steps: int
-    epoch: int
-    epochs: int
-    loss: float
-    validation_dice: float | None = None
-
-
-@dataclass(frozen=True)
-class Result:
-    """A request is done; `values` as the request's class says."""
-
-    values: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Error:
-    """A request has failed: "input" and "failed" carry the user's sentence, "internal" has its traceback in the log."""
-
-    message: str
-    kind: Literal["input", "failed", "cancelled", "internal"] = "failed"
-
-
 def handles(request: Request) -> tuple[str, ...]:
     """The open volumes that a request works with."""
-    if isinstance(request, Segment | Complete | RankSlices):
+    if isinstance(request, Segment | Prompt | Propagate | Complete | RankSlices):
         return (request.volume,)
     return tuple(scan.volume for scan in request.scans) if isinstance(request, Finetune) else ()
 
 
-Request = OpenVolume | CloseVolume | Describe | Import | Fetch | Segment | Complete | Finetune | RankSlices | Cancel | Shutdown
-Event = Started | Ready | Progress | Slices | Metrics | Result | Error
+Request = (
+    OpenVolume
+    | CloseVolume
+    | EncodeAhead
+    | Describe
+    | Import
+    | Fetch
+    | Segment
+    | Prompt
+    | Propagate
+    | Complete
+    | Finetune
+    | RankSlices
+    | Cancel
+    | Shutdown
+)

@@ -18,22 +18,9 @@ from typing import TYPE_CHECKING
 from SAMedCore import __version__
 from SAMedCore.errors import Cancelled, SAMedError
 from SAMedCore.runtime import prepare_process
+from SAMedCore.service.events import Device, Error, Event, Ready, Result, Started
 from SAMedCore.service.job import Job
-from SAMedCore.service.messages import (
-    Cancel,
-    CloseVolume,
-    Device,
-    Error,
-    Event,
-    Fetch,
-    OpenVolume,
-    Ready,
-    Request,
-    Result,
-    Shutdown,
-    Started,
-    handles,
-)
+from SAMedCore.service.messages import Cancel, CloseVolume, Fetch, OpenVolume, Request, Shutdown, handles
 from SAMedCore.service.process import Log, keep_temporary_files_in, lead_group, start_guard, vanish
 from SAMedCore.service.wire import Lines, ProtocolError, Refused, decode_request, encode
 

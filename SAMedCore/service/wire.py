@@ -9,7 +9,8 @@ from dataclasses import asdict, fields, is_dataclass
 from typing import Any, Literal, TypeVar
 
 from SAMedCore.errors import InputError
-from SAMedCore.service.messages import Event, Request
+from SAMedCore.service.events import Event
+from SAMedCore.service.messages import Request
 
 LONGEST_LINE = 4 * 2**20
 """Bytes. What is longer was not written by this project and is skipped."""
@@ -117,6 +118,8 @@ def _value(hint: Any, value: Any) -> Any:
     if hint is Any:
         return value
     if is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise TypeError(f"{value!r} is no object")
         return _build(typing.cast(type, hint), value)
     if origin in (types.UnionType, typing.Union):
         return _value_of_one(arguments, value)

@@ -10,7 +10,8 @@ from worker_process import REAL, WorkerProcess
 
 from SAMedCore.files.write import write_volume
 from SAMedCore.options import ModelOptions
-from SAMedCore.service.messages import Result, Segment, Slices
+from SAMedCore.service.events import Result, Slices
+from SAMedCore.service.messages import Segment
 
 ROOT = Path(__file__).parents[2]
 IMPORT = "import time; began = time.perf_counter(); import SAMedCore; print(time.perf_counter() - began)"

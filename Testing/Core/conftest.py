@@ -28,7 +28,8 @@ from SAMedCore.model.preprocessing import Preprocessing
 from SAMedCore.model.promptable import Promptable
 from SAMedCore.model.sam import build_sam
 from SAMedCore.options import CompleteOptions, FinetuneOptions, ModelOptions, SegmentOptions
-from SAMedCore.service.messages import AnnotatedScan, Complete, Finetune, Ready, Segment
+from SAMedCore.service.events import Ready
+from SAMedCore.service.messages import AnnotatedScan, Complete, Finetune, Segment
 from SAMedCore.train import recipe
 
 torch.set_num_threads(2)

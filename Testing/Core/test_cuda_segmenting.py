@@ -17,9 +17,10 @@ from SAMedCore.model.sam import build_sam
 from SAMedCore.options import ModelOptions, RankOptions, SegmentOptions
 from SAMedCore.rank import rank_slices
 from SAMedCore.segment import Segmenter, load_model
+from SAMedCore.service.events import Progress
 from SAMedCore.service.job import Job
 from SAMedCore.service.jobs import do
-from SAMedCore.service.messages import Progress, Segment
+from SAMedCore.service.messages import Segment
 from SAMedCore.service.models import Models
 from SAMedCore.service.volumes import Volumes
 

@@ -12,7 +12,7 @@ import pytest
 from worker_process import WorkerProcess
 
 from SAMedCore.runtime import SPINS
-from SAMedCore.service.messages import Ready
+from SAMedCore.service.events import Ready
 
 COMMAND_THEN_TORCH = "from SAMedCore.cli import main; main(['models', 'list']); import torch"
 

@@ -17,7 +17,8 @@ from SAMedCore.model.weights import build_pretrained, read_state
 from SAMedCore.options import FinetuneOptions, ModelOptions, RankOptions, SegmentOptions
 from SAMedCore.rank import rank_slices
 from SAMedCore.segment import load_model
-from SAMedCore.service.messages import AnnotatedScan, Finetune, Result, Segment
+from SAMedCore.service.events import Result
+from SAMedCore.service.messages import AnnotatedScan, Finetune, Segment
 from SAMedCore.train.cases import Case
 from SAMedCore.train.slices import NOT_ANNOTATED, slice_dataset
 

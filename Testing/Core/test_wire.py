@@ -8,30 +8,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from SAMedCore.errors import InputError
-from SAMedCore.options import CompleteOptions, FinetuneOptions, ModelOptions, RankOptions, SegmentOptions
-from SAMedCore.service import messages
+from SAMedCore.image.prompts import Limits, SlicePrompt
+from SAMedCore.options import CompleteOptions, FinetuneOptions, ModelOptions, PromptOptions, RankOptions, SegmentOptions
+from SAMedCore.service import events, messages
+from SAMedCore.service.events import Device, Error, Metrics, Progress, Ready, Result, Slices, Started
 from SAMedCore.service.messages import (
     AnnotatedScan,
     Cancel,
     CloseVolume,
     Complete,
     Describe,
-    Device,
-    Error,
+    EncodeAhead,
     Fetch,
     Finetune,
     Import,
+    KeptStructure,
     LabelFile,
-    Metrics,
     OpenVolume,
-    Progress,
+    Prompt,
+    Propagate,
     RankSlices,
-    Ready,
-    Result,
     Segment,
     Shutdown,
-    Slices,
-    Started,
     VoxelFile,
     handles,
 )
@@ -67,6 +65,22 @@ REQUESTS = [
     Fetch("lite"),
     Segment("ct 1", ModelOptions("modèle", "base.pth", "cuda:0", "bf16"), SegmentOptions(("liver",), (3, 4), 2, True, True)),
     Segment("ct 1", ModelOptions("abdomen-demo")),
+    EncodeAhead("ct 1", 30),
+    Prompt("ct 1", SlicePrompt(points_in=((1.0, 2.0, 3.0),))),
+    Prompt(
+        "ct 1",
+        SlicePrompt(((0.5, -1.0, 3.0), (9.0, 8.0, 3.0)), ((1.0, 2.0, 3.0),), ((4.0, 5.0, 3.0), (6.0, 7.0, 3.0))),
+        PromptOptions("vit_b", "cuda:1", "other"),
+        LABELS,
+    ),
+    Propagate(
+        "ct 1",
+        LABELS,
+        (
+            KeptStructure(1, (3, 9)),
+            KeptStructure(2, (4,), (4,), Limits((0, 9), ((-1.0, -2.0, -3.0), (1.0, 2.0, 3.0)))),
+        ),
+    ),
     Complete("ct 1", LABELS),
     Complete("ct 1", LABELS, CompleteOptions((1, 7), "lite", "cpu", 10, 3)),
     *(Finetune(SCANS, options) for options in LEARNT.values()),
@@ -98,11 +112,12 @@ def test_every_message_comes_back_as_it_was_sent(messages, decode):
 
 def test_every_kind_of_message_is_tried_here():
     assert {type(message) for message in REQUESTS} == set(typing.get_args(messages.Request))
-    assert {type(message) for message in EVENTS} == set(typing.get_args(messages.Event))
+    assert {type(message) for message in EVENTS} == set(typing.get_args(events.Event))
 
 
 def test_a_request_names_the_volumes_that_it_works_with():
-    expected = {Segment: ("ct 1",), Complete: ("ct 1",), RankSlices: ("ct 1",), Finetune: ("ct 1", "ct 2")}
+    one = dict.fromkeys((Segment, Prompt, Propagate, Complete, RankSlices), ("ct 1",))
+    expected = {**one, Finetune: ("ct 1", "ct 2")}
     for request in REQUESTS:
         assert handles(request) == expected.get(type(request), ())
 

@@ -23,23 +23,19 @@ from SAMedCore.image.orientation import reorient
 from SAMedCore.image.volume import LabelMap, Volume
 from SAMedCore.options import CompleteOptions, FinetuneOptions, ModelOptions, RankOptions, SegmentOptions
 from SAMedCore.segment import load_model
+from SAMedCore.service.events import Error, Progress, Result, Slices, Started
 from SAMedCore.service.messages import (
     AnnotatedScan,
     CloseVolume,
     Complete,
     Describe,
-    Error,
     Fetch,
     Finetune,
     Import,
     OpenVolume,
-    Progress,
     RankSlices,
-    Result,
     Segment,
     Shutdown,
-    Slices,
-    Started,
     VoxelFile,
 )
 from SAMedCore.service.wire import LONGEST_LINE, encode

@@ -10,8 +10,8 @@ from worker_process import PATIENCE_S
 
 from SAMedCore.errors import Cancelled, InputError, SAMedError
 from SAMedCore.service import jobs, server
+from SAMedCore.service.events import Error, Metrics, Progress, Result
 from SAMedCore.service.job import Job
-from SAMedCore.service.messages import Error, Metrics, Progress, Result
 from SAMedCore.service.server import Server
 from SAMedCore.service.wire import decode_event
 from SAMedCore.work import FinishedSlices, TrainingProgress

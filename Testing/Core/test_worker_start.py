@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from worker_process import PATIENCE_S, WorkerProcess
 
-from SAMedCore.service.messages import Cancel, Describe, Error, Started
+from SAMedCore.service.events import Error, Started
+from SAMedCore.service.messages import Cancel, Describe
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups")
 

@@ -8,14 +8,8 @@ import sys
 import pytest
 from worker_process import cancelled, only_inputs
 
-from SAMedCore.service.messages import (
-    Cancel,
-    Describe,
-    Error,
-    Progress,
-    Ready,
-    Slices,
-)
+from SAMedCore.service.events import Error, Progress, Ready, Slices
+from SAMedCore.service.messages import Cancel, Describe
 from SAMedCore.service.process import vanish
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups")

@@ -8,15 +8,10 @@ import pytest
 from worker_process import cancelled, only_inputs, segmented, written
 
 from SAMedCore.checkpoint.folder import read_info
+from SAMedCore.service.events import Metrics, Progress, Ready, Result
 from SAMedCore.service.job import Job
 from SAMedCore.service.jobs import do
-from SAMedCore.service.messages import (
-    Cancel,
-    Metrics,
-    Progress,
-    Ready,
-    Result,
-)
+from SAMedCore.service.messages import Cancel
 from SAMedCore.service.models import Models
 from SAMedCore.service.volumes import Volumes
 

@@ -7,17 +7,8 @@ import numpy as np
 import pytest
 from worker_process import segmented, written
 
-from SAMedCore.service.messages import (
-    Cancel,
-    CloseVolume,
-    Error,
-    OpenVolume,
-    Progress,
-    RankSlices,
-    Ready,
-    Result,
-    Slices,
-)
+from SAMedCore.service.events import Error, Progress, Ready, Result, Slices
+from SAMedCore.service.messages import Cancel, CloseVolume, OpenVolume, RankSlices
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups")
 

@@ -12,17 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from SAMedCore.image.volume import LabelMap, Volume
-from SAMedCore.service.messages import (
-    Cancel,
-    CloseVolume,
-    Error,
-    Event,
-    LabelFile,
-    OpenVolume,
-    Request,
-    Result,
-    VoxelFile,
-)
+from SAMedCore.service.events import Error, Event, Result
+from SAMedCore.service.messages import Cancel, CloseVolume, LabelFile, OpenVolume, Request, VoxelFile
 from SAMedCore.service.wire import Lines, decode_event, encode
 
 REAL = ("-m", "SAMedCore.service")

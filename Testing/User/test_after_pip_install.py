@@ -7,7 +7,8 @@ from worker_process import WorkerProcess, segmented
 
 from SAMedCore.files.read import read_labelmap
 from SAMedCore.options import ModelOptions, SegmentOptions
-from SAMedCore.service.messages import Ready, Result, Segment
+from SAMedCore.service.events import Ready, Result
+from SAMedCore.service.messages import Segment
 
 DEVELOPERS_ONLY = ("timm", "pytest", "highdicom", "hypothesis", "medpy", "nrrd", "PySide6", "slicer", "tensorboard")
 

@@ -10,7 +10,8 @@ from written_series import write_series
 
 from SAMedCore.image.orientation import reorient
 from SAMedCore.options import FinetuneOptions, ModelOptions, SegmentOptions
-from SAMedCore.service.messages import AnnotatedScan, Finetune, RankSlices, Ready, Result, Segment
+from SAMedCore.service.events import Ready, Result
+from SAMedCore.service.messages import AnnotatedScan, Finetune, RankSlices, Segment
 
 INSTALLED = """
 import importlib.metadata, json

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from SAMedCore.errors import Cancelled, InputError, SAMedError
 from SAMedCore.image.volume import Volume
-from SAMedCore.service.messages import Error, Metrics, Progress, Result, Slices
+from SAMedCore.service.events import Error, Metrics, Progress, Result, Slices
 from SAMedLib.scene.volumes import VolumeState
 from SAMedLib.worker.client import Worker
 from SAMedLib.worker.openVolumes import HeldVolume, OpenVolumes

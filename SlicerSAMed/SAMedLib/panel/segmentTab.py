@@ -8,6 +8,7 @@ from SAMedCore.checkpoint import catalogue
 from SAMedCore.errors import InputError
 from SAMedCore.options import ModelOptions, RankOptions, SegmentOptions
 from SAMedCore.service import messages
+from SAMedCore.service.events import Ready
 from SAMedLib.jobs.job import PlainJob
 from SAMedLib.jobs.rank import RankJob
 from SAMedLib.jobs.segment import SegmentJob
@@ -66,7 +67,7 @@ class SegmentTab:
         """Offer the models that there are now."""
         self.model.setItems(models.choices())
 
-    def listDevices(self, ready: messages.Ready | None) -> None:
+    def listDevices(self, ready: Ready | None) -> None:
         """Offer the devices that the worker found; before it has, those that every computer has."""
         if ready is None:
             self.device.setItems([(AUTO_DEVICE, _("Automatic (listed once the worker runs)")), ("cpu", _("CPU"))])

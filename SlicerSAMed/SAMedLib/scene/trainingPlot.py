@@ -34,7 +34,7 @@ class TrainingPlot:
         slicer.modules.plots.logic().ShowChartInLayout(self.chart)
 
     def add(self, metrics) -> None:
-        """Draw a `SAMedCore.service.messages.Metrics`; before the first validation the Dice is 0."""
+        """Draw a `SAMedCore.service.events.Metrics`; before the first validation the Dice is 0."""
         if self.table.GetScene() is None:
             return
         if metrics.validation_dice is not None:

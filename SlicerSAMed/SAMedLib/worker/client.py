@@ -8,7 +8,8 @@ import slicer
 from slicer.i18n import tr as _
 
 from SAMedCore.service import wire
-from SAMedCore.service.messages import PROTOCOL, Cancel, Error, Ready, Result, Shutdown, Started
+from SAMedCore.service.events import PROTOCOL, Error, Ready, Result, Started
+from SAMedCore.service.messages import Cancel, Shutdown
 from SAMedLib.setup.locations import coreFolder, pythonSlicerExecutable
 from SAMedLib.worker.log import WorkerLog
 from SAMedLib.worker.openVolumes import OpenVolumes

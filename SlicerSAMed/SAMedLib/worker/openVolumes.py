@@ -6,7 +6,8 @@ from pathlib import Path
 import slicer
 
 from SAMedCore.image.volume import Volume
-from SAMedCore.service.messages import CloseVolume, Error, OpenVolume, Result
+from SAMedCore.service.events import Error, Result
+from SAMedCore.service.messages import CloseVolume, OpenVolume
 from SAMedLib.scene.volumes import VolumeState, isUnchanged
 from SAMedLib.worker.voxelFiles import remove, voxelFile
 
