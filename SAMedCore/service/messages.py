@@ -240,7 +240,7 @@ class Shutdown:
 
 def handles(request: Request) -> tuple[str, ...]:
     """The open volumes that a request works with."""
-    if isinstance(request, Segment | Prompt | Propagate | Complete | RankSlices):
+    if isinstance(request, EncodeAhead | Segment | Prompt | Propagate | Complete | RankSlices):
         return (request.volume,)
     return tuple(scan.volume for scan in request.scans) if isinstance(request, Finetune) else ()
 
