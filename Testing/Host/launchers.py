@@ -23,7 +23,7 @@ def say(type_, number=0, **values):
     line = json.dumps({{"type": type_, "number": number, **values}}).encode() + b"\\n"
     os.write(1, line)
 say("Started", pid=os.getpid())
-say("Ready", pid=os.getpid(), version="0", devices=[{{"name": "cpu", "description": "CPU, 1 thread"}}], protocol=3)
+say("Ready", pid=os.getpid(), version="0", devices=[{{"name": "cpu", "description": "CPU, 1 thread"}}], protocol=2)
 
 volumes = {{}}
 def requests():
