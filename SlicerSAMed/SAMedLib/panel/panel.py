@@ -10,6 +10,7 @@ from SAMedCore.service import messages
 from SAMedLib.jobs.job import PlainJob
 from SAMedLib.panel.completeTab import CompleteTab
 from SAMedLib.panel.finetuneTab import FinetuneTab
+from SAMedLib.panel.pathTab import PathTab
 from SAMedLib.panel.runner import Runner
 from SAMedLib.panel.segmentTab import SegmentTab
 from SAMedLib.panel.settingsTab import SettingsTab
@@ -36,11 +37,12 @@ class Panel:
         self.logic = logic
         self.parameterNode = None
         self.runner = Runner(ui, self.refresh)
+        self.pathTab = PathTab(self)
         self.segmentTab = SegmentTab(self)
         self.completeTab = CompleteTab(self)
         self.finetuneTab = FinetuneTab(self)
         self.settingsTab = SettingsTab(self)
-        self._tabs = (self.segmentTab, self.completeTab, self.finetuneTab, self.settingsTab)
+        self._tabs = (self.pathTab, self.segmentTab, self.completeTab, self.finetuneTab, self.settingsTab)
         self._isRefreshing = False
         ui.tabWidget.connect("currentChanged(int)", self.onTabChanged)
         self._fitToTab()
@@ -52,6 +54,7 @@ class Panel:
         self.settingsTab.showState()
         if not missingPackages() and not slicer.app.testingEnabled():
             self.logic.worker.start()
+        self.onTabChanged(self.ui.tabWidget.currentIndex)
         self.refresh()
 
     def refresh(self) -> None:
@@ -104,7 +107,9 @@ class Panel:
 
     def onTabChanged(self, index: int) -> None:
         self._fitToTab()
-        if index == self.ui.tabWidget.indexOf(self.ui.completeTab):
+        if index == self.ui.tabWidget.indexOf(self.ui.pathTab):
+            self.pathTab.showDrawn()
+        elif index == self.ui.tabWidget.indexOf(self.ui.completeTab):
             self.completeTab.showAnnotated()
         elif index == self.ui.tabWidget.indexOf(self.ui.settingsTab):
             self.settingsTab.showState()
@@ -118,7 +123,7 @@ class Panel:
     def _fitToTab(self) -> None:
         """As high as the tab shown: otherwise the longest tab pushes progress and log out of sight on all of them."""
         ui = self.ui
-        contents = (ui.segmentContents, ui.completeContents, ui.finetuneContents, ui.settingsContents)
+        contents = (ui.pathContents, ui.completeContents, ui.finetuneContents, ui.segmentContents, ui.settingsContents)
         for index, widget in enumerate(contents):
             widget.visible = index == ui.tabWidget.currentIndex
         ui.tabWidget.updateGeometry()
