@@ -8,8 +8,8 @@ from SAMedCore.options import CompleteOptions
 from SAMedLib.jobs.complete import CompleteJob
 from SAMedLib.panel import models
 from SAMedLib.panel.bindings import ChoiceBinding
-from SAMedLib.panel.runner import JobButton
 from SAMedLib.panel.sliceText import parseSlices
+from SAMedLib.running.runner import JobButton
 from SAMedLib.scene.provenance import keptSlicesBySegment
 from SAMedLib.scene.undo import SavedSegmentation
 from SAMedLib.scene.volumes import numberOfSlices

@@ -11,8 +11,8 @@ from SAMedLib.jobs.finetune import FinetuneJob, Scan
 from SAMedLib.panel import models
 from SAMedLib.panel.bindings import ChoiceBinding
 from SAMedLib.panel.parameters import BASE, CHECKPOINT
-from SAMedLib.panel.runner import JobButton
 from SAMedLib.panel.sliceText import parseSlices
+from SAMedLib.running.runner import JobButton
 from SAMedLib.scene.classes import Classes, matchSegments
 from SAMedLib.scene.reading import pairsInScene
 from SAMedLib.scene.trainingPlot import TrainingPlot

@@ -5,16 +5,13 @@ from collections.abc import Callable
 import slicer
 from slicer.i18n import tr as _
 
-from SAMedCore.checkpoint import catalogue
-from SAMedCore.service import messages
-from SAMedLib.jobs.job import PlainJob
 from SAMedLib.panel.completeTab import CompleteTab
 from SAMedLib.panel.finetuneTab import FinetuneTab
 from SAMedLib.panel.pathTab import PathTab
-from SAMedLib.panel.runner import Runner
 from SAMedLib.panel.segmentTab import SegmentTab
 from SAMedLib.panel.settingsTab import SettingsTab
-from SAMedLib.setup.locations import cachedFiles
+from SAMedLib.running.ready import whenReady
+from SAMedLib.running.runner import Runner
 from SAMedLib.setup.packages import missingPackages
 
 
@@ -82,16 +79,7 @@ class Panel:
             base: name of a base model of the catalogue; anything else is left to the worker.
             button: the one that was clicked; it is Cancel while the base model is fetched.
         """
-        if not self.runner.install():
-            return
-        known = {each.name: each for each in catalogue.BASE_MODELS}.get(base or "")
-        if known is None or known.path in cachedFiles():
-            self.runner.attempt(proceed)
-            return
-        text = _("This needs the base model {description}, which is not on this computer. Download it now?")
-        if slicer.util.confirmOkCancelDisplay(text.format(description=known.description), windowTitle=_("SAMed")):
-            fetch = PlainJob(self.logic.worker, messages.Fetch(known.name))
-            self.runner.run(fetch, button, lambda values: fetch.wasCancelled or self.runner.attempt(proceed))
+        whenReady(self.runner, self.logic.worker, base, button, proceed)
 
     def sceneClosed(self) -> None:
         """The scene is about to be closed: stop what works on it."""

@@ -15,7 +15,7 @@ from SAMedLib.panel import models
 from SAMedLib.panel.bindings import ChoiceBinding, EditableChoiceBinding, TicksBinding
 from SAMedLib.panel.openEffect import openEditor
 from SAMedLib.panel.parameters import AUTO_DEVICE, CURRENT_SLICE, WHOLE_VOLUME
-from SAMedLib.panel.runner import JobButton
+from SAMedLib.running.runner import JobButton
 from SAMedLib.scene.statistics import addVolumesTable, volumesInWords
 from SAMedLib.scene.undo import SavedSegmentation
 from SAMedLib.scene.volumes import jumpToSlice, numberOfSlices, shownSlice
