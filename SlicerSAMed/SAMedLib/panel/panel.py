@@ -7,6 +7,7 @@ from slicer.i18n import tr as _
 
 from SAMedLib.panel.completeTab import CompleteTab
 from SAMedLib.panel.finetuneTab import FinetuneTab
+from SAMedLib.panel.pathTab import PathTab
 from SAMedLib.panel.segmentTab import SegmentTab
 from SAMedLib.panel.settingsTab import SettingsTab
 from SAMedLib.running.ready import whenReady
@@ -33,11 +34,12 @@ class Panel:
         self.logic = logic
         self.parameterNode = None
         self.runner = Runner(ui, self.refresh)
+        self.pathTab = PathTab(self)
         self.segmentTab = SegmentTab(self)
         self.completeTab = CompleteTab(self)
         self.finetuneTab = FinetuneTab(self)
         self.settingsTab = SettingsTab(self)
-        self._tabs = (self.segmentTab, self.completeTab, self.finetuneTab, self.settingsTab)
+        self._tabs = (self.pathTab, self.segmentTab, self.completeTab, self.finetuneTab, self.settingsTab)
         self._isRefreshing = False
         ui.tabWidget.connect("currentChanged(int)", self.onTabChanged)
         self._fitToTab()
@@ -49,6 +51,7 @@ class Panel:
         self.settingsTab.showState()
         if not missingPackages() and not slicer.app.testingEnabled():
             self.logic.worker.start()
+        self.onTabChanged(self.ui.tabWidget.currentIndex)
         self.refresh()
 
     def refresh(self) -> None:
@@ -92,7 +95,9 @@ class Panel:
 
     def onTabChanged(self, index: int) -> None:
         self._fitToTab()
-        if index == self.ui.tabWidget.indexOf(self.ui.completeTab):
+        if index == self.ui.tabWidget.indexOf(self.ui.pathTab):
+            self.pathTab.showDrawn()
+        elif index == self.ui.tabWidget.indexOf(self.ui.completeTab):
             self.completeTab.showAnnotated()
         elif index == self.ui.tabWidget.indexOf(self.ui.settingsTab):
             self.settingsTab.showState()
@@ -106,7 +111,7 @@ class Panel:
     def _fitToTab(self) -> None:
         """As high as the tab shown: otherwise the longest tab pushes progress and log out of sight on all of them."""
         ui = self.ui
-        contents = (ui.segmentContents, ui.completeContents, ui.finetuneContents, ui.settingsContents)
+        contents = (ui.pathContents, ui.completeContents, ui.finetuneContents, ui.segmentContents, ui.settingsContents)
         for index, widget in enumerate(contents):
             widget.visible = index == ui.tabWidget.currentIndex
         ui.tabWidget.updateGeometry()

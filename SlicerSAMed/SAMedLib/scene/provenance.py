@@ -164,6 +164,19 @@ def keptSlices(segmentationNode: vtkMRMLSegmentationNode, segmentID: str, now: S
     return now.differing(_read(segmentationNode.GetSegmentation().GetSegment(segmentID), MODEL_SLICES))
 
 
+def keptSlicesBySegment(
+    segmentationNode: vtkMRMLSegmentationNode, volumeNode: vtkMRMLScalarVolumeNode
+) -> dict[str, tuple[int, ...]]:
+    """The kept slices of each segment that has any, as `keptSlices`.
+
+    Raises:
+        InputError: as `segmentSums`.
+    """
+    sums = segmentSums(segmentationNode, volumeNode)
+    kept = {segmentID: keptSlices(segmentationNode, segmentID, now) for segmentID, now in sums.items()}
+    return {segmentID: slices for segmentID, slices in kept.items() if slices}
+
+
 def recordCarriedOn(segmentationNode: vtkMRMLSegmentationNode, segmentID: str, now: SliceSums) -> None:
     """Remember that the segment was carried on from the slices that are kept; to be called after the model's were recorded.
 
