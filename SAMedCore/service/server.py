@@ -280,4 +280,3 @@ def _answer(job: Job, models: Models, volumes: Volumes) -> Event:
         if is_out_of_memory(error):
             models.release()
         return error_of(error)
-
