@@ -191,7 +191,6 @@ def test_an_idle_worker_encodes_every_slice_and_a_prompt_finds_its_own_ready(wor
 def test_the_checkpoint_that_is_loaded_stays_and_so_does_what_it_has_encoded(worker, handle, ask_segment, options):
     segmented(worker.ask(ask_segment()))
     before = encoded(worker)
-    os.utime(options.base)
     worker.ask(EncodeAhead(handle, 0, options))
     worker.wait_until(lambda: encoded(worker) == before + 4)
     events = worker.ask(ask_segment())
