@@ -10,6 +10,7 @@ import torch
 
 from SAMedCore.model.embeddings import SliceKey
 
+
 @dataclass(frozen=True)
 class Bounds:
     """How many bytes of encoded slices are kept on a CPU, and on a GPU."""
@@ -22,11 +23,11 @@ class Bounds:
 
 
 SEGMENTING = Bounds(cpu=2 * 2**30, gpu=2**29)
-"""In float32 a slice of the base model "lite" takes 4 MB, one of a checkpoint on a SAM 1 MB. On a CPU 500 slices and 2,000: a whole
-CT, where a small machine has 8 GB. A GPU of 4 GB has to segment beside them: 128 slices and 512."""
+"""In float32 a slice of a checkpoint on "lite" takes 4 MB, of one on a SAM 1 MB. On a CPU 500 slices and 2,000: a whole CT,
+where a small machine has 8 GB. A GPU of 4 GB has to segment beside them: 128 slices and 512."""
 
 PROMPTING = Bounds(cpu=2**30, gpu=2**29)
-"""In float16 a slice of "lite" takes 2 MB, one of a SAM at its 512 pixels 0.5 MB: 512 slices and 2,048 on a CPU, 256 and 1,024 on a
+"""In float16 a slice of "lite" takes 2 MB, of a SAM at its 512 pixels 0.5 MB: 512 slices and 2,048 on a CPU, 256 and 1,024 on a
 GPU."""
 
 

@@ -17,8 +17,20 @@ from SAMedCore.demo import sample
 from SAMedCore.errors import Cancelled, InputError
 from SAMedCore.image.grid import same_grid
 from SAMedCore.rank import rank_slices
+from SAMedCore.service import prompting
 from SAMedCore.service.job import Job
-from SAMedCore.service.messages import AnnotatedScan, Complete, Describe, Fetch, Finetune, Import, Prompt, Propagate, RankSlices, Segment
+from SAMedCore.service.messages import (
+    AnnotatedScan,
+    Complete,
+    Describe,
+    Fetch,
+    Finetune,
+    Import,
+    Prompt,
+    Propagate,
+    RankSlices,
+    Segment,
+)
 from SAMedCore.service.models import Models
 from SAMedCore.service.volumes import Volumes
 from SAMedCore.service.voxels import OutputMap, labelmap_of, write_labelmap
@@ -125,8 +137,8 @@ _DONE_BY: dict[type, Callable[..., dict[str, Any]]] = {
     Import: _import,
     Fetch: _fetch,
     Segment: _segment,
-    Prompt: _prompt,
-    Propagate: _propagate,
+    Prompt: prompting.prompt,
+    Propagate: prompting.propagate,
     Complete: _complete,
     Finetune: _finetune,
     RankSlices: _rank,

@@ -55,7 +55,7 @@ class Models:
         return self._promptable.get(key, lambda: load_promptable(base, device), work)
 
     def session(self, handle: str, volume: Volume, options: PromptOptions, work: Work) -> PromptSession:
-        """The prompting of an open volume, the same as long as neither model nor intensities change. Raises as `open_session`."""
+        """Of an open volume, the same one until model or intensities are others. Raises as `open_session`."""
         model = self.promptable(options.base, options.device, work)
         kept = self._sessions.get(handle)
         if kept is not None and kept[:2] == (options.intensities, model):

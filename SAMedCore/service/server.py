@@ -38,6 +38,9 @@ AtOnce = OpenVolume | CloseVolume | EncodeAhead
 IDLE_S = 600
 """After so long without a request the networks are let go."""
 
+PAUSE_S = 0.3
+"""After an answer the next slice is not encoded ahead for so long: where a person clicks on, stopping it would take longer."""
+
 LAST_CHANCE_S = 0.5
 
 
@@ -75,6 +78,7 @@ class Server:
         self._running: Job | None = None
         self._waiting: deque[Job] = deque()
         self._ahead: Job | None = None
+        self._idle_since = -PAUSE_S
         self._is_leaving = False
         self._held: tuple[Models, Volumes] | None = None
         self._early: list[tuple[AtOnce, int]] = []
@@ -232,17 +236,21 @@ class Server:
                 for path in job.outputs:
                     path.unlink(missing_ok=True)
             with self._state:
-                self._running = None
+                self._running, self._idle_since = None, time.monotonic()
                 self._tell_end(job, answer)
 
     def _next(self, models: Models) -> Job | None:
         """The next job, as soon as there is one; None when it is time to leave."""
         with self._state:
             while not self._is_leaving:
-                self._running = self._waiting.popleft() if self._waiting else self._ahead
+                pause_s = self._idle_since + PAUSE_S - time.monotonic()
+                if self._waiting:
+                    self._running = self._waiting.popleft()
+                elif pause_s <= 0:
+                    self._running = self._ahead
                 if self._running is not None:
                     return self._running
-                if not self._state.wait(IDLE_S):
+                if not self._state.wait(IDLE_S if self._ahead is None else pause_s) and self._ahead is None:
                     models.release()
             return None
 
@@ -280,4 +288,3 @@ def _answer(job: Job, models: Models, volumes: Volumes) -> Event:
         if is_out_of_memory(error):
             models.release()
         return error_of(error)
-
