@@ -22,6 +22,9 @@ class Prompted(Protocol):
     def canBegin(self, sliceWidget, world: np.ndarray) -> bool:
         """Whether a prompt may begin here; where not, the event is left to the view."""
 
+    def begin(self, world: np.ndarray) -> bool:
+        """False where the person decides otherwise; the event is taken all the same."""
+
     def boxMoved(self, first: np.ndarray, opposite: np.ndarray) -> None: ...
 
     def boxDrawn(self, first: np.ndarray, opposite: np.ndarray) -> None: ...
@@ -72,9 +75,10 @@ class Interaction:
         world = _worldAt(sliceWidget, xy)
         if not self._prompted.canBegin(sliceWidget, world):
             return False
-        # VTK reports the Command key of macOS as Control.
-        self._belongs = not interactor.GetControlKey()
-        self._press, self._isDragging = (sliceWidget, xy, world), False
+        if self._prompted.begin(world):
+            # VTK reports the Command key of macOS as Control.
+            self._belongs = not interactor.GetControlKey()
+            self._press, self._isDragging = (sliceWidget, xy, world), False
         return True
 
     def _moved(self, interactor) -> None:
