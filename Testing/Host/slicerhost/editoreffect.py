@@ -14,6 +14,13 @@ from slicerhost.effectparameters import EffectParameters
 from slicerhost.effectviews import EffectViews
 from slicerhost.standins import standIn, stored
 
+Logic = slicer.vtkSlicerSegmentEditorLogic
+MODES = (
+    Logic.ModificationModeSet,
+    Logic.ModificationModeAdd,
+    Logic.ModificationModeRemove,
+    Logic.ModificationModeRemoveAll,
+)
 WHOLE_EXTENT = (0, -1, 0, -1, 0, -1)
 INVISIBLE = "The currently selected segment is hidden. Would you like to make it visible?"
 
@@ -179,9 +186,8 @@ class qSlicerSegmentEditorAbstractEffect(EffectParameters, EffectViews, QtCore.Q
 
     def _modify(self, segmentationNode, segmentID, labelmap, mode, extent, bypassMasking=False) -> None:  # noqa: PLR0917
         if self._logic is not None:
-            kind = self._logic.ModificationMode(mode)
             self._logic.ModifySegmentByLabelmap(
-                segmentationNode, segmentID, labelmap, kind, extent, self.perSegment, bool(bypassMasking)
+                segmentationNode, segmentID, labelmap, MODES[mode], extent, self.perSegment, bool(bypassMasking)
             )
 
     def confirmCurrentSegmentVisible(self) -> int:

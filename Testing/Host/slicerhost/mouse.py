@@ -34,7 +34,9 @@ def forget() -> None:
 
 def press(viewName: str, at: Sequence[float], *, button: str = "Left", ctrl: bool = False, shift: bool = False) -> None:
     """Press a button, "Left", "Right" or "Middle"; the view gets the keyboard. Ctrl stands for Cmd on macOS."""
-    _viewOf(viewName).setFocus(QtCore.Qt.MouseFocusReason)
+    view = _viewOf(viewName)
+    view.window().activateWindow()
+    view.setFocus(QtCore.Qt.MouseFocusReason)
     _send(viewName, f"{button}ButtonPressEvent", at, ctrl, shift)
 
 
