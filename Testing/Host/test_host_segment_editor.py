@@ -30,7 +30,7 @@ def test_an_effect_is_registered_once_and_named_by_its_file_and_folder(calls):
     assert list(segmentEditor().availableEffectNames()).count("Ellipse") == 1
     effect = segmentEditor().effectByName("Ellipse")
     assert type(effect.self()).__name__ == ELLIPSE.stem
-    assert slicer.ellipseEffect is effect.self()  # the last one made, which is the editor's clone
+    assert type(slicer.ellipseEffect) is type(effect.self())  # the last one that was made
     assert (effect.title, effect.helpText(), effect.perSegment) == ("An ellipse", "Drag a box.", True)
 
 

@@ -122,6 +122,7 @@ def mainWindow(width: int = 1300, height: int = 850) -> Iterator[MainWindow]:
     try:
         yield window
     finally:
+        mouse.leave()
         window.showPanel(None)
         window.hide()
         window.destroy()  # its native window, for Qt's offscreen platform activates one only once
