@@ -31,7 +31,8 @@ def test_a_change_updates_the_options_of_the_active_effect_once(effect):
     calls = __import__("ellipseEffect").calls
     effect.setParameter("Size", 9)
     effect.setParameter("Size", 9)
-    assert calls == ["updateGUIFromMRML"] and effect.self().sizeBox.value == 9
+    assert calls == ["updateGUIFromMRML"]
+    assert effect.self().sizeBox.value == 9
     effect.self().sizeBox.value = 11
     assert effect.integerParameter("Size") == 11
     segmentEditor().setActiveEffect(None)

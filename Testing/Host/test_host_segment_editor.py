@@ -47,11 +47,14 @@ def test_the_options_are_there_before_and_the_gui_is_updated_first(ct, calls):
         editor.setActiveEffectByName("Ellipse")
         assert calls == ["updateGUIFromMRML", "activate"]
         effect = editor.activeEffect()
-        assert effect.active() and effect.optionsFrame().isVisible()
+        assert effect.active()
+        assert effect.optionsFrame().isVisible()
         assert effect.self().sizeBox.value == 3
 
 
-@pytest.mark.parametrize("by", ["another segmentation", "none chosen", "no segment", "read only", "leaving", "Escape", "place mode"])
+@pytest.mark.parametrize(
+    "by", ["another segmentation", "none chosen", "no segment", "read only", "leaving", "Escape", "place mode"]
+)
 def test_what_ends_an_effect(editor, calls, by):
     if by == "another segmentation":
         editor.setSegmentationNode(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode"))
@@ -71,17 +74,21 @@ def test_what_ends_an_effect(editor, calls, by):
         editor.interactionNode().SetCurrentInteractionMode(editor.interactionNode().Place)
         editor.interactionNode().SetCurrentInteractionMode(editor.interactionNode().ViewTransform)
     assert editor.activeEffect() is None
-    assert calls.count("deactivate") == 1 and "activate" not in calls
+    assert calls.count("deactivate") == 1
+    assert "activate" not in calls
     calls.clear()
     mouse.drag("Red", *BOX)
-    assert "LeftButtonPressEvent" not in calls and mouse.fellThrough["LeftButtonPressEvent"] == 1 + (by == "Escape")
+    assert "LeftButtonPressEvent" not in calls
+    assert mouse.fellThrough["LeftButtonPressEvent"] == 1 + (by == "Escape")
 
 
 def test_another_segment_leaves_the_effect_active(editor, calls):
     editor.setCurrentSegmentID("Spleen")
-    assert editor.activeEffect().name == "Ellipse" and "deactivate" not in calls
+    assert editor.activeEffect().name == "Ellipse"
+    assert "deactivate" not in calls
     mouse.drag("Red", *BOX)
-    assert voxelsOf(editor, "Spleen").any() and not voxelsOf(editor, "Liver").any()
+    assert voxelsOf(editor, "Spleen").any()
+    assert not voxelsOf(editor, "Liver").any()
 
 
 def test_closing_the_scene_ends_the_effect_after_its_nodes_are_gone(editor, calls):
@@ -93,7 +100,8 @@ def test_closing_the_scene_ends_the_effect_after_its_nodes_are_gone(editor, call
     slicerhost.closeScene()
     del editor.effectByName("Ellipse").self().forgetBox
     editor.effectByName("Ellipse").self().forgetBox()
-    assert editor.activeEffect() is None and calls[-1] == "deactivate"
+    assert editor.activeEffect() is None
+    assert calls[-1] == "deactivate"
     assert seen == [(False, 0)]
     assert (editor.segmentationNode(), editor.sourceVolumeNode()) == (None, None)
 
@@ -115,14 +123,16 @@ def test_a_changed_source_volume_is_told_and_shown(editor, ct, calls):
     other = slicer.mrmlScene.AddNode(slicer.vtkMRMLScalarVolumeNode())
     other.CopyContent(ct)
     editor.setSourceVolumeNode(other)
-    assert calls.count("sourceVolumeNodeChanged") == 1 and editor.activeEffect() is not None
+    assert calls.count("sourceVolumeNodeChanged") == 1
+    assert editor.activeEffect() is not None
     assert slicer.app.sliceLogics["Red"].GetSliceCompositeNode().GetBackgroundVolumeID() == other.GetID()
 
 
 def test_a_changed_layout_is_told_and_the_effect_stays(editor, calls):
     slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView)
     slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
-    assert calls.count("layoutChanged") == 2 and editor.activeEffect() is not None
+    assert calls.count("layoutChanged") == 2
+    assert editor.activeEffect() is not None
     mouse.drag("Red", *BOX)
     assert voxelsOf(editor, "Liver").any()
 
@@ -141,7 +151,9 @@ def test_an_effect_s_error_is_noted_and_the_event_goes_on_to_the_view(editor, mo
 
 
 def test_the_logic_s_lists_are_left_to_themselves_without_a_main_window(ct):
-    assert slicer.app.layoutManager() is None and slicer.util.mainWindow() is None
+    assert slicer.app.layoutManager() is None
+    assert slicer.util.mainWindow() is None
     slicer.util.selectModule("SegmentEditor")
-    assert segmentEditor().segmentationNode() is not None and segmentEditor().sourceVolumeNode() is None
+    assert segmentEditor().segmentationNode() is not None
+    assert segmentEditor().sourceVolumeNode() is None
     slicerhost.selectModule("")

@@ -53,7 +53,7 @@ def test_overwriting_a_hidden_segment(editor, mode, taken):
     editor.mrmlSegmentEditorNode().SetOverwriteMode(mode)
     drawn = draw(editor, "second", NARROW)
     assert drawn.any()
-    assert not (voxelsOf(editor, "first") & drawn).any() == taken
+    assert (voxelsOf(editor, "first") & drawn).any() != taken
     assert taken or (voxelsOf(editor, "first") == before).all()
 
 
@@ -73,7 +73,8 @@ def test_inside_another_segment(editor):
     editor.mrmlSegmentEditorNode().SetMaskSegmentID("first")
     editor.mrmlSegmentEditorNode().SetMaskMode(SegmentationNode.EditAllowedInsideSingleSegment)
     drawn = draw(editor, "second", WIDE)
-    assert drawn.any() and not (drawn & ~mask).any()
+    assert drawn.any()
+    assert not (drawn & ~mask).any()
 
 
 @pytest.mark.parametrize("hidden", [False, True])
@@ -82,7 +83,8 @@ def test_outside_all_visible_segments(editor, hidden):
     editor.segmentationNode().GetDisplayNode().SetSegmentVisibility("first", not hidden)
     editor.mrmlSegmentEditorNode().SetMaskMode(SegmentationNode.EditAllowedOutsideVisibleSegments)
     drawn = draw(editor, "second", WIDE)
-    assert drawn.any() and (drawn & mask).any() == hidden
+    assert drawn.any()
+    assert (drawn & mask).any() == hidden
 
 
 def test_within_an_intensity_range(editor, ct):
@@ -91,7 +93,8 @@ def test_within_an_intensity_range(editor, ct):
     editor.mrmlSegmentEditorNode().SetSourceVolumeIntensityMaskRange(0, 100)
     masked = draw(editor, "second", WIDE)
     values = slicer.util.arrayFromVolume(ct)
-    assert (masked == (free & (values >= 0) & (values <= 100))).all() and 0 < masked.sum() < free.sum()
+    assert (masked == (free & (values >= 0) & (values <= 100))).all()
+    assert 0 < masked.sum() < free.sum()
 
 
 def test_the_intensity_range_cannot_be_bypassed(editor):
@@ -147,7 +150,8 @@ def test_ten_states_are_kept(editor):
         draw(editor, "first", ((120 + 10 * step, 150), (140 + 10 * step, 170)))
     for _step in range(12):
         editor.undo()
-    assert voxelsOf(editor, "first").any() and not editor._logic.CanUndo()
+    assert voxelsOf(editor, "first").any()
+    assert not editor._logic.CanUndo()
 
 
 def test_a_segment_that_is_hidden_is_asked_about(editor):
@@ -176,4 +180,5 @@ def test_a_transformed_volume_and_segmentation_are_drawn_where_they_are_seen(edi
     drawn = draw(editor, "second", moved)
     editor.undo()
     assert (voxelsOf(editor, "first") == plain).all()
-    assert plain.any() and (drawn ^ plain).sum() < 0.05 * plain.sum()
+    assert plain.any()
+    assert (drawn ^ plain).sum() < 0.05 * plain.sum()

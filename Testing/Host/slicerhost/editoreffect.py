@@ -1,4 +1,4 @@
-"""Stand-in for qSlicerSegmentEditorAbstractEffect: what an effect asks of the Segment Editor and of its logic, which is real."""
+"""Stand-in for qSlicerSegmentEditorAbstractEffect: what an effect asks of the Segment Editor, on its real logic."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ INVISIBLE = "The currently selected segment is hidden. Would you like to make it
 
 @standIn
 class qSlicerSegmentEditorAbstractEffect(EffectParameters, EffectViews, QtCore.QObject):
-    """One effect of one editor. What begins with an underscore is for the editor, and cannot be called from Python in Slicer."""
+    """One effect of one editor. What begins with an underscore is the editor's: Python cannot call it in Slicer."""
 
     ModificationModeSet, ModificationModeAdd, ModificationModeRemove, ModificationModeRemoveAll = range(4)
     NotConfirmed, ConfirmedWithoutDialog, ConfirmedWithDialog = range(3)
@@ -184,7 +184,7 @@ class qSlicerSegmentEditorAbstractEffect(EffectParameters, EffectViews, QtCore.Q
         """Without an extent: Slicer has that overload in C++ alone."""
         self._modify(segmentationNode, segmentID, modifierLabelmap, modificationMode, WHOLE_EXTENT, bypassMasking)
 
-    def _modify(self, segmentationNode, segmentID, labelmap, mode, extent, bypassMasking=False) -> None:  # noqa: PLR0917
+    def _modify(self, segmentationNode, segmentID, labelmap, mode, extent, bypassMasking=False) -> None:
         if self._logic is not None:
             self._logic.ModifySegmentByLabelmap(
                 segmentationNode, segmentID, labelmap, MODES[mode], extent, self.perSegment, bool(bypassMasking)

@@ -116,7 +116,8 @@ def pixelOf(viewName: str, at: Sequence[float]) -> tuple[int, int]:
         at = (x, y)
     x, y = (round(value) for value in at)
     width, height = view._view.size
-    assert 0 <= x < width and 0 <= y < height, f"({x}, {y}) is outside {viewName}, which has {width} x {height} pixels"
+    inside = 0 <= x < width and 0 <= y < height
+    assert inside, f"({x}, {y}) is outside {viewName}, which has {width} x {height} pixels"
     return x, y
 
 
