@@ -108,9 +108,10 @@ def test_closing_the_scene_ends_the_effect_after_its_nodes_are_gone(editor, call
 
 def test_removing_the_segmentation_ends_the_effect(editor, calls):
     slicer.mrmlScene.RemoveNode(editor.segmentationNode())
-    slicerhost.processEvents()
-    assert editor.segmentationNode() is None
-    assert editor._logic.GetSegmentationNode() is None
+    assert (editor.activeEffect(), editor.segmentationNode()) == (None, None)
+    assert calls.count("deactivate") == 1
+    other = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    assert editor.segmentationNode() is other
 
 
 def test_removing_the_source_volume_tells_the_effects(editor, ct, calls):
