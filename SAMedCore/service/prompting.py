@@ -10,18 +10,22 @@ from SAMedCore.image.labels import LabelTable
 from SAMedCore.image.orientation import turned_view
 from SAMedCore.image.volume import LabelMap
 from SAMedCore.prompt.placing import ORIENTATION, one_slice, slice_of_labelmap
+from SAMedCore.prompt.session import PromptSession
 from SAMedCore.prompt.through import Carried, carry_on
+from SAMedCore.service.ahead import Others
 from SAMedCore.service.job import Job
 from SAMedCore.service.messages import KeptStructure, Prompt, Propagate
 from SAMedCore.service.models import Models
 from SAMedCore.service.volumes import Volumes
 from SAMedCore.service.voxels import labelmap_of, write_labelmap
+from SAMedCore.work import Work
 
 
 def prompt(request: Prompt, job: Job, models: Models, volumes: Volumes) -> dict[str, Any]:
     """Answer a `Prompt`; raises as `PromptSession.mask`."""
     volume, work = volumes.named(request.volume), job.work()
     session = models.session(request.volume, volume, request.options, work)
+    _encode(session, session.slice_of(request.prompt), request, job)
     table, before = LabelTable.generic([1]), None
     if request.before is not None:
         labelmap = labelmap_of(request.before)
@@ -30,6 +34,18 @@ def prompt(request: Prompt, job: Job, models: Models, volumes: Volumes) -> dict[
     answer = session.mask(request.prompt, before, work)
     drawn = one_slice(volume.grid, answer.slice, answer.mask, next(iter(table)))
     return {"labelmap": write_labelmap(job, drawn), "slice": answer.slice, "quality": answer.quality}
+
+
+def _encode(session: PromptSession, k: int, request: Prompt, job: Job) -> None:
+    """Encode the slice if it is not; also for a person who has cancelled the prompt already, until another thing is asked.
+
+    Whoever corrects a box cancels the last one: what takes seconds with a large base model would begin again and again.
+    """
+    if session.is_encoded(k):
+        return
+    job.progress("encoding", 0, 1)
+    others = Others(job, request, session, k)
+    session.encode(k, Work(is_cancelled=lambda: job.is_cancelled and (bool(job.closes) or others.wait())))
 
 
 def propagate(request: Propagate, job: Job, models: Models, volumes: Volumes) -> dict[str, Any]:
