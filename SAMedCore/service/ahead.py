@@ -5,13 +5,13 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator
 
-from SAMedCore.errors import BaseNotFetched, Cancelled, InputError
+from SAMedCore.errors import BaseNotFetched, Cancelled
 from SAMedCore.model.fast.layers import EMBEDDING_CHANNELS
-from SAMedCore.prompt.session import PromptSession
 from SAMedCore.service.answers import is_out_of_memory
 from SAMedCore.service.job import Job
-from SAMedCore.service.messages import EncodeAhead, Prompt
+from SAMedCore.service.messages import EncodeAhead
 from SAMedCore.service.models import Models
+from SAMedCore.service.prompting import Others
 from SAMedCore.service.volumes import Volumes
 from SAMedCore.work import Work
 
@@ -65,39 +65,3 @@ def outwards(start: int, count: int) -> Iterator[int]:
     yield start
     for distance in range(1, count):
         yield from (k for k in (start + distance, start - distance) if 0 <= k < count)
-
-
-class Others:
-    """The requests that wait and do not want the slice that is encoded.
-
-    Args:
-        job: what it is encoded for, and its request.
-        session, k: where and which slice.
-    """
-
-    def __init__(self, job: Job, request: EncodeAhead | Prompt, session: PromptSession, k: int) -> None:
-        self._job = job
-        self._request = request
-        self._session = session
-        self._k = k
-        self._served: Job | None = None
-
-    def wait(self) -> bool:
-        """Whether the next one is such; asked between two layers."""
-        waiting = self._job.first_waiting()
-        if waiting is None or waiting is self._served:
-            return False
-        if not self._serves(waiting):
-            return True
-        self._served = waiting
-        return False
-
-    def _serves(self, waiting: Job) -> bool:
-        asked = waiting.request
-        if not isinstance(asked, Prompt):
-            return False
-        try:
-            k = self._session.slice_of(asked.prompt)
-        except InputError:
-            return False
-        return (asked.volume, asked.options, k) == (self._request.volume, self._request.options, self._k)

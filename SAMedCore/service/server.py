@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 
 from SAMedCore.errors import Cancelled
 from SAMedCore.runtime import prepare_process
-from SAMedCore.service.events import Error, Event, Progress, Result, Started
 from SAMedCore.service.answers import answer_to, error_of
+from SAMedCore.service.events import Error, Event, Progress, Result, Started
 from SAMedCore.service.job import Job
 from SAMedCore.service.loading import CannotLoad, load, ready
 from SAMedCore.service.messages import Cancel, CloseVolume, EncodeAhead, Fetch, OpenVolume, Prompt, Request, Shutdown, handles
