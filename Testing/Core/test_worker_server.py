@@ -30,7 +30,7 @@ class Networks:
 def test_networks_are_let_go_when_nothing_was_asked_for_a_while(tmp_path, monkeypatch):
     networks = Networks()
     monkeypatch.setattr(server, "IDLE_S", 0.2)
-    monkeypatch.setattr(server, "_load", lambda: (networks, None))
+    monkeypatch.setattr(server, "load", lambda: (networks, None))
     requests, stop = os.pipe()
     said, events = os.pipe()
     began = time.monotonic()

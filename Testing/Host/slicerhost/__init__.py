@@ -9,10 +9,11 @@
 refuses, is late or raises, so does this.
 """
 
-from slicerhost import dialogs, packaging, signals
+from slicerhost import dialogs, mouse, packaging, signals
 from slicerhost.application import boot
 from slicerhost.events import StallMeter, click, processEvents, waitUntil
-from slicerhost.modules import closeScene, loadModule, selectModule, unloadModule
+from slicerhost.mainwindow import mainWindow
+from slicerhost.modules import closeScene, loadModule, registerModule, selectModule, unloadModule
 
 __all__ = [
     "StallMeter",
@@ -21,8 +22,11 @@ __all__ = [
     "closeScene",
     "dialogs",
     "loadModule",
+    "mainWindow",
+    "mouse",
     "packaging",
     "processEvents",
+    "registerModule",
     "selectModule",
     "signals",
     "unloadModule",

@@ -5,7 +5,7 @@ What differs there and is imitated here, for every class derived from QObject:
 - Qt properties are attributes, to read and to write: `button.text`, `table.rowCount`, `widget.width`.
 - A new attribute on an object of Qt's own classes is refused, as is one that would hide a method or a signal.
 - `object.connect("signal(types)", function)`; see `signals`.
-- `name`, `delete()`, `findChildren("QWidget")`.
+- `name`, `className()`, `delete()`, `findChildren("QWidget")`.
 - An object without a parent is deleted at once with the last reference to it, `deleteLater()` or not; see `signals`.
 - File dialogs answer with a plain string; see `dialogs`.
 
@@ -158,6 +158,7 @@ def dressQt() -> None:
                 dressClass(cls)
     base = QtCore.QObject
     base.name = property(lambda self: _readProperty(self, "objectName"), lambda self, value: self.setObjectName(value))
+    base.className = lambda self: self.metaObject().className()
     base.delete = lambda self: shiboken6.delete(self)
     # PySide6's own gives the object away to Qt, so that it outlives the last reference
     base.deleteLater = lambda self: QtCore.QMetaObject.invokeMethod(self, "deleteLater")
