@@ -11,8 +11,22 @@ import slicer
 import slicer.util
 from PySide6 import QtCore, QtGui, QtWidgets
 
-from slicerhost import dialogs, editoreffect, modules, mrml, packaging, parameternode, sampledata, scripted
-from slicerhost import scriptededitoreffect, scriptedeffectbase, segmenteditor, segmenteditormodule, segmentstatistics, signals
+from slicerhost import (
+    dialogs,
+    editoreffect,
+    modules,
+    mrml,
+    packaging,
+    parameternode,
+    sampledata,
+    scripted,
+    scriptededitoreffect,
+    scriptedeffectbase,
+    segmenteditor,
+    segmenteditormodule,
+    segmentstatistics,
+    signals,
+)
 from slicerhost.nodecombobox import qMRMLNodeComboBox
 from slicerhost.pythonqt import qtModule
 from slicerhost.uiloader import QUiLoader

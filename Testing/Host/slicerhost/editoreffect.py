@@ -177,7 +177,7 @@ class qSlicerSegmentEditorAbstractEffect(EffectParameters, EffectViews, QtCore.Q
         """Without an extent: Slicer has that overload in C++ alone."""
         self._modify(segmentationNode, segmentID, modifierLabelmap, modificationMode, WHOLE_EXTENT, bypassMasking)
 
-    def _modify(self, segmentationNode, segmentID, labelmap, mode, extent, bypassMasking=False) -> None:  # noqa: PLR0917
+    def _modify(self, segmentationNode, segmentID, labelmap, mode, extent, bypassMasking=False) -> None:
         if self._logic is not None:
             kind = self._logic.ModificationMode(mode)
             self._logic.ModifySegmentByLabelmap(
