@@ -179,7 +179,13 @@ class qSlicerSegmentEditorAbstractEffect(EffectParameters, EffectViews, QtCore.Q
 
     def _modify(self, segmentationNode, segmentID, labelmap, mode, extent, bypassMasking=False) -> None:
         if self._logic is not None:
-            kind = self._logic.ModificationMode(mode)
+            logic = self._logic
+            kind = (
+                logic.ModificationModeSet,
+                logic.ModificationModeAdd,
+                logic.ModificationModeRemove,
+                logic.ModificationModeRemoveAll,
+            )[mode]
             self._logic.ModifySegmentByLabelmap(
                 segmentationNode, segmentID, labelmap, kind, extent, self.perSegment, bool(bypassMasking)
             )
