@@ -44,6 +44,7 @@ def test_it_is_the_first_tab_and_begins_with_nothing_but_a_ct(ct, panel):
 
 def test_without_a_ct_it_says_where_to_find_one(panel):
     assert not panel.ui.promptStepButton.enabled
+    assert panel.ui.promptStepButton.toolTip == "Select a CT volume."
     assert "Sample Data" in panel.ui.promptStateLabel.text
 
 
@@ -67,7 +68,7 @@ def test_what_was_drawn_elsewhere_is_seen_on_the_way_back(ct, drawn, panel, back
     assert panel.ui.completeStateLabel.text == "1 of 4 slices are drawn."
 
 
-def test_prompt_opens_the_effect_on_a_new_segment_of_the_ct(withEffect, ct, panel):
+def test_prompt_opens_the_effect_on_a_new_segment_of_the_ct(ct, panel, withEffect):
     slicerhost.click(panel.ui.promptStepButton)
     (segmentation,) = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
     assert slicer.app.selected == "SegmentEditor"
@@ -81,7 +82,7 @@ def test_prompt_opens_the_effect_on_a_new_segment_of_the_ct(withEffect, ct, pane
     assert (chosen.completeVolume, chosen.completeSegmentation) == (ct, segmentation)
 
 
-def test_prompt_goes_on_where_there_is_a_segmentation(withEffect, ct, drawn, panel, back):
+def test_prompt_goes_on_where_there_is_a_segmentation(ct, drawn, panel, withEffect, back):
     before = labelsIn(drawn, ct)
     panel.panel.parameterNode.promptSegmentation = drawn
     for segmentName in ("spleen", "liver"):
@@ -94,7 +95,7 @@ def test_prompt_goes_on_where_there_is_a_segmentation(withEffect, ct, drawn, pan
     assert (labelsIn(drawn, ct) == before).all()
 
 
-def test_a_transformed_ct_gets_a_segmentation_under_its_transform(withEffect, ct, panel):
+def test_a_transformed_ct_gets_a_segmentation_under_its_transform(ct, panel, withEffect):
     transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "turned")
     ct.SetAndObserveTransformNodeID(transform.GetID())
     slicerhost.click(panel.ui.promptStepButton)
@@ -138,7 +139,7 @@ def test_segment_goes_to_its_tab(ct, panel):
     assert panel.ui.tabWidget.currentWidget() is panel.ui.segmentTab
 
 
-def test_complete_offers_boxes_where_nothing_is_drawn_and_says_so(withEffect, ct, panel):
+def test_complete_offers_boxes_where_nothing_is_drawn_and_says_so(ct, panel, withEffect):
     panel.ui.tabWidget.setCurrentWidget(panel.ui.completeTab)
     assert panel.ui.fromBoxesButton.visible
     assert panel.ui.annotatedInfoLabel.text == "No slice is annotated yet: draw, or begin with boxes."
