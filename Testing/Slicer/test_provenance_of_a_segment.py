@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,9 @@ import vtk
 from SAMedCore.errors import InputError
 from SAMedCore.image.orientation import reorient
 from SAMedCore.image.volume import Volume
+from SAMedCore.options import CompleteOptions, FinetuneOptions
+from SAMedLib.jobs.complete import CompleteJob
+from SAMedLib.jobs.finetune import FinetuneJob, Scan
 from SAMedLib.jobs.segment import writeModelSlices
 from SAMedLib.scene.provenance import (
     MODEL_SLICES,
@@ -259,3 +263,13 @@ def test_a_segmentation_on_another_grid_is_refused_in_one_line(carried_on, load,
     other = load(replace(sample_ct, ijk_to_lps=sample_ct.ijk_to_lps @ np.diag([1, 1, 2.0, 1])), "other")
     with pytest.raises(InputError, match='do not lie on the voxels of "other"'):
         segmentSums(carried_on.segmentationNode, other)
+
+
+def test_completing_and_fine_tuning_take_the_kept_slices(carried_on):
+    volumeNode, segmentationNode, path = carried_on.volumeNode, carried_on.segmentationNode, Path("labels.npy")
+    completing = CompleteJob(None, volumeNode, segmentationNode, CompleteOptions())
+    completing.arrays()
+    assert completing.message(["ct"], [path]).options.annotated_slices == (2, 6)
+    training = FinetuneJob(None, [Scan(volumeNode, segmentationNode)], FinetuneOptions("out", base="lite"))
+    training.arrays()
+    assert training.message(["ct"], [path]).scans[0].slices == (2, 6)

@@ -18,6 +18,7 @@ class PathTab:
         self.panel = panel
         self.ui = ui = panel.ui
         self._read = None
+        self._promptTip = ui.promptStepButton.toolTip
         self.bindings = ()
         ui.promptStepButton.connect("clicked(bool)", self.onPrompt)
         ui.completeStepButton.connect("clicked(bool)", self.onComplete)
@@ -29,7 +30,9 @@ class PathTab:
 
     def refresh(self) -> None:
         node, ui = self.panel.parameterNode, self.ui
-        ui.promptStepButton.enabled = node.promptVolume is not None
+        hasVolume = node.promptVolume is not None
+        ui.promptStepButton.enabled = hasVolume
+        ui.promptStepButton.toolTip = self._promptTip if hasVolume else _("Select a CT volume.")
         if self.isShown and self._read != (node.promptVolume, node.promptSegmentation):
             self.showDrawn()
         ui.finetuneStateLabel.text = _inTheList(len(node.scanVolumes))
