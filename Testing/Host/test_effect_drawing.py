@@ -149,7 +149,7 @@ def test_a_view_that_is_not_axial_keeps_its_mouse_and_the_frame_says_why(editing
 def test_other_buttons_and_keys_are_the_views(editing):
     editing.jump(1)
     slicerhost.mouse.forget()
-    mouse.drag("Red", editing.place(20, 20, 1), editing.place(40, 50, 1), shift=True)
+    mouse.drag("Red", (200, 200), (220, 230), shift=True)
     assert slicerhost.mouse.fellThrough["LeftButtonPressEvent"] == 1
     assert editing.activity.prompting.isEmpty
 
