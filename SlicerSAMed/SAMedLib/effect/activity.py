@@ -59,7 +59,7 @@ class Activity(VTKObservationMixin):
         """The effect is left."""
         self.removeObservers()
         self._forget()
-        self._escape.watch([])
+        self._escape.stop()
         self._ahead.stop()
         self.preview.clear()
         self.frame.close()

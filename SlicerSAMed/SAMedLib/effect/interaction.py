@@ -127,6 +127,11 @@ class EscapeKey(qt.QObject):
             widget.installEventFilter(self)
         self._watched = list(widgets)
 
+    def stop(self) -> None:
+        """Watch nothing. What `isWanted` holds is let go: Python does not look for circles through a QObject."""
+        self.watch([])
+        self._isWanted = lambda: False
+
     def eventFilter(self, watched, event) -> bool:
         if event.type() == qt.QEvent.ShortcutOverride and event.key() == qt.Qt.Key_Escape and self._isWanted():
             event.accept()
