@@ -139,6 +139,10 @@ class qSlicerSegmentEditorAbstractEffect(EffectParameters, EffectViews, QtCore.Q
         """The source volume on the edited grid."""
         return self._updated("UpdateAlignedSourceVolume", "GetAlignedSourceVolume")
 
+    def masterVolumeImageData(self) -> slicer.vtkOrientedImageData | None:
+        """Deprecated in Slicer."""
+        return self.sourceVolumeImageData()
+
     def selectedSegmentLabelmap(self) -> slicer.vtkOrientedImageData | None:
         return self._updated("UpdateSelectedSegmentLabelmap", "GetSelectedSegmentLabelmap")
 
