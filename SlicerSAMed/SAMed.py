@@ -127,8 +127,9 @@ class SAMedWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def initializeParameterNode(self) -> None:
         """Show the scene's parameter node, and select the first volume where none is selected."""
         self.showParameters(self.logic.getParameterNode())
-        if self.panel.parameterNode.inputVolume is None:
-            self.panel.parameterNode.inputVolume = firstVolume()
+        for name in ("promptVolume", "inputVolume"):
+            if getattr(self.panel.parameterNode, name) is None:
+                setattr(self.panel.parameterNode, name, firstVolume())
 
     def showParameters(self, parameterNode: SAMedParameterNode) -> None:
         """Show this parameter node and follow it."""

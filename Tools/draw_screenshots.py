@@ -65,16 +65,20 @@ def main() -> None:
     complete(panel, ct, drawnNode(onlyKidneys(drawn), ct, "Kidneys, every 6th slice"))
     drawTab(panel, ui.completeTab, "panel-complete.png")
 
-    drawnNode(drawn, ct, "Every 6th slice")
+    everySixth = drawnNode(drawn, ct, "Every 6th slice")
     chooseTraining(panel)
     drawTab(panel, ui.finetuneTab, "panel-finetune.png")
+    panel.panel.parameterNode.promptSegmentation = everySixth
+    drawTab(panel, ui.pathTab, "panel-path.png")
     drawTab(panel, ui.settingsTab, "panel-settings.png")
 
 
 def segment(panel, ct) -> None:
     """Apply, Show 3D, and find the doubtful slices."""
     ui = panel.ui
+    ui.promptVolumeSelector.setCurrentNode(ct)
     ui.inputVolumeSelector.setCurrentNode(ct)
+    ui.tabWidget.setCurrentWidget(ui.segmentTab)
     runJob(panel, ui.applyButton)
     slicerhost.click(ui.show3DButton)
     ui.nextSliceSection.collapsed = False

@@ -16,6 +16,7 @@ from SAMedLib.jobs.rank import DoubtfulSlice, RankJob
 from SAMedLib.jobs.segment import SegmentJob
 from SAMedLib.scene.provenance import drawnSlices
 from SAMedLib.scene.reading import readAnnotation
+from SAMedLib.scene.segments import holdsAnything
 from SAMedLib.setup.install import requirePackages
 from SAMedLib.worker.client import Worker
 
@@ -137,7 +138,7 @@ class ConsoleApi:
         self, volumeNode: vtkMRMLScalarVolumeNode, segmentationNode: vtkMRMLSegmentationNode | None
     ) -> tuple[int, ...]:
         """The slices that a person drew or corrected."""
-        if segmentationNode is None or segmentationNode.GetSegmentation().GetNumberOfSegments() == 0:
+        if segmentationNode is None or not holdsAnything(segmentationNode.GetSegmentation()):
             return ()
         return drawnSlices(segmentationNode, readAnnotation(segmentationNode, volumeNode).labelmap)
 
