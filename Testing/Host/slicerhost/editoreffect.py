@@ -155,9 +155,8 @@ class qSlicerSegmentEditorAbstractEffect(EffectParameters, EffectViews, QtCore.Q
             return None
         return getattr(self._logic, get)()
 
-    @staticmethod
     def applyImageMask(
-        image: slicer.vtkOrientedImageData, mask: slicer.vtkOrientedImageData, fillValue: float, notMask: bool = False
+        self, image: slicer.vtkOrientedImageData, mask: slicer.vtkOrientedImageData, fillValue: float, notMask: bool = False
     ) -> None:
         slicer.vtkOrientedImageDataResample.ApplyImageMask(image, mask, fillValue, notMask)
 
