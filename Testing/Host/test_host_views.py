@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import qt
 import slicer
 import vtk
 
@@ -134,6 +135,38 @@ def test_shortcuts_come_before_the_effect(editor, calls, keysym):
     calls.clear()
     mouse.key("Red", keysym)
     assert "KeyPressEvent" not in calls
+
+
+def test_escape_reaches_the_effect_while_its_shortcut_is_off(editor, calls):
+    mouse.click("Red", START)
+    (escape,) = (each for each in slicer.util.mainWindow().findChildren("QShortcut") if each.key.toString() == "Esc")
+    escape.setEnabled(False)
+    mouse.key("Red", "Escape")
+    assert calls[-2:] == ["Escape", "KeyReleaseEvent"]
+    escape.setEnabled(True)
+    mouse.key("Red", "Escape")
+    assert editor.activeEffect() is None
+
+
+def test_an_event_filter_sees_no_key_of_a_shortcut(editor):
+    class Filter(qt.QObject):
+        def eventFilter(self, _watched, event):
+            return event.type() == qt.QEvent.ShortcutOverride and event.key() == qt.Qt.Key_Escape
+
+    keys = Filter()
+    mouse.click("Red", START)
+    view().installEventFilter(keys)
+    mouse.key("Red", "a")
+    view().removeEventFilter(keys)
+    assert "has no attribute 'key'" in str(slicerhost.signals.slotErrors.pop(0))
+    slicerhost.signals.slotErrors.clear()
+
+
+def test_a_static_method_of_cxx_is_called_of_an_object(editor):
+    widget = slicer.app.layoutManager().sliceWidget("Red")
+    assert editor.activeEffect().renderer(widget) is not None
+    with pytest.raises(TypeError):
+        slicer.qSlicerSegmentEditorAbstractEffect.renderer(widget)
 
 
 def test_an_actor_of_the_effect_is_drawn_until_it_is_taken_away(editor):

@@ -139,6 +139,10 @@ class qSlicerSegmentEditorAbstractEffect(EffectParameters, EffectViews, QtCore.Q
         """The source volume on the edited grid."""
         return self._updated("UpdateAlignedSourceVolume", "GetAlignedSourceVolume")
 
+    def masterVolumeImageData(self) -> slicer.vtkOrientedImageData | None:
+        """Deprecated in Slicer."""
+        return self.sourceVolumeImageData()
+
     def selectedSegmentLabelmap(self) -> slicer.vtkOrientedImageData | None:
         return self._updated("UpdateSelectedSegmentLabelmap", "GetSelectedSegmentLabelmap")
 
@@ -151,9 +155,8 @@ class qSlicerSegmentEditorAbstractEffect(EffectParameters, EffectViews, QtCore.Q
             return None
         return getattr(self._logic, get)()
 
-    @staticmethod
     def applyImageMask(
-        image: slicer.vtkOrientedImageData, mask: slicer.vtkOrientedImageData, fillValue: float, notMask: bool = False
+        self, image: slicer.vtkOrientedImageData, mask: slicer.vtkOrientedImageData, fillValue: float, notMask: bool = False
     ) -> None:
         slicer.vtkOrientedImageDataResample.ApplyImageMask(image, mask, fillValue, notMask)
 

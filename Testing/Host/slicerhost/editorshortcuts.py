@@ -5,6 +5,8 @@ from __future__ import annotations
 import slicer
 from PySide6 import QtGui, QtWidgets
 
+EFFECT_INDEX = {"Esc": 0, "Space": -1}
+"""The property by which Slicer's own shortcuts say which effect they choose: none, and the last one."""
 PREVIOUS, NEXT = ("Q", "/", ",", ">"), ("W", "*", ".", "<")
 
 
@@ -29,6 +31,7 @@ class EditorShortcuts:
         for action, keys in actions.items():
             for key in keys:
                 shortcut = QtGui.QShortcut(QtGui.QKeySequence(key), parent)
+                shortcut.setProperty("effectIndex", EFFECT_INDEX.get(key))
                 shortcut.activated.connect(action)
                 self._shortcuts.append(shortcut)
 

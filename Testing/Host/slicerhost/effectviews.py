@@ -16,27 +16,25 @@ SegmentEditorLogic = slicer.vtkSlicerSegmentEditorLogic
 
 
 class EffectViews:
-    """Coordinates are Slicer's: RAS in mm, xy in pixels from the view's lower left corner, IJK of an image's voxels."""
+    """All of them are called of an object: PythonQt asks for one even where C++ has a static method.
 
-    @staticmethod
-    def renderWindow(viewWidget: ViewWidget | None) -> vtk.vtkRenderWindow | None:
+    Coordinates are Slicer's: RAS in mm, xy in pixels from the view's lower left corner, IJK of an image's voxels.
+    """
+
+    def renderWindow(self, viewWidget: ViewWidget | None) -> vtk.vtkRenderWindow | None:
         return viewWidget._viewOf().renderWindow() if viewWidget is not None else None
 
-    @staticmethod
-    def renderer(viewWidget: ViewWidget | None) -> vtk.vtkRenderer | None:
-        window = EffectViews.renderWindow(viewWidget)
+    def renderer(self, viewWidget: ViewWidget | None) -> vtk.vtkRenderer | None:
+        window = self.renderWindow(viewWidget)
         return window.GetRenderers().GetItemAsObject(0) if window is not None else None
 
-    @staticmethod
-    def viewNode(viewWidget: ViewWidget | None) -> slicer.vtkMRMLAbstractViewNode | None:
+    def viewNode(self, viewWidget: ViewWidget | None) -> slicer.vtkMRMLAbstractViewNode | None:
         return viewWidget.mrmlAbstractViewNode() if viewWidget is not None else None
 
-    @staticmethod
-    def forceRender(viewWidget: ViewWidget) -> None:
+    def forceRender(self, viewWidget: ViewWidget) -> None:
         viewWidget._viewOf().forceRender()
 
-    @staticmethod
-    def scheduleRender(viewWidget: ViewWidget) -> None:
+    def scheduleRender(self, viewWidget: ViewWidget) -> None:
         viewWidget._viewOf().scheduleRender()
 
     def addActor2D(self, viewWidget: ViewWidget, actor: vtk.vtkActor2D) -> None:
@@ -63,25 +61,22 @@ class EffectViews:
         """Slicer draws the effect's icon below an arrow; here it is an arrow alone."""
         return QtGui.QCursor(QtCore.Qt.ArrowCursor)
 
-    @staticmethod
-    def rasToXy(ras: QtGui.QVector3D, sliceWidget: qMRMLSliceWidget) -> QtCore.QPoint:
+    def rasToXy(self, ras: QtGui.QVector3D, sliceWidget: qMRMLSliceWidget) -> QtCore.QPoint:
         """Cut to whole pixels, not rounded."""
         toRAS = slicer.util.arrayFromVTKMatrix(sliceWidget.sliceLogic().GetSliceNode().GetXYToRAS())
         x, y = np.linalg.solve(toRAS, [ras.x(), ras.y(), ras.z(), 1.0])[:2]
         return QtCore.QPoint(int(x), int(y))
 
-    @staticmethod
-    def xyzToRas(inputXyz: QtGui.QVector3D, sliceWidget: qMRMLSliceWidget) -> QtGui.QVector3D:
+    def xyzToRas(self, inputXyz: QtGui.QVector3D, sliceWidget: qMRMLSliceWidget) -> QtGui.QVector3D:
         ras = [0.0, 0.0, 0.0]
         SegmentEditorLogic.XyzToRas(_listOf(inputXyz), ras, sliceWidget.sliceLogic().GetSliceNode())
         return QtGui.QVector3D(*ras)
 
-    @staticmethod
-    def xyToRas(xy: QtCore.QPoint, sliceWidget: qMRMLSliceWidget) -> QtGui.QVector3D:
-        return EffectViews.xyzToRas(QtGui.QVector3D(xy.x(), xy.y(), 0.0), sliceWidget)
+    def xyToRas(self, xy: QtCore.QPoint, sliceWidget: qMRMLSliceWidget) -> QtGui.QVector3D:
+        return self.xyzToRas(QtGui.QVector3D(xy.x(), xy.y(), 0.0), sliceWidget)
 
-    @staticmethod
     def xyzToIjk(
+        self,
         inputXyz: QtGui.QVector3D,
         sliceWidget: qMRMLSliceWidget,
         image: slicer.vtkOrientedImageData,
@@ -92,27 +87,26 @@ class EffectViews:
         SegmentEditorLogic.XyzToIjk(_listOf(inputXyz), ijk, sliceNode, image, parentTransform)
         return QtGui.QVector3D(*ijk)
 
-    @staticmethod
     def xyToIjk(
+        self,
         xy: QtCore.QPoint,
         sliceWidget: qMRMLSliceWidget,
         image: slicer.vtkOrientedImageData,
         parentTransform: slicer.vtkMRMLTransformNode | None = None,
     ) -> QtGui.QVector3D:
-        return EffectViews.xyzToIjk(QtGui.QVector3D(xy.x(), xy.y(), 0.0), sliceWidget, image, parentTransform)
+        return self.xyzToIjk(QtGui.QVector3D(xy.x(), xy.y(), 0.0), sliceWidget, image, parentTransform)
 
-    @staticmethod
-    def sliceSpacing(sliceWidget: qMRMLSliceWidget) -> float:
+    def sliceSpacing(self, sliceWidget: qMRMLSliceWidget) -> float:
         logic = sliceWidget.sliceLogic()
         return SegmentEditorLogic.GetSliceSpacing(logic.GetSliceNode(), logic)
 
     def _withRenderer(self, viewWidget: ViewWidget | None, method: str, actor: vtk.vtkProp) -> None:
-        renderer = EffectViews.renderer(viewWidget)
+        renderer = self.renderer(viewWidget)
         if renderer is None:
             logging.error("Failed to get renderer for view widget")
             return
         getattr(renderer, method)(actor)
-        EffectViews.scheduleRender(viewWidget)
+        self.scheduleRender(viewWidget)
 
 
 def _listOf(vector: QtGui.QVector3D) -> list[float]:

@@ -1,4 +1,17 @@
-"""Stand-in for qSlicerSegmentEditorScriptedEffect, which lets Python answer for an effect, and for the factory of effects."""
+"""Stand-in for qSlicerSegmentEditorScriptedEffect, which lets Python answer for an effect, and for the factory of effects.
+
+What surprises in Slicer, and so here:
+
+- `updateGUIFromMRML` comes before `activate`, and `editor.activeEffect()` is the effect before while this one is activated.
+- Closing the scene deactivates the effect only after its nodes are gone; removing the segmentation does so before.
+- The window's shortcuts take Escape, the space bar, z, y, q, w, i and more before a view gets them. To have Escape an effect
+  disables the editor's QShortcut "Esc" (a child of the main window); an event filter cannot know which key a ShortcutOverride
+  is about, for PythonQt shows that event without `key()`.
+- Static methods of the effect's class (`renderer`, `xyToRas`) are called of the effect object, never of the class.
+- A labelmap that is masked by intensity must have the grid and extent of `defaultModifierLabelmap()`, or nothing is written;
+  that mask holds where masking is bypassed, too.
+- `processInteractionEvents` must answer with a bool: numpy's counts as False.
+"""
 
 from __future__ import annotations
 

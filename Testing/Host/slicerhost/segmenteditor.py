@@ -61,9 +61,6 @@ class qMRMLSegmentEditorWidget(EditorSelections, EditorShortcuts, QtWidgets.QWid
         self._connectUi()
         self.updateEffectList()
 
-    def logic(self) -> slicer.vtkSlicerSegmentEditorLogic:
-        return self._logic
-
     def mrmlScene(self) -> slicer.vtkMRMLScene | None:
         return self._scene
 
@@ -151,14 +148,11 @@ class qMRMLSegmentEditorWidget(EditorSelections, EditorShortcuts, QtWidgets.QWid
     def redo(self) -> None:
         self._logic.Redo()
 
-    def maximumNumberOfUndoStates(self) -> int:
-        return self._logic.GetMaximumNumberOfUndoStates()
+    maximumNumberOfUndoStates = QtCore.Property(int, lambda self: self._logic.GetMaximumNumberOfUndoStates())
+    readOnly = QtCore.Property(bool, lambda self: self._locked, lambda self, locked: self.setReadOnly(locked))
 
     def setMaximumNumberOfUndoStates(self, number: int) -> None:
         self._logic.SetMaximumNumberOfUndoStates(number)
-
-    def readOnly(self) -> bool:
-        return self._locked
 
     def setReadOnly(self, locked: bool) -> None:
         self._locked = locked
