@@ -1,7 +1,6 @@
-"""Requests from stdin, one after the other, to their `Result` or `Error`.
+"""Requests from stdin, one after the other, to their `Result` or `Error`; those that come meanwhile wait in order.
 
-While one is worked on, those that come wait in order, each told so; what takes no time is answered, and `Cancel` heard, at
-once. While there is none, slices are encoded ahead.
+What takes no time is answered, and `Cancel` heard, at once. While there is no request, slices are encoded ahead.
 """
 
 from __future__ import annotations
@@ -15,16 +14,17 @@ import threading
 import time
 import traceback
 from collections import deque
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from SAMedCore.errors import Cancelled, SAMedError
+from SAMedCore.errors import Cancelled
 from SAMedCore.runtime import prepare_process
+from SAMedCore.service.answers import answer_to, error_of
 from SAMedCore.service.events import Error, Event, Progress, Result, Started
-from SAMedCore.service.failures import error_of, is_out_of_memory
 from SAMedCore.service.job import Job
 from SAMedCore.service.loading import CannotLoad, load, ready
-from SAMedCore.service.messages import Cancel, CloseVolume, EncodeAhead, Fetch, OpenVolume, Request, Shutdown, handles
+from SAMedCore.service.messages import Cancel, CloseVolume, EncodeAhead, Fetch, OpenVolume, Prompt, Request, Shutdown, handles
 from SAMedCore.service.process import Log, keep_temporary_files_in, lead_group, start_guard, vanish
 from SAMedCore.service.wire import Lines, ProtocolError, Refused, decode_request, encode
 
@@ -145,13 +145,14 @@ class Server:
 
     def _take(self, request: Request, number: int) -> None:
         with self._state:
-            if self._waiting or (self._running is not None and not _is_ahead(self._running)):
+            if self._waiting or (self._running is not None and _keeps_waiting(self._running)):
                 self.send(Progress("waiting", 0, 0), number)
             self._waiting.append(self._job(request, number))
             self._state.notify()
 
     def _job(self, request: Request, number: int = 0) -> Job:
-        return Job(request, number, self._folder, lambda event: self.send(event, number))
+        told = partial(self.send, number=number)
+        return Job(request, number, self._folder, told, first_waiting=self._first_waiting)
 
     def _answer_at_once(self, request: AtOnce, number: int) -> None:
         """Whatever runs; before anything is loaded, when it is. A volume in use is closed when the last job on it has ended."""
@@ -161,8 +162,7 @@ class Server:
                 return
             if isinstance(request, CloseVolume):
                 self._stop_ahead(request.handle)
-                user = self._last_user(request.handle)
-                if user is not None:
+                if (user := self._last_user(request.handle)) is not None:
                     user.closes.append((request, number))
                     return
             answer: Event = Result()
@@ -198,15 +198,23 @@ class Server:
     def _cancel(self, number: int) -> None:
         with self._state:
             if self._running is not None and self._running.number == number:
-                self._running.cancel()
+                self._cancel_running(self._running)
                 return
             job = next((job for job in self._waiting if job.number == number), None)
             if job is not None:
                 self._waiting.remove(job)
                 self._tell_end(job, error_of(Cancelled()))
 
+    def _cancel_running(self, job: Job) -> None:
+        job.cancel()
+        if isinstance(job.request, Prompt) and not job.is_answered:
+            # It may be loading a large base model, which cannot be stopped and is wanted next.
+            job.is_answered = True
+            self.send(error_of(Cancelled()), job.number)
+
     def _tell_end(self, job: Job, answer: Event) -> None:
-        self.send(answer, job.number)
+        if not job.is_answered:
+            self.send(answer, job.number)
         for request, number in job.closes:
             self._answer_at_once(request, number)
 
@@ -229,14 +237,14 @@ class Server:
             if _is_ahead(job):
                 self._encode_ahead(job, models, volumes)
                 continue
-            answer = _answer(job, models, volumes)
+            answer = answer_to(job, models, volumes)
             # Nothing may hold the mapped files any more: on Windows they could not be removed.
             gc.collect()
-            if isinstance(answer, Error):
-                for path in job.outputs:
-                    path.unlink(missing_ok=True)
             with self._state:
                 self._running, self._idle_since = None, time.monotonic()
+                if isinstance(answer, Error) or job.is_answered:
+                    for path in job.outputs:
+                        path.unlink(missing_ok=True)
                 self._tell_end(job, answer)
 
     def _next(self, models: Models) -> Job | None:
@@ -258,7 +266,7 @@ class Server:
         """One slice; the next one comes when nothing else waits."""
         from SAMedCore.service.ahead import encode_one
 
-        goes_on = encode_one(job, self._first_waiting, models, volumes)
+        goes_on = encode_one(job, models, volumes)
         with self._state:
             self._running = None
             if not goes_on and self._ahead is job:
@@ -271,20 +279,9 @@ class Server:
             return self._waiting[0] if self._waiting else None
 
 
+def _keeps_waiting(job: Job) -> bool:
+    return not (_is_ahead(job) or job.is_answered)
+
+
 def _is_ahead(job: Job) -> bool:
     return isinstance(job.request, EncodeAhead)
-
-
-def _answer(job: Job, models: Models, volumes: Volumes) -> Event:
-    from SAMedCore.service.jobs import do
-
-    try:
-        answer = Result(do(job, models, volumes))
-        encode(answer)
-        return answer
-    except Exception as error:
-        if not isinstance(error, SAMedError):
-            traceback.print_exception(error)
-        if is_out_of_memory(error):
-            models.release()
-        return error_of(error)

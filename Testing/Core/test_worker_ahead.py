@@ -56,8 +56,8 @@ class Idle:
     def __init__(self, count: int, start: int, room: int = 100) -> None:
         self.prompt_embeddings = Embeddings(Bounds(cpu=room * SLICE_BYTES, gpu=0))
         self.one = Session(count, self.prompt_embeddings.of("ct"))
-        self.job = Job(EncodeAhead("ct", start), 0, None, print)
         self.waiting: list[Job] = []
+        self.show(start)
         self.error: Exception | None = None
         self.releases = 0
 
@@ -72,8 +72,11 @@ class Idle:
     def named(self, handle) -> None:
         """Stands for `Volumes`, too."""
 
+    def show(self, k: int) -> None:
+        self.job = Job(EncodeAhead("ct", k), 0, None, print, first_waiting=lambda: next(iter(self.waiting), None))
+
     def encode_one(self) -> bool:
-        return encode_one(self.job, lambda: self.waiting[0] if self.waiting else None, self, self)
+        return encode_one(self.job, self, self)
 
     def run(self) -> list[int]:
         while self.encode_one():
@@ -102,7 +105,7 @@ def test_no_nearer_slice_ever_makes_room_for_a_farther_one():
     idle = Idle(100, 10, room=5)
     assert idle.run() == [10, 11, 9, 12, 8]
     assert sorted(k for k in range(100) if idle.one.is_encoded(k)) == [8, 9, 10, 11, 12]
-    idle.job = Job(EncodeAhead("ct", 12), 0, None, print)
+    idle.show(12)
     assert idle.run()[5:] == [13, 14]
     assert sorted(k for k in range(100) if idle.one.is_encoded(k)) == [10, 11, 12, 13, 14]
 

@@ -119,6 +119,25 @@ def test_bad_prompts_are_named_in_one_sentence_and_leave_no_file(worker, handle,
     assert only_inputs(worker)
 
 
+def test_a_cancelled_prompt_is_answered_at_once_and_its_slice_is_encoded_all_the_same(worker, volume, options):
+    handle = worker.open(volume)
+    before = worker.log.count(ENCODED)
+    first = worker.send(Prompt(handle, box(volume, 3), options))
+    while getattr(worker.next()[0], "phase", "") != "encoding":
+        pass
+    worker.send(Cancel(), first)
+    second = worker.send(Prompt(handle, box(volume, 3), options))
+    told = []
+    while not told or not isinstance(told[-1][0], Result):
+        told.append(worker.next())
+    ends = [(number, type(event)) for event, number in told if isinstance(event, Result | Error)]
+    assert ends == [(first, Error), (second, Result)]
+    segmented([told[-1][0]])
+    assert worker.log.count(ENCODED) == before + 1
+    assert only_inputs(worker)
+    worker.close(handle)
+
+
 def test_a_cancelled_propagation_ends_and_leaves_no_file(worker, long_volume, volume, options):
     handle = worker.open(long_volume)
     mask = np.zeros(reorient(long_volume, "LPS").voxels.shape[1:], bool)

@@ -17,6 +17,7 @@ from SAMedLib.effect.preview import Drawing, Preview
 from SAMedLib.effect.prompting import Prompting
 from SAMedLib.effect.throughVolume import ThroughVolume
 from SAMedLib.jobs.encodeAhead import EncodeAheadJob
+from SAMedLib.jobs.propagate import Propagation
 from SAMedLib.running.ready import whenReady
 from SAMedLib.running.runner import Runner
 from SAMedLib.scene.axialSlices import AxialSlices
@@ -128,6 +129,7 @@ class Activity(VTKObservationMixin):
             (parameters.GetSegmentationNode(), slicer.vtkSegmentation.SegmentRemoved, self._onSegmentRemoved),
             (parameters.GetSegmentationNode(), slicer.vtkSegmentation.SegmentModified, self._onSegmentModified),
             (parameters.GetSourceVolumeNode(), slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent, self._onVolumeModified),
+            (parameters.GetSourceVolumeNode(), vtk.vtkCommand.ModifiedEvent, self._onVolumeModified),
             (parameters.GetSourceVolumeNode(), slicer.vtkMRMLTransformableNode.TransformModifiedEvent, self._onVolumeMoved),
         )
         for node, event, method in watched:
@@ -202,9 +204,14 @@ class Activity(VTKObservationMixin):
         limits = self.frame.limits(AxialSlices(parameters.GetSourceVolumeNode()))
         job = through.job(self._worker, limits, self.frame.options)
         self.frame.showDoubtful([])
-        self.runner.run(job, self._ui.throughButton, lambda outcome: self.runner.attempt(lambda: self._finish(through, outcome)))
 
-    def _finish(self, through: ThroughVolume, outcome) -> None:
+        def onCarriedOn(outcome) -> None:
+            if not job.wasCancelled:
+                self.runner.attempt(lambda: self._finish(through, outcome))
+
+        self.runner.run(job, self._ui.throughButton, onCarriedOn)
+
+    def _finish(self, through: ThroughVolume, outcome: Propagation) -> None:
         written = through.write(outcome)
         self.frame.showDoubtful(written)
         self.frame.listDevices(self._worker.ready)

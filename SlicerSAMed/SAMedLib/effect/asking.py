@@ -83,8 +83,11 @@ class Asking(JobListener):
             self._prompt = None
         make, self._onOutcome = question
         try:
-            self._job = make()
-            self._job.listener = self
-            self._job.start()
+            job = self._job = make()
+            job.listener = self
+            job.start()
         except SAMedError as error:
             self.jobFailed(error)
+            return
+        if self._job is job and job.finished:
+            self.jobFailed(job.error)  # a hint that could not even be started does not say so

@@ -242,11 +242,12 @@ class Prompting:
 
     def _write(self, now: Prompted, mask: np.ndarray) -> None:
         node, segmentID, volumeNode = now.segmentationNode, now.segmentID, now.axial.volumeNode
-        others = self._sums(now)
+        before = self._sums(now)
         keepInEditor(self._effect, now.axial, [SlicesOfSegment(segmentID, (now.k,), mask)])
         forgetModelSlices(node, segmentID, (now.k,))
-        if others is not None:
-            recordOverwritten(node, others, self._sums(now))
+        after = self._sums(now)
+        if before is not None and after is not None:
+            recordOverwritten(node, before, after)
         isThere = np.array_equal(onVolume(node, segmentID, volumeNode, now.axial.part([now.k])), mask)
         kept = _("Slice {k} is kept.") if isThere else _("Slice {k} is kept as far as masking and the segmentation's geometry let it.")
         self._now = None

@@ -17,7 +17,7 @@ from SAMedCore.options import PromptOptions
 from SAMedCore.service.messages import KeptStructure
 from SAMedLib.effect.keeping import SlicesOfSegment, keepInEditor
 from SAMedLib.effect.lattice import onVolume
-from SAMedLib.jobs.propagate import PropagateJob
+from SAMedLib.jobs.propagate import PropagateJob, Propagation
 from SAMedLib.scene.axialSlices import AxialSlices
 from SAMedLib.scene.provenance import (
     SliceSums,
@@ -75,7 +75,7 @@ class ThroughVolume:
             structures.append(KeptStructure(self._labels[segmentID].value, slices, changed, limits))
         return PropagateJob(worker, self._axial.volumeNode, self._keptLabels(), tuple(structures), options)
 
-    def write(self, outcome) -> list[DoubtfulSlice]:
+    def write(self, outcome: Propagation) -> list[DoubtfulSlice]:
         """Put what was drawn into the segments, in one step of the editor's undo.
 
         Returns:
@@ -89,14 +89,13 @@ class ThroughVolume:
         before = segmentSums(node, volumeNode)
         written, doubtful = [], []
         for segmentID, label in self._labels.items():
-            structure = next(each for each in outcome.structures if each.label == label.value)
             untouched = set(self._kept[segmentID]) | set(before[segmentID].differing(self._sums[segmentID]))
-            slices = tuple(k for k in structure.drawn if k not in untouched)
+            slices = tuple(k for k in outcome.drawn(label.value) if k not in untouched)
             if slices:
                 drawn = outcome.labelmap.voxels[self._axial.part(slices)] == label.value
                 written.append(SlicesOfSegment(segmentID, slices, drawn))
-            sure = zip(structure.drawn, structure.confidence, strict=True)
-            doubtful += [DoubtfulSlice(label.name, k, confidence) for k, confidence in sure if k in slices]
+            confidence = outcome.confidence[label.value]
+            doubtful += [DoubtfulSlice(label.name, k, confidence[k]) for k in slices]
         if written:
             keepInEditor(self._effect, self._axial, written)
         self._record(before, segmentSums(node, volumeNode), {each.segmentID: each.slices for each in written})

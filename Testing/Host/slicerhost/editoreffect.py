@@ -1,4 +1,4 @@
-"""Stand-in for qSlicerSegmentEditorAbstractEffect: what an effect asks of the Segment Editor and of its logic, which is real."""
+"""Stand-in for qSlicerSegmentEditorAbstractEffect: what an effect asks of the Segment Editor, on its real logic."""
 
 from __future__ import annotations
 
@@ -14,13 +14,20 @@ from slicerhost.effectparameters import EffectParameters
 from slicerhost.effectviews import EffectViews
 from slicerhost.standins import standIn, stored
 
+Logic = slicer.vtkSlicerSegmentEditorLogic
+MODES = (
+    Logic.ModificationModeSet,
+    Logic.ModificationModeAdd,
+    Logic.ModificationModeRemove,
+    Logic.ModificationModeRemoveAll,
+)
 WHOLE_EXTENT = (0, -1, 0, -1, 0, -1)
 INVISIBLE = "The currently selected segment is hidden. Would you like to make it visible?"
 
 
 @standIn
 class qSlicerSegmentEditorAbstractEffect(EffectParameters, EffectViews, QtCore.QObject):
-    """One effect of one editor. What begins with an underscore is for the editor, and cannot be called from Python in Slicer."""
+    """One effect of one editor. What begins with an underscore is the editor's: Python cannot call it in Slicer."""
 
     ModificationModeSet, ModificationModeAdd, ModificationModeRemove, ModificationModeRemoveAll = range(4)
     NotConfirmed, ConfirmedWithoutDialog, ConfirmedWithDialog = range(3)
@@ -179,15 +186,8 @@ class qSlicerSegmentEditorAbstractEffect(EffectParameters, EffectViews, QtCore.Q
 
     def _modify(self, segmentationNode, segmentID, labelmap, mode, extent, bypassMasking=False) -> None:
         if self._logic is not None:
-            logic = self._logic
-            kind = (
-                logic.ModificationModeSet,
-                logic.ModificationModeAdd,
-                logic.ModificationModeRemove,
-                logic.ModificationModeRemoveAll,
-            )[mode]
             self._logic.ModifySegmentByLabelmap(
-                segmentationNode, segmentID, labelmap, kind, extent, self.perSegment, bool(bypassMasking)
+                segmentationNode, segmentID, labelmap, MODES[mode], extent, self.perSegment, bool(bypassMasking)
             )
 
     def confirmCurrentSegmentVisible(self) -> int:

@@ -1,4 +1,4 @@
-"""How the Segment Editor listens to the views: each interactor's events and each view node's changes go to the active effect."""
+"""How the Segment Editor listens to the views: interactors' events and view nodes' changes go to the active effect."""
 
 from __future__ import annotations
 

@@ -204,7 +204,7 @@ class EditorSelections:
     def _listMaskSegments(self, *_event: object) -> None:
         """Offer each segment as a mask; where the chosen one is gone, editing is allowed everywhere."""
         box = self._ui.MaskModeComboBox
-        chosen = box.currentData() if box.currentIndex >= len(MASK_MODES) else None
+        chosen = box.itemData(box.currentIndex) if box.currentIndex >= len(MASK_MODES) else None
         box.blockSignals(True)
         while box.count > len(MASK_MODES):
             box.removeItem(box.count - 1)
@@ -251,7 +251,7 @@ class EditorSelections:
             self._node.SetMaskMode(self._ui.MaskModeComboBox.itemData(index))
 
     def _onOverwriteModeChanged(self) -> None:
-        self._node.SetOverwriteMode(self._ui.OverwriteModeComboBox.currentData())
+        self._node.SetOverwriteMode(self._ui.OverwriteModeComboBox.currentData)
 
 
 def _idOf(node: slicer.vtkMRMLNode | None) -> str:

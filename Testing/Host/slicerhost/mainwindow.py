@@ -14,13 +14,15 @@ from contextlib import contextmanager
 
 import slicer
 import vtk
-from PySide6 import QtCore, QtWidgets
+from PySide6 import QtCore, QtTest, QtWidgets
 
 from slicerhost import mouse
 from slicerhost.events import processEvents
 from slicerhost.standins import standIn, stored
 from slicerhost.viewwidgets import qMRMLSliceWidget, qMRMLThreeDWidget
 
+NAME = "qSlicerMainWindow"
+"""By which `slicer.util.mainWindow()` finds an open one."""
 PANEL_WIDTH, GAP = 500, 3
 PLACES = {"Red": (0, 0), "1": (0, 1), "Green": (1, 0), "Yellow": (1, 1)}
 """Row and column of each view in Slicer's usual layout, Four-Up."""
@@ -74,7 +76,6 @@ class MainWindow(QtWidgets.QMainWindow):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setObjectName("qSlicerMainWindow")
         slices = {name: qMRMLSliceWidget(name) for name in slicer.app.sliceLogics}
         self.layoutManager = qSlicerLayoutManager(slices, qMRMLThreeDWidget())
         views = {**slices, "1": self.layoutManager.threeDWidget(0)}
@@ -110,15 +111,21 @@ def mainWindow(width: int = 1300, height: int = 850) -> Iterator[MainWindow]:
     app = slicer.app
     app.builtWindow = app.builtWindow or MainWindow()
     app.window = window = app.builtWindow
+    window.setObjectName(NAME)
     window.resize(width, height)
     window.show()
     window.activateWindow()
-    processEvents()
+    assert QtTest.QTest.qWaitForWindowActive(window), "the main window did not get the keyboard"
+    if QtWidgets.QApplication.focusWidget() is not None:
+        QtWidgets.QApplication.focusWidget().clearFocus()
     mouse.forget()
     try:
         yield window
     finally:
+        mouse.leave()
         window.showPanel(None)
         window.hide()
+        window.destroy()  # its native window, for Qt's offscreen platform activates one only once
+        window.setObjectName("")
         app.window = None
         processEvents()

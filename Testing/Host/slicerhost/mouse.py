@@ -34,7 +34,9 @@ def forget() -> None:
 
 def press(viewName: str, at: Sequence[float], *, button: str = "Left", ctrl: bool = False, shift: bool = False) -> None:
     """Press a button, "Left", "Right" or "Middle"; the view gets the keyboard. Ctrl stands for Cmd on macOS."""
-    _viewOf(viewName).setFocus(QtCore.Qt.MouseFocusReason)
+    view = _viewOf(viewName)
+    view.window().activateWindow()
+    view.setFocus(QtCore.Qt.MouseFocusReason)
     _send(viewName, f"{button}ButtonPressEvent", at, ctrl, shift)
 
 
@@ -114,7 +116,8 @@ def pixelOf(viewName: str, at: Sequence[float]) -> tuple[int, int]:
         at = (x, y)
     x, y = (round(value) for value in at)
     width, height = view._view.size
-    assert 0 <= x < width and 0 <= y < height, f"({x}, {y}) is outside {viewName}, which has {width} x {height} pixels"
+    inside = 0 <= x < width and 0 <= y < height
+    assert inside, f"({x}, {y}) is outside {viewName}, which has {width} x {height} pixels"
     return x, y
 
 

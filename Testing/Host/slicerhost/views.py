@@ -104,6 +104,7 @@ class SliceView(View):
         self._background.GetProperty().SetDisplayLocationToBackground()
         self._background.VisibilityOff()
         self.renderer.AddViewProp(self._background)  # before the managers' own: what comes later is drawn over it
+        self.style.SetSliceLogic(self._logic)
         self._start(slicer.vtkMRMLSliceViewDisplayableManagerFactory, IN_SLICES, self._logic.GetSliceNode())
 
     def show(self, volumeNode: slicer.vtkMRMLScalarVolumeNode) -> None:

@@ -1,11 +1,35 @@
-"""What goes wrong, in the user's sentence."""
+"""What a request is answered: its `Result`, or its `Error` in the user's sentence."""
 
 from __future__ import annotations
 
 import errno
+import traceback
+from typing import TYPE_CHECKING
 
 from SAMedCore.errors import SAMedError
-from SAMedCore.service.events import Error
+from SAMedCore.service.events import Error, Result
+from SAMedCore.service.job import Job
+from SAMedCore.service.wire import encode
+
+if TYPE_CHECKING:
+    from SAMedCore.service.models import Models
+    from SAMedCore.service.volumes import Volumes
+
+
+def answer_to(job: Job, models: Models, volumes: Volumes) -> Result | Error:
+    """Do what the job's request says."""
+    from SAMedCore.service.jobs import do
+
+    try:
+        answer = Result(do(job, models, volumes))
+        encode(answer)
+        return answer
+    except Exception as error:
+        if not isinstance(error, SAMedError):
+            traceback.print_exception(error)
+        if is_out_of_memory(error):
+            models.release()
+        return error_of(error)
 
 
 def error_of(error: Exception) -> Error:
