@@ -21,7 +21,7 @@ from SAMedLib.jobs.propagate import Propagation
 from SAMedLib.running.ready import whenReady
 from SAMedLib.running.runner import Runner
 from SAMedLib.scene.axialSlices import AxialSlices
-from SAMedLib.scene.volumes import jumpToSlice, showsAxialSlices, shownSlice
+from SAMedLib.scene.volumes import jumpToSlice, shownSlice, showsAxialSlices
 from SAMedLib.worker.client import sharedWorker
 
 

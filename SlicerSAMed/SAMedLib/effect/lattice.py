@@ -122,9 +122,7 @@ def _exactly(
     return voxels[flips].transpose(2, 1, 0), begin
 
 
-def _reached(
-    image: slicer.vtkOrientedImageData, target: slicer.vtkOrientedImageData, toTarget: np.ndarray | None
-) -> list[int]:
+def _reached(image: slicer.vtkOrientedImageData, target: slicer.vtkOrientedImageData, toTarget: np.ndarray | None) -> list[int]:
     """The target's extent, narrowed to what a linear transform brings the image to."""
     extent = np.array(target.GetExtent()).reshape(3, 2)
     if toTarget is not None:
