@@ -105,7 +105,7 @@ def _clipped(
 def _exactly(
     image: slicer.vtkOrientedImageData, target: slicer.vtkOrientedImageData, toTarget: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """The voxels in the target's order of axes and the index of the first, where each falls on one of the target's; else None."""
+    """The voxels in the target's order of axes and the index of the first, where each is one of the target's; else None."""
     whole = np.rint(toTarget)
     axes = np.abs(whole[:3, :3])
     if not (np.all(axes.sum(axis=0) == 1) and np.all(axes.sum(axis=1) == 1)):
