@@ -133,6 +133,19 @@ def test_one_request_is_under_way_and_the_newest_takes_the_place_of_what_waits(e
     assert np.array_equal(editing.held()[1], rectangle(editing, 1, slice(20, 51), slice(20, 41))[1])
 
 
+def test_what_came_while_the_box_was_drawn_is_not_asked_again(editing, promptedWorker):
+    editing.jump(1)
+    mouse.press("Red", editing.place(20, 20, 1))
+    mouse.move("Red", editing.place(40, 50, 1))
+    editing.wait()
+    asked = len(promptedWorker.heard("Prompt"))
+    mouse.release("Red", editing.place(40, 50, 1))
+    editing.wait()
+    assert len(promptedWorker.heard("Prompt")) == asked
+    editing.key("Return")
+    assert editing.slicesOf() == [1]
+
+
 def test_enter_before_the_answer_keeps_it_when_it_comes(editing, promptedWorker):
     editing.jump(1)
     promptedWorker.hold()

@@ -81,20 +81,23 @@ class Interaction:
         return True
 
     def _moved(self, interactor) -> None:
-        sliceWidget, begin, world = self._press
-        xy = interactor.GetEventPosition()
-        self._isDragging = self._belongs and (self._isDragging or math.dist(xy, begin) >= DRAG_PIXELS)
-        if self._isDragging:
-            self._prompted.boxMoved(world, _worldAt(sliceWidget, xy))
+        sliceWidget, _begin, world = self._press
+        if self._dragsTo(interactor.GetEventPosition()):
+            self._prompted.boxMoved(world, _worldAt(sliceWidget, interactor.GetEventPosition()))
 
     def _released(self, interactor) -> None:
-        self._moved(interactor)
         sliceWidget, _begin, world = self._press
+        isDragged = self._dragsTo(interactor.GetEventPosition())
         self._press = None
-        if self._isDragging:
+        if isDragged:
             self._prompted.boxDrawn(world, _worldAt(sliceWidget, interactor.GetEventPosition()))
         else:
             self._prompted.clicked(world, self._belongs)
+
+    def _dragsTo(self, xy: tuple[int, int]) -> bool:
+        """Whether the press has become a drag; once it has, it stays one."""
+        self._isDragging = self._belongs and (self._isDragging or math.dist(xy, self._press[1]) >= DRAG_PIXELS)
+        return self._isDragging
 
     def _key(self, key: str) -> bool:
         if key in KEEP_KEYS:

@@ -141,9 +141,13 @@ class Prompting:
                 self._ask(self._now, self._now.draft)
 
     def boxDrawn(self, first: np.ndarray, opposite: np.ndarray) -> None:
-        """The box is drawn."""
-        if self._now is not None:
-            self._take(self._now.prompts.withBox(self._point(first), self._point(opposite)))
+        """The box is drawn; what the worker was asked while it was, is not asked again."""
+        now = self._now
+        if now is None:
+            return
+        step, draft = now.prompts.withBox(self._point(first), self._point(opposite)), now.draft
+        isAsked = draft is not None and draft.prompt == step.prompt and (draft.mask is not None or self.asking.isBusy)
+        self._take(draft if isAsked else step, isAsked)
 
     def clicked(self, world: np.ndarray, belongs: bool) -> None:
         """A point was given."""
@@ -200,12 +204,15 @@ class Prompting:
         """The views are others."""
         self._show()
 
-    def _take(self, step: Step) -> None:
+    def _take(self, step: Step, isAsked: bool = False) -> None:
         now = self._now
         now.draft = None
         now.prompts.take(step)
         self._show()
-        self._askOrFetch(now, step)
+        if step.mask is not None:
+            self._sayAnswer(now, step)
+        elif not isAsked:
+            self._askOrFetch(now, step)
 
     def _askOrFetch(self, now: Prompted, step: Step) -> None:
         if self.isReady():
@@ -236,9 +243,12 @@ class Prompting:
         if step is now.prompts.last and now.keepAtOnce:
             self._write(now, step.mask)
             return
+        self._sayAnswer(now, step)
+        self._show()
+
+    def _sayAnswer(self, now: Prompted, step: Step) -> None:
         text = _("Slice {k}, sure to {quality:.0%}: Enter keeps it, clicks correct it, Esc drops it.")
         self._say(text.format(k=now.k, quality=step.quality))
-        self._show()
 
     def _write(self, now: Prompted, mask: np.ndarray) -> None:
         node, segmentID, volumeNode = now.segmentationNode, now.segmentID, now.axial.volumeNode
