@@ -28,8 +28,8 @@ class SegmentEditorSAMed(ScriptedLoadableModule):
 
     def registerEffect(self) -> None:
         """Every Segment Editor gets a clone of it."""
-        import qSlicerSegmentationsEditorEffectsPythonQt as effects
+        from qSlicerSegmentationsEditorEffectsPythonQt import qSlicerSegmentEditorScriptedEffect
 
-        instance = effects.qSlicerSegmentEditorScriptedEffect(None)
+        instance = qSlicerSegmentEditorScriptedEffect(None)
         instance.setPythonSource((Path(__file__).parent / "SegmentEditorSAMedLib" / "SegmentEditorEffect.py").as_posix())
         instance.self().register()

@@ -33,9 +33,9 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         makeCoreImportable()
 
     def clone(self):
-        import qSlicerSegmentationsEditorEffectsPythonQt as effects
+        from qSlicerSegmentationsEditorEffectsPythonQt import qSlicerSegmentEditorScriptedEffect
 
-        cloned = effects.qSlicerSegmentEditorScriptedEffect(None)
+        cloned = qSlicerSegmentEditorScriptedEffect(None)
         cloned.setPythonSource(Path(__file__).as_posix())
         return cloned
 

@@ -1,4 +1,4 @@
-"""The Segment Editor effect, as Slicer finds it: `setPythonSource` takes the folder for the module and the file for the class."""
+"""The Segment Editor effect, as Slicer finds it: `setPythonSource` takes the folder for the module, the file for the class."""
 
 from .SegmentEditorEffect import SegmentEditorEffect
 

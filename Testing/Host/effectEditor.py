@@ -2,7 +2,6 @@
 
 import numpy as np
 import slicer
-from PySide6 import QtWidgets
 
 import slicerhost
 from slicerhost import mouse
@@ -91,7 +90,6 @@ class EffectEditor:
 
     def key(self, keysym: str) -> None:
         """Press a key in the axial view, where the keyboard is after a click there."""
-        QtWidgets.QApplication.setActiveWindow(slicer.app.mainWindow())  # Qt's "offscreen" activates a window only once
         slicer.app.layoutManager().sliceWidget("Red").sliceView().setFocus()
         mouse.key("Red", keysym)
 

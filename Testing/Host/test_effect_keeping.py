@@ -171,7 +171,7 @@ def test_a_transform_that_is_not_linear(promptedWorker, segmentEditor, ct):
     for x, y, z in np.ndindex(3, 3, 3):
         place = np.array([x - 1, y - 1, z - 1]) * 250.0
         source.InsertNextPoint(place)
-        target.InsertNextPoint(place + [8 * np.sin(y), 6 * np.cos(x), 0])
+        target.InsertNextPoint(place + np.array([8 * np.sin(y), 6 * np.cos(x), 0]))
     spline.SetSourceLandmarks(source)
     spline.SetTargetLandmarks(target)
     spline.SetBasisToR()

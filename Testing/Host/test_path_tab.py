@@ -115,6 +115,15 @@ def test_a_segmentation_on_another_grid_is_refused_in_one_line(ct, drawn, panel,
     assert slicer.app.selected == "SAMed"
 
 
+def test_without_the_effects_own_module_it_says_what_to_do_and_leaves_nothing_behind(ct, panel, monkeypatch):
+    monkeypatch.setattr("SAMedLib.panel.openEffect.EFFECT", "not loaded")
+    slicerhost.click(panel.ui.promptStepButton)
+    (said,) = slicerhost.dialogs.texts("error")
+    assert "SegmentEditorSAMed.py" in said
+    assert slicer.app.selected == "SAMed"
+    assert slicer.util.getNodesByClass("vtkMRMLSegmentationNode") == []
+
+
 def test_complete_goes_to_its_tab_with_the_scan(ct, drawn, panel):
     panel.panel.parameterNode.promptSegmentation = drawn
     slicerhost.click(panel.ui.completeStepButton)

@@ -95,9 +95,12 @@ def test_of_the_mask_so_far_the_prompts_slice_is_sent_and_its_label_comes_back(w
 def test_prompts_on_a_volume_that_the_worker_holds_are_sent_at_once(worker, ct, liver):
     PromptJob(worker, ct, boxOf(ct, liver, 1), OPTIONS).start().wait()
     before = crop(LabelMap(liver.astype(np.uint8), ijkToLPS(ct), LabelTable.generic([1])), 1, 2)
-    job = PromptJob(worker, ct, boxOf(ct, liver, 1), OPTIONS, before).start()
+    job = PromptJob(worker, ct, boxOf(ct, liver, 1), OPTIONS, before)
+    job.listener = Phases()
+    job.start()
     assert job._isSent
     job.wait()
+    assert job.listener.heard == []
 
 
 def test_what_is_encoded_ahead_is_copied_once_and_there_for_the_first_prompt(worker, ct, liver):

@@ -21,7 +21,7 @@ from SAMedLib.jobs.propagate import Propagation
 from SAMedLib.running.ready import whenReady
 from SAMedLib.running.runner import Runner
 from SAMedLib.scene.axialSlices import AxialSlices
-from SAMedLib.scene.volumes import jumpToSlice, showsAxialSlices, shownSlice
+from SAMedLib.scene.volumes import jumpToSlice, shownSlice, showsAxialSlices
 from SAMedLib.worker.client import sharedWorker
 
 
@@ -41,12 +41,12 @@ class Activity(VTKObservationMixin):
         self._isRefreshing = False
         self.frame = Frame(scriptedEffect, ui)
         self.runner = Runner(ui, self.refresh)
-        self.preview = Preview()
+        self.preview = Preview(scriptedEffect)
         self.prompting = Prompting(
             scriptedEffect, self._worker, lambda: self.frame.options, self.runner.say, self._whenReady, self._draw
         )
         self.interaction = Interaction(self.prompting)
-        self._escape = EscapeKey(lambda: not self.prompting.isEmpty)
+        self._escape = EscapeKey()
         self._ahead = Ahead(ui.throughButton, self._encodeAhead)
         self._connect()
         self._observe()
@@ -59,7 +59,6 @@ class Activity(VTKObservationMixin):
         """The effect is left."""
         self.removeObservers()
         self._forget()
-        self._escape.watch([])
         self._ahead.stop()
         self.preview.clear()
         self.frame.close()
@@ -77,7 +76,6 @@ class Activity(VTKObservationMixin):
     def layoutChanged(self) -> None:
         """There are other views."""
         self._views = _slicesInLayout()
-        self._escape.watch(self._views)
         self.prompting.showAgain()
 
     def sourceVolumeChanged(self) -> None:
@@ -166,6 +164,10 @@ class Activity(VTKObservationMixin):
 
     def _draw(self, drawing: Drawing | None) -> None:
         self.preview.show(drawing, self._views)
+        if self.prompting.isEmpty:
+            self._escape.giveBack()
+        else:
+            self._escape.take()
         self.refresh()
 
     def _noteShown(self, sliceWidget) -> None:

@@ -6,7 +6,6 @@ import math
 from typing import Protocol
 
 import numpy as np
-import qt
 import slicer
 import vtk
 
@@ -107,31 +106,28 @@ class Interaction:
         return False
 
 
-class EscapeKey(qt.QObject):
-    """Lets Escape reach a slice view while there are prompts to drop: otherwise it is the editor's shortcut to leave an effect.
+class EscapeKey:
+    """Escape reaches the slice views while there are prompts to drop: otherwise it is the editor's shortcut to leave an effect.
 
-    Args:
-        isWanted: whether there are.
+    A shortcut of the window comes before the views, and a second one of the same key would only make both ambiguous.
     """
 
-    def __init__(self, isWanted) -> None:
-        super().__init__()
-        self._isWanted = isWanted
-        self._watched = []
+    def __init__(self) -> None:
+        self._disabled: list = []
 
-    def watch(self, widgets: list) -> None:
-        """These and no others."""
-        for widget in self._watched:
-            widget.removeEventFilter(self)
-        for widget in widgets:
-            widget.installEventFilter(self)
-        self._watched = list(widgets)
+    def take(self) -> None:
+        """It is the views' until `giveBack`."""
+        window = slicer.util.mainWindow()
+        for shortcut in window.findChildren("QShortcut") if window is not None else ():
+            if shortcut.enabled and shortcut.key.toString() == "Esc":
+                shortcut.enabled = False
+                self._disabled.append(shortcut)
 
-    def eventFilter(self, watched, event) -> bool:
-        if event.type() == qt.QEvent.ShortcutOverride and event.key() == qt.Qt.Key_Escape and self._isWanted():
-            event.accept()
-            return True
-        return False
+    def giveBack(self) -> None:
+        """It is the editor's again."""
+        for shortcut in self._disabled:
+            shortcut.enabled = True
+        self._disabled.clear()
 
 
 def _worldAt(sliceWidget, xy: tuple[int, int]) -> np.ndarray:

@@ -105,7 +105,7 @@ def _clipped(
 def _exactly(
     image: slicer.vtkOrientedImageData, target: slicer.vtkOrientedImageData, toTarget: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """The voxels in the target's order of axes and the index of the first, where each falls on one of the target's; else None."""
+    """The voxels in the target's order of axes and the index of the first, where each is one of the target's; else None."""
     whole = np.rint(toTarget)
     axes = np.abs(whole[:3, :3])
     if not (np.all(axes.sum(axis=0) == 1) and np.all(axes.sum(axis=1) == 1)):
@@ -122,9 +122,7 @@ def _exactly(
     return voxels[flips].transpose(2, 1, 0), begin
 
 
-def _reached(
-    image: slicer.vtkOrientedImageData, target: slicer.vtkOrientedImageData, toTarget: np.ndarray | None
-) -> list[int]:
+def _reached(image: slicer.vtkOrientedImageData, target: slicer.vtkOrientedImageData, toTarget: np.ndarray | None) -> list[int]:
     """The target's extent, narrowed to what a linear transform brings the image to."""
     extent = np.array(target.GetExtent()).reshape(3, 2)
     if toTarget is not None:

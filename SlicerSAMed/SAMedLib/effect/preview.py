@@ -40,7 +40,8 @@ class Drawing:
 class Preview:
     """Draws into every slice view that it is shown to, where that shows the slice; `clear` leaves nothing behind."""
 
-    def __init__(self) -> None:
+    def __init__(self, scriptedEffect) -> None:
+        self._effect = scriptedEffect
         self._views: dict[object, _View] = {}
         self._drawing: Drawing | None = None
 
@@ -55,7 +56,7 @@ class Preview:
         self._drawing = drawing
         for widget in sliceWidgets:
             if widget not in self._views:
-                self._views[widget] = _View(widget)
+                self._views[widget] = _View(widget, self._effect.renderer(widget))
             self._views[widget].draw(drawing)
 
     def follow(self, sliceWidget) -> None:
@@ -74,9 +75,9 @@ class Preview:
 class _View:
     """The actors of one slice view."""
 
-    def __init__(self, sliceWidget) -> None:
+    def __init__(self, sliceWidget, renderer: vtk.vtkRenderer) -> None:
         self._widget = sliceWidget
-        self._renderer = slicer.qSlicerSegmentEditorAbstractEffect.renderer(sliceWidget)
+        self._renderer = renderer
         self._node = sliceWidget.mrmlSliceNode()
         self._fill, self._outline = _Shape(), _Shape()
         self._box, self._pointsIn, self._pointsOut = _Shape(BOX), _Shape(BELONGS), _Shape(BELONGS_NOT)

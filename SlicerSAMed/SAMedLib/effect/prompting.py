@@ -249,7 +249,8 @@ class Prompting:
         if before is not None and after is not None:
             recordOverwritten(node, before, after)
         isThere = np.array_equal(onVolume(node, segmentID, volumeNode, now.axial.part([now.k])), mask)
-        kept = _("Slice {k} is kept.") if isThere else _("Slice {k} is kept as far as masking and the segmentation's geometry let it.")
+        partly = _("Slice {k} is kept as far as masking and the segmentation's geometry let it.")
+        kept = _("Slice {k} is kept.") if isThere else partly
         self._now = None
         self.asking.forget()
         self._say(kept.format(k=now.k))

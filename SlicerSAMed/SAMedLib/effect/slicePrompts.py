@@ -30,7 +30,7 @@ class SlicePrompts:
     """Boxes and points on one slice, of which the last can be taken back.
 
     Args:
-        start: what the segment holds on the slice, (k, j, i) bool of one slice: clicks go on from there; None where it is empty.
+        start: what the segment holds on the slice, (k, j, i) bool of one slice: clicks go on from it; None where it is empty.
     """
 
     def __init__(self, start: np.ndarray | None) -> None:

@@ -90,7 +90,6 @@ class Job(ABC):
     def start(self) -> "Job":
         """Raises InputError where `volumes` or `arrays` does; everything later comes through the listener."""
         volumes, arrays = self.volumes(), self.arrays()
-        self.listener.jobProgressed("preparing", 0, 0, None)
         # Known to the worker before the voxels are: where it ends while they are copied, this job does too.
         self._number = self.worker.announce(self._onEvent)
         self._openVolumes = self.worker.volumes
@@ -100,6 +99,8 @@ class Job(ABC):
             self._writer.finish()
         else:
             self._writer.start()
+        if not (self._isSent and self.worker.ready):
+            self.listener.jobProgressed("preparing", 0, 0, None)
         return self
 
     def cancel(self) -> None:

@@ -14,7 +14,7 @@ EFFECT = "SAMed"
 def openEditor(segmentationNode, volumeNode):
     """Show the module Segment Editor with this segmentation and volume; returns its editor (qMRMLSegmentEditorWidget)."""
     slicer.util.selectModule("SegmentEditor")
-    editor = slicer.modules.segmenteditor.widgetRepresentation().self().editor
+    editor = _editor()
     editor.setSegmentationNode(segmentationNode)
     editor.setSourceVolumeNode(volumeNode)
     return editor
@@ -30,9 +30,11 @@ def openEffect(volumeNode, segmentationNode):
         the segmentation.
 
     Raises:
-        SAMedError: as `readVolume` and `checkOutput`; the effect is not loaded.
+        SAMedError: as `readVolume` and `checkOutput`; the effect is not loaded. Nothing was changed then.
     """
     readVolume(volumeNode)
+    if _editor().effectByName(EFFECT) is None:
+        raise SAMedError(_("The Segment Editor's effect SAMed is not there: load SegmentEditorSAMed.py, or restart Slicer."))
     if segmentationNode is None:
         segmentationNode = newSegmentationNode(volumeNode)
     checkOutput(segmentationNode, volumeNode)
@@ -43,12 +45,12 @@ def openEffect(volumeNode, segmentationNode):
     segmentIDs = segmentation.GetSegmentIDs()
     if editor.currentSegmentID() not in segmentIDs:
         editor.setCurrentSegmentID(segmentIDs[0])
-    if editor.effectByName(EFFECT) is None:
-        raise SAMedError(
-            _("The Segment Editor's effect SAMed is not loaded: add SegmentEditorSAMed.py too, or restart Slicer.")
-        )
     editor.setActiveEffectByName(EFFECT)
     return segmentationNode
+
+
+def _editor():
+    return slicer.modules.segmenteditor.widgetRepresentation().self().editor
 
 
 def _prepare(segmentationNode, volumeNode) -> None:

@@ -56,14 +56,15 @@ class PathTab:
         self.prompt(node.promptVolume, node.promptSegmentation)
 
     def prompt(self, volumeNode, segmentationNode) -> None:
-        """Open the effect on this scan, which the tabs of the next step show from now on where they show none."""
+        """Open the effect on this scan, which is the one of this tab and of Complete from now on, or say why not."""
         node = self.panel.parameterNode
 
         def begin() -> None:
-            node.promptVolume, node.promptSegmentation = volumeNode, openEffect(volumeNode, segmentationNode)
+            node.promptSegmentation = openEffect(volumeNode, segmentationNode)
+            node.promptVolume = volumeNode
+            self._handOver()
 
         self.panel.runner.attempt(begin)
-        self._handOver()
 
     def onComplete(self, checked=False) -> None:
         self._handOver()

@@ -17,8 +17,8 @@ from SAMedLib.scene.volumes import RAS_TO_LPS, ijkToRAS, isUnchanged, readVolume
 class AxialSlices:
     """The axial slices of a volume node, its voxels as they are when this is made; a transform may move it afterwards.
 
-    Voxel indices are (i, j, k) of the volume's own grid, floats, whole numbers in the middle of voxels; slice numbers count from
-    the feet; points are LPS in mm, the parent transform left aside, as the worker takes them.
+    Voxel indices are (i, j, k) of the volume's own grid, floats, whole in the middle of voxels; slice numbers count from the
+    feet; points are LPS in mm, the parent transform left aside, as the worker takes them.
 
     Attributes:
         volumeNode: of these slices.
@@ -77,7 +77,7 @@ class AxialSlices:
         return _transformed(local, self.volumeNode.GetParentTransformNode(), None)
 
     def rectangle(self, first: np.ndarray, opposite: np.ndarray) -> np.ndarray:
-        """(4, 3) the corners, in turn, of the rectangle along rows and columns with these two opposite corners (voxel indices)."""
+        """(4, 3) the corners, in turn, of the rectangle along rows and columns with these opposite corners, voxel indices."""
         across, down = self.inPlaneAxes
         corners = np.array([first, first, opposite, opposite])
         corners[1, across], corners[3, across] = opposite[across], first[across]

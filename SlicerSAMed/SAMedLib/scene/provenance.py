@@ -242,15 +242,16 @@ def _sums(
     matrix[:3, 3] += matrix[:3, :3] @ np.asarray(first)
     whole, part = _turned(np.broadcast_to(np.uint8(0), grid.shape), grid.ijk_to_lps), _turned(voxels, matrix)
     left, top, lowest = np.rint(np.linalg.solve(whole.ijk_to_lps, part.ijk_to_lps)[:3, 3]).astype(int)
-    length, row = part.voxels.shape[2], whole.voxels.shape[2]
+    _slices, rows, columns = part.voxels.shape
+    inWhole = (np.arange(rows)[:, None] + top) * whole.voxels.shape[2] + np.arange(columns) + left
+    inWhole = inWhole.ravel().astype("<u4")  # twice as fast as the bytes of the voxels
     sums: dict[int, dict[int, int]] = {}
     for k, onSlice in enumerate(part.voxels, start=int(lowest)):
         if slices is not None and k not in slices:
             continue
         flat = onSlice.ravel()
         held = np.flatnonzero(flat > 0)
-        values = flat[held]
-        places = ((held // length + top) * row + held % length + left).astype("<u4")  # twice as fast as of the bytes
+        values, places = flat[held], inWhole[held]
         for value in np.flatnonzero(np.bincount(values)).tolist():
             sums.setdefault(value, {})[k] = zlib.crc32(places[values == value].tobytes())
     return sums
