@@ -20,12 +20,12 @@ from slicerhost import mouse
 WINDOW = (1250, 720)
 LAYOUT_MSEC = 300
 ORGANS = ("liver", "spleen", "right kidney", "left kidney", "aorta")
-SHARES = (0.15, 0.5, 0.85)
+SHARES = (0.05, 0.28, 0.5, 0.72, 0.95)
 """Where along an organ its boxes are drawn."""
 MARGIN = 2
 """Of a box around the organ, in pixels of the CT."""
-BOX_SLICE, VOLUME_SLICE = 46, 34
-"""Shown in the picture of a box and in that of the volume, from the feet of the cropped CT."""
+BOX_SLICE = 46
+"""Shown in the picture of a box, from the feet of the cropped CT."""
 JOB_SECONDS = 1800
 
 
@@ -50,7 +50,7 @@ def effectPictures(volumeNode, organs: LabelMap) -> Iterator[tuple[str, QtGui.QP
                 mouse.key("Red", "Return")
         carryOn(editor)
         setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
-        jumpToSlice(volumeNode, VOLUME_SLICE)
+        showMiddle(volumeNode, organs, "right kidney")
         slicerhost.click(editor._ui.Show3DButton)
         slicer.app.layoutManager().resetThreeDViews()
         yield "effect-volume.png", picture()
@@ -59,7 +59,6 @@ def effectPictures(volumeNode, organs: LabelMap) -> Iterator[tuple[str, QtGui.QP
 
 def addSegments(editor, labels: LabelTable) -> None:
     """An empty segment of each organ, in Slicer's colour of it."""
-    editor.segmentationNode().SetName("Organs")
     for label in (each for name in ORGANS for each in labels if each.name == name):
         segment = slicer.vtkSegment()
         segment.SetName(label.name.capitalize())
@@ -104,12 +103,19 @@ def carryOn(editor) -> None:
     assert not slicerhost.dialogs.texts("error"), slicerhost.dialogs.texts("error")
 
 
+def showMiddle(volumeNode, organs: LabelMap, name: str) -> None:
+    """Turn all slice views to the middle of an organ."""
+    k, j, i = (float(np.median(indices)) for indices in np.nonzero(maskOf(organs, name)))
+    for logic in slicer.app.sliceLogics.values():
+        logic.GetSliceNode().JumpSliceByOffsetting(*world(volumeNode, i, j, round(k)))
+
+
 def activityOf(editor):
     """What the effect does while it is active."""
     return editor.activeEffect().self().activity
 
 
-def world(volumeNode, i: int, j: int, k: int) -> list[float]:
+def world(volumeNode, i: float, j: float, k: float) -> list[float]:
     """(right, anterior, superior) in mm of a voxel."""
     matrix = vtk.vtkMatrix4x4()
     volumeNode.GetIJKToRASMatrix(matrix)

@@ -68,7 +68,7 @@ class qSlicerLayoutManager(QtCore.QObject):
             widget.fitSliceToBackground()
 
     def resetThreeDViews(self) -> None:
-        self._threeDWidget.threeDView()._view.fit()
+        self._threeDWidget.threeDView()._view.fit(nearer=1.2)
 
 
 class PanelColumn(QtWidgets.QScrollArea):
