@@ -129,6 +129,7 @@ def mainWindow(width: int = 1300, height: int = 850) -> Iterator[MainWindow]:
     app = slicer.app
     app.builtWindow = app.builtWindow or MainWindow()
     app.window = window = app.builtWindow
+    window.layoutManager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
     window.setObjectName(NAME)
     window.resize(width, height)
     window.show()
