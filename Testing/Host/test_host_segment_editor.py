@@ -21,6 +21,7 @@ def editor(ct, calls):
     """With the effect active on the first of two segments."""
     with opened(ct, "Liver", "Spleen") as editor:
         editor.setActiveEffectByName("Ellipse")
+        slicerhost.processEvents()
         calls.clear()
         yield editor
 

@@ -24,6 +24,7 @@ def calls():
 def editor(ct, calls):
     with opened(ct, "Liver") as editor:
         editor.setActiveEffectByName("Ellipse")
+        slicerhost.processEvents()
         calls.clear()
         yield editor
 

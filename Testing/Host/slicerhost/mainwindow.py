@@ -23,7 +23,7 @@ from slicerhost.viewwidgets import qMRMLSliceWidget, qMRMLThreeDWidget
 
 NAME = "qSlicerMainWindow"
 """By which `slicer.util.mainWindow()` finds an open one."""
-PANEL_WIDTH, GAP = 500, 3
+PANEL_WIDTH, GAP = 536, 3
 PLACES = {"Red": (0, 0), "1": (0, 1), "Green": (1, 0), "Yellow": (1, 1)}
 """Row and column of each view in Slicer's usual layout, Four-Up."""
 ONE_UP = {slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView: ("Red",)}
@@ -71,23 +71,6 @@ class qSlicerLayoutManager(QtCore.QObject):
         self._threeDWidget.threeDView()._view.fit(nearer=1.2)
 
 
-class PanelColumn(QtWidgets.QScrollArea):
-    """Where a module's panel is: as wide as the panel needs, scrolled upright alone."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setFixedWidth(PANEL_WIDTH)
-        self.setWidgetResizable(True)
-        self.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarAlwaysOff)
-        self.setFrameShape(QtWidgets.QFrame.NoFrame)
-
-    def eventFilter(self, watched: QtCore.QObject, event: QtCore.QEvent) -> bool:
-        """Of the panel, whose layout may change."""
-        if event.type() == QtCore.QEvent.LayoutRequest and watched is self.widget():
-            self.setFixedWidth(max(PANEL_WIDTH, watched.minimumSizeHint.width()))
-        return super().eventFilter(watched, event)
-
-
 class MainWindow(QtWidgets.QMainWindow):
     """The current module's panel on the left, four views on the right.
 
@@ -104,7 +87,11 @@ class MainWindow(QtWidgets.QMainWindow):
         self._columns = QtWidgets.QHBoxLayout(centre)
         self._columns.setContentsMargins(0, 0, 0, 0)
         self._columns.setSpacing(GAP)
-        self._panel = PanelColumn()
+        self._panel = QtWidgets.QScrollArea()
+        self._panel.setFixedWidth(PANEL_WIDTH)
+        self._panel.setWidgetResizable(True)
+        self._panel.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarAlwaysOff)
+        self._panel.setFrameShape(QtWidgets.QFrame.NoFrame)
         self._columns.addWidget(self._panel)
         grid = QtWidgets.QGridLayout()
         grid.setSpacing(GAP)
@@ -129,6 +116,7 @@ def mainWindow(width: int = 1300, height: int = 850) -> Iterator[MainWindow]:
     app = slicer.app
     app.builtWindow = app.builtWindow or MainWindow()
     app.window = window = app.builtWindow
+    window.layoutManager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
     window.setObjectName(NAME)
     window.resize(width, height)
     window.show()

@@ -128,6 +128,7 @@ def _viewOf(viewName: str) -> VTKView:
 
 
 def _send(viewName: str, event: str, at: Sequence[float], ctrl: bool, shift: bool) -> None:
+    processEvents()  # a person waits until the views have their size
     x, y = pixelOf(viewName, at)
     interactor = _viewOf(viewName).interactor()
     _watch(viewName, interactor)
