@@ -224,7 +224,7 @@ class Prompting:
                 self._ask(now, now.prompts.last)
 
         # A dialog would come in the middle of the mouse's event.
-        qt.QTimer.singleShot(0, lambda: self._whenReady(askTheNewest))
+        qt.QTimer.singleShot(0, lambda: self._now is now and self._whenReady(askTheNewest))
 
     def _ask(self, now: Prompted, step: Step) -> None:
         def job() -> PromptJob:
