@@ -27,9 +27,9 @@ def segmentEditor():
 
 
 @contextmanager
-def opened(volumeNode, *names: str) -> Iterator[object]:
+def opened(volumeNode, *names: str, size: tuple[int, int] = (1300, 850)) -> Iterator[object]:
     """The editor, entered in a main window whose views show the volume; a segment of each name, the first one selected."""
-    with slicerhost.mainWindow():
+    with slicerhost.mainWindow(*size):
         slicer.util.setSliceViewerLayers(background=volumeNode, fit=True)
         slicer.util.selectModule("SegmentEditor")
         editor = segmentEditor()

@@ -5,6 +5,12 @@
     slicerhost.click(panel.ui.applyButton)
     slicerhost.waitUntil(lambda: slicerhost.dialogs.shown, seconds=5)
 
+    with slicerhost.mainWindow():
+        slicer.util.selectModule("SegmentEditor")
+        editor = slicer.modules.segmenteditor.widgetRepresentation().self().editor
+        editor.setActiveEffectByName("SAMed")
+        slicerhost.mouse.drag("Red", (-40, 10, 0), (20, 60, 0))
+
 `boot` comes first: it makes `slicer.app`, `qt` and the rest. There is as much here as the module asks for. Where Slicer
 refuses, is late or raises, so does this.
 """

@@ -26,11 +26,13 @@ NAME = "qSlicerMainWindow"
 PANEL_WIDTH, GAP = 500, 3
 PLACES = {"Red": (0, 0), "1": (0, 1), "Green": (1, 0), "Yellow": (1, 1)}
 """Row and column of each view in Slicer's usual layout, Four-Up."""
+ONE_UP = {slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView: ("Red",)}
+"""The views of the layouts that show fewer."""
 
 
 @standIn
 class qSlicerLayoutManager(QtCore.QObject):
-    """The views of the window; one layout looks like another, but each change of it is told."""
+    """The views of the window. The layouts that it knows are Four-Up and One-Up; any other looks as the former."""
 
     layoutChanged = QtCore.Signal(int)
     layout = stored("layout", int, slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
@@ -56,6 +58,8 @@ class qSlicerLayoutManager(QtCore.QObject):
     def setLayout(self, layout: int) -> None:
         if layout != self.layout:
             self.layout = layout
+            for name, widget in {**self._sliceWidgets, "1": self._threeDWidget}.items():
+                widget.setVisible(name in ONE_UP.get(layout, PLACES))
             self.layoutChanged.emit(layout)
             slicer.app.layoutChanged.emit(layout)
 
@@ -64,7 +68,24 @@ class qSlicerLayoutManager(QtCore.QObject):
             widget.fitSliceToBackground()
 
     def resetThreeDViews(self) -> None:
-        self._threeDWidget.threeDView()._view.fit()
+        self._threeDWidget.threeDView()._view.fit(nearer=1.2)
+
+
+class PanelColumn(QtWidgets.QScrollArea):
+    """Where a module's panel is: as wide as the panel needs, scrolled upright alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFixedWidth(PANEL_WIDTH)
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarAlwaysOff)
+        self.setFrameShape(QtWidgets.QFrame.NoFrame)
+
+    def eventFilter(self, watched: QtCore.QObject, event: QtCore.QEvent) -> bool:
+        """Of the panel, whose layout may change."""
+        if event.type() == QtCore.QEvent.LayoutRequest and watched is self.widget():
+            self.setFixedWidth(max(PANEL_WIDTH, watched.minimumSizeHint.width()))
+        return super().eventFilter(watched, event)
 
 
 class MainWindow(QtWidgets.QMainWindow):
@@ -83,10 +104,7 @@ class MainWindow(QtWidgets.QMainWindow):
         self._columns = QtWidgets.QHBoxLayout(centre)
         self._columns.setContentsMargins(0, 0, 0, 0)
         self._columns.setSpacing(GAP)
-        self._panel = QtWidgets.QScrollArea()
-        self._panel.setFixedWidth(PANEL_WIDTH)
-        self._panel.setWidgetResizable(True)
-        self._panel.setFrameShape(QtWidgets.QFrame.NoFrame)
+        self._panel = PanelColumn()
         self._columns.addWidget(self._panel)
         grid = QtWidgets.QGridLayout()
         grid.setSpacing(GAP)

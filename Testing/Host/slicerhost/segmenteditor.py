@@ -187,7 +187,7 @@ class qMRMLSegmentEditorWidget(EditorSelections, EditorShortcuts, QtWidgets.QWid
         self._ui.OptionsGroupBox.setVisible(effect is not None)
         self._ui.MaskingGroupBox.setVisible(effect is not None)
         self._ui.OptionsGroupBox.setTitle(effect.title if effect is not None else "")
-        self._ui.EffectHelpBrowser.setText(effect.helpText() if effect is not None else "")
+        self._ui.EffectHelpBrowser.setCollapsibleText(effect.helpText() if effect is not None else "")
         button = self._ui.effectButton(effect.name if effect is not None else NO_EFFECT)
         button.blockSignals(True)
         button.setChecked(True)

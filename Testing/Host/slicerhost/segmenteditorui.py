@@ -41,8 +41,7 @@ class SegmentEditorUi:
         self.EffectButtonGroup.setExclusive(True)
         self.UndoButton, self.RedoButton = _toolButton("Undo"), _toolButton("Redo")
         self.OptionsGroupBox = QtWidgets.QGroupBox()
-        self.EffectHelpBrowser = QtWidgets.QLabel()
-        self.EffectHelpBrowser.setWordWrap(True)
+        self.EffectHelpBrowser = ctkFittedTextBrowser()
         self.EffectsOptionsFrame = QtWidgets.QFrame()
         self._masking()
         self._layOut(parent)
@@ -95,6 +94,27 @@ class SegmentEditorUi:
         column.addLayout(body, 1)
 
 
+class ctkFittedTextBrowser(QtWidgets.QLabel):
+    """A help text, of which the first paragraph is shown until one asks for more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWordWrap(True)
+        self.setTextFormat(QtCore.Qt.RichText)
+        self._whole, self._shown = "", False
+        self.linkActivated.connect(lambda _link: self._show(not self._shown))
+
+    def setCollapsibleText(self, text: str) -> None:
+        self._whole = text.removeprefix("<html>")
+        self._show(False)
+
+    def _show(self, whole: bool) -> None:
+        self._shown = whole
+        first, paragraph, rest = self._whole.partition("<p>")
+        link = f" <a href='more'>{'Hide' if whole else 'Show'} details.</a>" if rest.strip() else ""
+        self.setText(first.strip() + link + (paragraph + rest if whole else ""))
+
+
 def _selector(nodeType: str) -> qMRMLNodeComboBox:
     selector = qMRMLNodeComboBox()
     selector.nodeTypes = [nodeType]
@@ -119,5 +139,5 @@ def _stacked(*items: QtWidgets.QWidget | QtWidgets.QLayout) -> QtWidgets.QVBoxLa
     column = QtWidgets.QVBoxLayout()
     for item in items:
         column.addLayout(item) if isinstance(item, QtWidgets.QLayout) else column.addWidget(item)
-    column.addStretch()
+    column.addStretch(1)
     return column

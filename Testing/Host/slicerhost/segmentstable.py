@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import slicer
 from PySide6 import QtCore, QtGui, QtWidgets
 
@@ -10,6 +12,8 @@ from slicerhost.standins import standIn
 HEADERS = ("", "", "Name")
 EYE, COLOUR, NAME = range(3)
 ROWS_SHOWN = 5
+ICON_SIZE = 16
+SWATCH = QtCore.QRect(1, 1, 14, 14)
 CHANGES = ("SegmentAdded", "SegmentRemoved", "SegmentModified", "SegmentsOrderModified")
 
 
@@ -80,7 +84,31 @@ class qMRMLSegmentsTableView(QtWidgets.QTableWidget):
     def _fill(self, row: int, segmentID: str, segment: slicer.vtkSegment) -> None:
         display = self._node.GetDisplayNode()
         visible = display is None or display.GetSegmentVisibility(segmentID)
-        texts = {EYE: "\N{EYE}" if visible else "", COLOUR: "", NAME: segment.GetName()}
-        for column, text in texts.items():
-            self.setItem(row, column, QtWidgets.QTableWidgetItem(text))
-        self.item(row, COLOUR).setBackground(QtGui.QColor.fromRgbF(*segment.GetColor()))
+        colour = QtGui.QColor.fromRgbF(*segment.GetColor())
+        self.setItem(row, EYE, QtWidgets.QTableWidgetItem(_icon(drawEye if visible else drawNothing), ""))
+        self.setItem(row, COLOUR, QtWidgets.QTableWidgetItem(_icon(lambda painter: painter.fillRect(SWATCH, colour)), ""))
+        self.setItem(row, NAME, QtWidgets.QTableWidgetItem(segment.GetName()))
+
+
+def drawEye(painter: QtGui.QPainter) -> None:
+    painter.setRenderHint(QtGui.QPainter.Antialiasing)
+    painter.setPen(QtGui.QPen(QtGui.QColor("#404040"), 1.5))
+    painter.setBrush(QtGui.QColor("white"))
+    painter.drawEllipse(1, 4, 14, 8)
+    painter.setBrush(QtGui.QColor("#404040"))
+    painter.drawEllipse(6, 6, 4, 4)
+
+
+def drawNothing(_painter: QtGui.QPainter) -> None:
+    """Of a hidden segment."""
+
+
+def _icon(draw: Callable[[QtGui.QPainter], None]) -> QtGui.QIcon:
+    picture = QtGui.QPixmap(ICON_SIZE, ICON_SIZE)
+    picture.fill(QtCore.Qt.transparent)
+    painter = QtGui.QPainter(picture)
+    draw(painter)
+    painter.end()
+    icon = QtGui.QIcon(picture)
+    icon.addPixmap(picture, QtGui.QIcon.Selected)
+    return icon

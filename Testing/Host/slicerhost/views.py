@@ -140,10 +140,10 @@ class ThreeDView(View):
         node.SetAxisLabelsVisible(False)
         self._start(slicer.vtkMRMLThreeDViewDisplayableManagerFactory, IN_3D, node)
 
-    def fit(self) -> None:
-        """Look from the front at all that is there."""
+    def fit(self, nearer: float = 1.5) -> None:
+        """Look from the front at all that is there, from so much nearer than where it could be turned without being cut."""
         cameras = self.managers.GetDisplayableManagerByClassName("vtkMRMLCameraDisplayableManager")
         cameras.GetCameraNode().RotateTo(slicer.vtkMRMLCameraNode.Anterior)
         self.renderer.ResetCamera()
-        self.renderer.GetActiveCamera().Dolly(1.5)  # VTK leaves room for the surfaces to be turned
+        self.renderer.GetActiveCamera().Dolly(nearer)
         self.renderer.ResetCameraClippingRange()
