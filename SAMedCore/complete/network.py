@@ -86,8 +86,8 @@ class Network(Filler):
     def _learn_and_predict(
         self, shown: Sequence[int], wanted: Sequence[int], steps: int, on_step: Callable[[int], None]
     ) -> dict[int, np.ndarray]:
-        from SAMedCore.complete.prompts import PixelGrids
         from SAMedCore.complete.tune import LOGIT_LIMIT, Lesson, certain_scores, finetune, slice_scores, tunable
+        from SAMedCore.model.pixel_grids import PixelGrids
 
         sam, shapes = self._model.sam, self.scan.shapes
         shape = shapes.labels.shape[1:]

@@ -9,20 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
+
+from SAMedCore.image.distances import signed_distance_mm
 
 Distances = dict[int, np.ndarray]
 """Signed distances of one slice: label value -> (j, i) float32 in mm, positive inside."""
-
-
-def signed_distance_mm(mask: np.ndarray, spacing_mm: tuple[float, float]) -> np.ndarray:
-    """Distance in mm of each pixel to the outline of `mask`, (j, i) bool: float32, positive inside, negative outside.
-
-    `mask` must hold something; `spacing_mm` is (j, i).
-    """
-    inside = distance_transform_edt(mask, sampling=spacing_mm)
-    outside = distance_transform_edt(~mask, sampling=spacing_mm)
-    return (inside - outside).astype(np.float32)
 
 
 def nearest(annotated: Sequence[int], k: int) -> int:

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from SAMedCore.complete.prompts import PixelGrids, Prompts, in_low_res, make_prompts
+from SAMedCore.complete.prompts import Prompts, make_prompts
 from SAMedCore.complete.shapes import Distances, SliceShapes, blend
+from SAMedCore.model.pixel_grids import PixelGrids, in_low_res
 from SAMedCore.model.sam import Sam
 
 LEARNING_RATE = 2e-4
@@ -121,7 +122,8 @@ def region_logits(sam: Sam, embedding: Tensor, prompts: Prompts) -> list[Tensor]
     answers = []
     for box, mask, region in zip(prompts.boxes, prompts.masks, prompts.regions, strict=True):
         shape = mask[(slice(None), *in_low_res(region))]
-        answers.append(sam.decode_prompts(embedding, box[None].to(device), shape[None].to(device), region)[0])
+        logits, _quality = sam.decode_prompts(embedding, box[None].to(device), shape[None].to(device), region)
+        answers.append(logits[0])
     return answers
 
 

@@ -7,13 +7,14 @@ resized to 224 and then to 512 by cubic splines (`resizing`); the predicted labe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from SAMedCore.errors import InputError
+from SAMedCore.image.intensities import percentile_window
 from SAMedCore.image.orientation import axes_of
 
 if TYPE_CHECKING:
@@ -30,9 +31,10 @@ class Preprocessing:
         orientation: three letters towards which i, j and k increase, for example "LPS"; or "auto", see `Segmenter`.
         padded: the shorter side is padded with 0 to a square first.
         clipped: what the splines overshoot is cut off at 0 and 1.
+        percentiles: of a volume's values above 0, which `fit` makes its window; None for the fixed `window_hu`.
 
     Raises:
-        InputError: the window is empty, a size is not positive, or there is no such orientation.
+        InputError: the window or the percentiles are empty, a size is not positive, or there is no such orientation.
     """
 
     window_hu: tuple[float, float] = (-125.0, 275.0)
@@ -40,8 +42,11 @@ class Preprocessing:
     orientation: str = "LPS"
     padded: bool = False
     clipped: bool = False
+    percentiles: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
+        if self.percentiles is not None and not 0 <= self.percentiles[0] < self.percentiles[1] <= 100:
+            raise InputError(f"the percentiles {self.percentiles} are not a range within 0..100: give the lower one first.")
         low, high = self.window_hu
         if not low < high:
             raise InputError(f"the HU window {low}..{high} is empty: give the lower value first.")
@@ -55,30 +60,44 @@ class Preprocessing:
         return self.sizes[-1]
 
     def to_json(self) -> dict[str, Any]:
-        return {
+        row: dict[str, Any] = {
             "window_hu": list(self.window_hu),
             "sizes": list(self.sizes),
             "orientation": self.orientation,
             "padded": self.padded,
             "clipped": self.clipped,
         }
+        # where there are none they are not named, so that older versions can read it
+        return row if self.percentiles is None else {**row, "percentiles": list(self.percentiles)}
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> Preprocessing:
         low, high = row["window_hu"]
         sizes = tuple(int(size) for size in row["sizes"])
-        return cls((float(low), float(high)), sizes, str(row["orientation"]), bool(row["padded"]), bool(row["clipped"]))
+        percentiles = row.get("percentiles")
+        return cls(
+            window_hu=(float(low), float(high)),
+            sizes=sizes,
+            orientation=str(row["orientation"]),
+            padded=bool(row["padded"]),
+            clipped=bool(row["clipped"]),
+            percentiles=None if percentiles is None else (float(percentiles[0]), float(percentiles[1])),
+        )
 
     def fit(self, volume: Volume) -> Preprocessing:
         """This preprocessing for one volume: call it before any slice of that volume is prepared, once for all of them.
 
-        A fixed window is the same for every volume, so that this is itself. A rule that looks at the whole scan (percentiles
-        of an MR's intensities) would find its window here and return `replace(self, window_hu=...)`.
+        A fixed window is the same for every volume, so that this is itself; percentiles become a fixed window.
 
         Args:
             volume: the whole scan, in any orientation.
+
+        Raises:
+            InputError: percentiles are wanted, and no voxel is above 0.
         """
-        return self
+        if self.percentiles is None:
+            return self
+        return replace(self, window_hu=percentile_window(volume.voxels, self.percentiles), percentiles=None)
 
     def images_of(self, voxels: np.ndarray) -> np.ndarray:
         """Slices (B, H, W) in HU, windowed to [0, 1] and padded: float32 (B, H', W') for `resizing.resize`."""

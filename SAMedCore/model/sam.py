@@ -66,7 +66,7 @@ class Sam(nn.Module):
     def decode(self, image_embedding: torch.Tensor) -> torch.Tensor:
         """image_embedding (B, 256, E, E) to low_res_logits (B, classes + 1, L, L); class 0 is the background."""
         # one prompt for all images: the decoder's attention broadcasts it over the batch, as in the published code
-        return self._masks(image_embedding, None, None)
+        return self._masks(image_embedding, None, None)[0]
 
     def decode_prompts(
         self,
@@ -74,19 +74,23 @@ class Sam(nn.Module):
         boxes: torch.Tensor | None = None,
         masks: torch.Tensor | None = None,
         region: Region = WHOLE,
-    ) -> torch.Tensor:
+        points: tuple[torch.Tensor, torch.Tensor] | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Masks of N prompts on one image, by SAM's single-mask token.
 
         Args:
             image_embedding: (1, 256, E, E).
             boxes: (N, 4) x0, y0, x1, y1 in input pixels, or None.
-            masks: (N, 1, 4 h, 4 w) mask logits of the region, or None; they are needed where that is not the whole image.
+            masks: (N, 1, 4 h, 4 w) mask logits of the region, or None.
             region: h rows and w columns of image tokens, of E each, that are looked at.
+            points: (N, P, 2) x, y in input pixels, and (N, P) labels: 1 belongs, 0 does not; or None.
 
         Returns:
-            low_res_logits (N, 4 h, 4 w) of the region.
+            low_res_logits (N, 4 h, 4 w) of the region, and the quality (N,) that SAM predicts of them: the overlap
+            (intersection over union) with the true mask.
         """
-        return self._masks(image_embedding, boxes, masks, region)[:, 0]
+        logits, quality = self._masks(image_embedding, boxes, masks, region, points)
+        return logits[:, 0], quality[:, 0]
 
     def _masks(
         self,
@@ -94,15 +98,17 @@ class Sam(nn.Module):
         boxes: torch.Tensor | None,
         masks: torch.Tensor | None,
         region: Region = WHOLE,
-    ) -> torch.Tensor:
-        sparse, dense = self.prompt_encoder(points=None, boxes=boxes, masks=masks)
-        low_res_logits, _ = self.mask_decoder.predict_masks(
+        points: tuple[torch.Tensor, torch.Tensor] | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        sparse, dense = self.prompt_encoder(points=points, boxes=boxes, masks=masks)
+        if masks is None:
+            dense = dense[(..., *region)]
+        return self.mask_decoder.predict_masks(
             image_embeddings=image_embedding[(..., *region)],
             image_pe=self.prompt_encoder.get_dense_pe()[(..., *region)],
             sparse_prompt_embeddings=sparse,
             dense_prompt_embeddings=dense,
         )
-        return low_res_logits
 
 
 def build_sam(architecture: str, classes: int, input_size: int | None = None, seed: int | None = None) -> Sam:

@@ -4,10 +4,10 @@ import numpy as np
 import torch
 
 from SAMedCore.checkpoint.load import load_promptable
-from SAMedCore.complete.prompts import PixelGrids
 from SAMedCore.demo.sample import ORGAN_SLICES
 from SAMedCore.evaluate.measures import dice
 from SAMedCore.image.orientation import reorient
+from SAMedCore.model.pixel_grids import PixelGrids
 
 EVERY = 3
 MARGIN = 1
@@ -36,7 +36,7 @@ def test_box_prompts_give_the_organs_of_the_sample(sample_ct, sample_labels, lit
         masks = np.stack([truth[k] == value for value in organs])
         boxes = boxes_around(masks, model.sam.input_size / max(truth.shape[1:]), model.sam.input_size - 1)
         with torch.inference_mode():
-            logits = model.sam.decode_prompts(
+            logits, _quality = model.sam.decode_prompts(
                 model.encode(model.preprocessing.images_of(volume[k : k + 1])), boxes=torch.from_numpy(boxes).float()
             )
         drawn[organs, n] = (grids.to_slice(logits) > 0).numpy()

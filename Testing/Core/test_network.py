@@ -7,10 +7,11 @@ import torch
 from cone_scan import ONE_STEP, partial
 
 from SAMedCore.complete.network import Network
-from SAMedCore.complete.prompts import PixelGrids, make_prompts
-from SAMedCore.complete.shapes import signed_distance_mm
+from SAMedCore.complete.prompts import make_prompts
 from SAMedCore.complete.tune import tunable
+from SAMedCore.image.distances import signed_distance_mm
 from SAMedCore.image.volume import Volume
+from SAMedCore.model.pixel_grids import PixelGrids
 from SAMedCore.model.preprocessing import Preprocessing
 from SAMedCore.options import CompleteOptions
 

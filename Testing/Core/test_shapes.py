@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from cone_scan import SIZE, SPACING_MM, disc
 
-from SAMedCore.complete.shapes import SliceShapes, blend, nearest, reach, signed_distance_mm, smooth, to_labels
+from SAMedCore.complete.shapes import SliceShapes, blend, nearest, reach, smooth, to_labels
+from SAMedCore.image.distances import signed_distance_mm
 
 
 def test_signed_distances_are_in_mm_and_positive_inside():
