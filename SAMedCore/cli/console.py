@@ -155,6 +155,14 @@ def slice_range(text: str) -> range:
     raise argparse.ArgumentTypeError(f"{text!r} is no slice range: write FROM:TO, for example 52:112, or FROM:TO:STEP")
 
 
+def slice_limits(text: str) -> tuple[int, int]:
+    """ "FROM:TO" as the first slice and the last; TO is not in it."""
+    slices = slice_range(text)
+    if slices.step != 1 or slices[0] < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} has gaps or begins below 0: write FROM:TO, for example 52:112")
+    return slices[0], slices[-1]
+
+
 def positive_int(text: str) -> int:
     """A whole number from 1 on."""
     try:

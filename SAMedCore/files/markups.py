@@ -32,9 +32,10 @@ STEEPEST_DEGREES = 15
 def parts_of_markups(document: Mapping[str, Any], file_name: str, upright: Grid) -> list[Part]:
     """What the markups of one file give.
 
-    A Fiducial's control points are points of the structure, or beside it where the label begins with "-". The rectangle of a
-    Plane is a box on the slice nearest to its centre. An ROI holds the whole structure: it limits it, and is a box on its
-    middle slice where nothing else says where the structure is. Control points that are not placed do not count.
+    A Fiducial's control points are points of the structure, or beside it where the label begins with "-", each on the slice
+    nearest to it. The rectangle of a Plane is a box on the slice nearest to its centre. An ROI holds the whole structure: it
+    limits it, and is a box on its middle slice where nothing else says where the structure is. Control points that are not
+    placed do not count.
 
     The structure is the markup's name where the file has one (Slicer writes none), else what the description of a control
     point says, else `file_name`.
@@ -159,10 +160,11 @@ def _to_lps(values: Any, sign: float) -> np.ndarray:
 
 
 def _points(markup: _Markup, upright: Grid) -> list[Part]:
+    places = upright.indices_of([point.position for point in markup.points])
+    places[:, 2] = nearest_slices(places[:, 2])
     parts = []
-    for number, point in enumerate(markup.points, 1):
-        at = (point.position,)
-        prompt = SlicePrompt(points_in=at) if point.belongs else SlicePrompt(points_out=at)
+    for number, (point, at) in enumerate(zip(markup.points, upright.points_at(places), strict=True), 1):
+        prompt = SlicePrompt(points_in=(at,)) if point.belongs else SlicePrompt(points_out=(at,))
         with within(f"placed point {number}"):
             parts.append(Part(markup.structure, slice_of(prompt, upright), prompt))
     return parts

@@ -66,7 +66,7 @@ def put_together(parts: Sequence[Part]) -> tuple[StructurePrompts, ...]:
     """All parts of one name as one structure, in the order in which the names come.
 
     Raises:
-        InputError: a structure has two boxes on one slice, or several limits.
+        InputError: a structure has on one slice two boxes, or nothing but points that do not belong; or several limits.
     """
     names = dict.fromkeys(part.structure for part in parts)
     return tuple(_structure(name, [part for part in parts if part.structure == name]) for name in names)
@@ -98,6 +98,8 @@ def _prompt(name: str, k: int, prompts: Sequence[SlicePrompt]) -> SlicePrompt:
         raise InputError(f'"{name}" has {len(boxes)} boxes on slice {k}: keep one on each slice.')
     points_in = tuple(point for prompt in prompts for point in prompt.points_in)
     points_out = tuple(point for prompt in prompts for point in prompt.points_out)
+    if not boxes and not points_in:
+        raise InputError(f'"{name}" has only points that do not belong on slice {k}: add a box or a point that does.')
     return SlicePrompt(boxes[0] if boxes else None, points_in, points_out)
 
 

@@ -31,7 +31,8 @@ def read_prompts(paths: Sequence[Path | str], grid: Grid) -> tuple[StructureProm
 
     Raises:
         InputError: a file is missing or is neither of the two, damaged, in another unit, or says something that is not known;
-            a prompt lies outside the volume; a structure has two boxes on one slice or several limits.
+            a prompt lies outside the volume; a structure has several limits, or on one slice two boxes or nothing but points
+            that do not belong.
     """
     upright = turned_grid(grid, "LPS")
     parts: list[Part] = []
