@@ -84,14 +84,13 @@ def _found(prompted: Prompted, name: str) -> dict[str, Any]:
     value = next(label.value for label in prompted.labelmap.labels if label.name == name)
     held = (turned_view(prompted.labelmap, "LPS").voxels == value).any(axis=(1, 2))
     confidence = {k: round(sure, 3) for k, sure in sorted(prompted.confidence[name].items()) if held[k]}
-    look_at = sorted(confidence, key=lambda k: confidence[k])[:LOOK_AT]
+    look_at = sorted(confidence, key=confidence.__getitem__)[:LOOK_AT]
     return {"name": name, "drawn": list(confidence), "confidence": list(confidence.values()), "look_at": look_at}
 
 
 def _in_a_line(name: str, drawn: list[int], confidence: list[float], look_at: list[int]) -> str:
-    from SAMedCore.image.slices import in_words
-
     if not drawn:
         return f"{name}: nothing found"
     sure = dict(zip(drawn, confidence, strict=True))
-    return f"{name}: slices {in_words(drawn)}; look at {', '.join(f'{k} ({sure[k]:.2f})' for k in look_at)}"
+    where = f"{len(drawn)} slices from {drawn[0]} to {drawn[-1]}" if len(drawn) > 1 else f"slice {drawn[0]}"
+    return f"{name}: {where}; look at {', '.join(f'{k} ({sure[k]:.2f})' for k in look_at)}"
