@@ -86,6 +86,15 @@ def test_whatever_python_has_comes_back_from_its_file(tmp_path, structure):
     assert read_prompts([path], oblique) == (structure,)
 
 
+def test_the_example_of_the_documentation_is_read(tmp_path):
+    text = (Path(__file__).parents[2] / "Docs" / "prompts.md").read_text(encoding="utf-8")
+    (tmp_path / "own.json").write_text(text[text.index("    {\n") : text.index("\n    }\n") + 7])
+    (liver,) = read_prompts([tmp_path / "own.json"], Grid((400, 200, 200), a_matrix(np.eye(3), (1, 1, 1), (-100, -100, 0))))
+    lower, upper = liver.prompts
+    assert (lower.box is not None, len(upper.points_in), len(upper.points_out)) == (True, 2, 1)
+    assert liver.limits.slices == (34, 111)
+
+
 @pytest.mark.parametrize("version", "01234")
 def test_what_the_schema_requires_is_enough_in_every_version(tmp_path, version):
     """In LPS and mm unless said otherwise, a position being enough for a control point."""
