@@ -150,7 +150,7 @@ def slice_range(text: str) -> range:
         numbers = [int(part) for part in text.split(":")]
         if len(numbers) in (2, 3) and len(range(*numbers)) > 0:
             return range(*numbers)
-    except ValueError:
+    except (ValueError, OverflowError):
         pass
     raise argparse.ArgumentTypeError(f"{text!r} is no slice range: write FROM:TO, for example 52:112, or FROM:TO:STEP")
 

@@ -66,10 +66,10 @@ def a_list(value: Any, what: str) -> list[Any]:
 
 
 def a_text(value: Any, what: str) -> str:
-    """The value, which has to be a string, without the space around it."""
-    if not isinstance(value, str):
-        raise InputError(f"{what} is {shown(value)}: it has to be a text in quotes.")
-    return value.strip()
+    """The value, which has to be a string of characters that can be seen, as one line."""
+    if not isinstance(value, str) or not " ".join(value.split()).isprintable():
+        raise InputError(f"{what} is {shown(value)}: it has to be a readable text in quotes.")
+    return " ".join(value.split())
 
 
 def numbers(value: Any, count: int, what: str) -> tuple[float, ...]:

@@ -45,10 +45,14 @@ def read_prompts(paths: Sequence[Path | str], grid: Grid) -> tuple[StructureProm
 def _files(paths: Sequence[Path | str]) -> list[Path]:
     files: list[Path] = []
     for path in map(Path, paths):
-        if not path.is_dir():
+        try:
+            listed = sorted(path.iterdir()) if path.is_dir() else None
+        except OSError as error:
+            raise InputError(f'"{path}" cannot be read ({error.strerror or error}): choose another folder.') from error
+        if listed is None:
             files.append(path)
             continue
-        found = [file for file in sorted(path.iterdir()) if file.suffix.lower() == ".json" and not file.name.startswith(".")]
+        found = [file for file in listed if file.suffix.lower() == ".json" and not file.name.startswith(".")]
         if not found:
             raise InputError(
                 f'"{path}" holds no prompts: save markups from Slicer (.mrk.json) there, or choose another folder.'
@@ -107,7 +111,7 @@ def _limits(value: Any, upright: Grid) -> Limits:
     if not (first.is_integer() and last.is_integer()):
         raise InputError(f'"slices" is {shown(limits["slices"])}: it has to be the first and the last one, both included.')
     checked = Limits((int(first), int(last)), box)
-    check_slices((int(first), int(last)), upright.shape[0])
+    check_slices(range(int(first), int(last) + 1), upright.shape[0])
     return checked
 
 

@@ -174,11 +174,12 @@ OWN_REFUSED = {
     ),
     "unknown prompt key": ([{"name": "a", "prompts": [{"point": [1, 2, 3]}]}], 'structure 1: prompt 1: it has "point"'),
     "unknown limit": ([{**LIVER, "limits": {"slice": [1, 2]}}], '"limits" has "slice", which is not known: write slices, box'),
-    "no name": ([{"prompts": [{"box": BOX}]}], 'structure 1: "name" is null: it has to be a text'),
+    "no name": ([{"prompts": [{"box": BOX}]}], 'structure 1: "name" is null: it has to be a readable text'),
     "empty name": ([{**LIVER, "name": " "}], "structure 1: it has no name"),
     "no prompts": ([{"name": "a", "prompts": []}], "it has no prompt"),
     "empty prompt": ([{"name": "a", "prompts": [{}]}], "the prompt is empty: give a box or a point"),
     "a text": (["liver"], 'structure 1: it is "liver": it has to be an object'),
+    "unreadable": ([{**LIVER, "name": "a\0b"}], "it has to be a readable text"),
     "nothing": ([], '"structures" is empty'),
     "flat points": (
         [{"name": "a", "prompts": [{"points_in": [1, 2, 3]}]}],
@@ -198,6 +199,7 @@ OWN_REFUSED = {
     "box beside": ([{"name": "a", "prompts": [{"box": [[90, 2, 30], [99, 9, 30]]}]}], "(90, 2, 30) lies outside the volume"),
     "limits outside": ([{**LIVER, "limits": {"slices": [3, 99]}}], "the volume has the slices 0:40"),
     "limits turned": ([{**LIVER, "limits": {"slices": [9, 3]}}], "the limits 9 to 3 are empty"),
+    "limits without end": ([{**LIVER, "limits": {"slices": [0, 900_000_000]}}], "slices 0:900000001: the volume has the"),
     "half a slice": ([{**LIVER, "limits": {"slices": [1.5, 3]}}], "has to be the first and the last one"),
     "two boxes": ([LIVER, LIVER], '"liver" has 2 boxes on slice 15: keep one'),
     "two limits": (
@@ -225,7 +227,7 @@ MARKUPS_REFUSED = {
     "no position": ([point(position="")], 'control point 1: "position" is "": it has to be 3 finite numbers'),
     "2D": ([fiducial([1, 2])], 'control point 1: "position" is [1, 2]: it has to be 3 finite numbers'),
     "outside": ([fiducial([1, 2, 30], [1, 2, 3000])], "placed point 2: (1, 2, 3000) lies outside the volume"),
-    "odd label": ([point(label=7)], '"label" is 7: it has to be a text'),
+    "odd label": ([point(label=7)], '"label" is 7: it has to be a readable text'),
     "two descriptions": (
         [{"type": "Fiducial", "controlPoints": [{"position": [1, 2, 30], "description": each} for each in "ab"]}],
         'its control points say "a" and "b"',
