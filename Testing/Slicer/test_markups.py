@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +15,12 @@ import slicer
 import vtk
 
 from SAMedCore.errors import InputError
+from SAMedCore.evaluate.measures import dice
 from SAMedCore.files.prompts import read_prompts
+from SAMedCore.files.read import read_labelmap
+from SAMedCore.files.write import write_volume
 from SAMedCore.image.grid import Grid
-from SAMedCore.image.orientation import turned_grid
+from SAMedCore.image.orientation import reorient, turned_grid
 from SAMedCore.image.prompts import SlicePrompt
 from SAMedCore.image.slices import axial_count
 
@@ -230,3 +236,28 @@ def test_slicer_writes_the_keys_that_are_read(place, save_markups):
     keys = {"type", "coordinateSystem", "coordinateUnits", "controlPoints", "center", "orientation", "size", "planeBounds"}
     assert keys <= markup.keys()
     assert "name" not in markup
+
+
+def test_samed_prompt_draws_from_what_slicer_saved(sample_ct, sample_labels, place, save_markups, tmp_path, lite_weights):
+    start = np.eye(4)
+    start[2, 3] = 80
+    ct, labels = (
+        replace(image, voxels=image.voxels[80:89], ijk_to_lps=image.ijk_to_lps @ start) for image in (sample_ct, sample_labels)
+    )
+    upright = reorient(labels, "LPS")
+    (kidney,) = labels.labels.subset(["left kidney"]).values
+    for k in (1, 7):
+        rows, columns = np.nonzero(upright.voxels[k] == kidney)
+        middle = at(ct.grid, (columns.min() + columns.max()) / 2, (rows.min() + rows.max()) / 2, k)
+        plane = place("Plane", middle, name=f"P{k}")
+        plane.SetAxes(*rotated(plane, ct.grid, 0))
+        plane.SetSizeMode(plane.SizeModeAbsolute)
+        plane.SetSize(*(np.array([np.ptp(columns) + 1, np.ptp(rows) + 1]) * upright.grid.spacing_mm[:2]))
+        plane.SetNthControlPointDescription(0, "left kidney")
+        saved = save_markups(plane)
+    write_volume(ct.voxels, ct.ijk_to_lps, tmp_path / "ct.nrrd")
+    arguments = ["prompt", tmp_path / "ct.nrrd", saved.parent / "P1.mrk.json", saved, tmp_path / "out.seg.nrrd"]
+    subprocess.run([sys.executable, "-m", "SAMedCore", *map(str, arguments)], check=True)
+    found = read_labelmap(tmp_path / "out.seg.nrrd")
+    assert found.labels.names == ("left kidney",)
+    assert dice(found.voxels == 1, labels.voxels == kidney) > 0.9
