@@ -55,3 +55,8 @@ def overlap(first: np.ndarray, second: np.ndarray) -> float:
     """Intersection over union of two masks, 0 where both are empty."""
     union = np.count_nonzero(first | second)
     return np.count_nonzero(first & second) / union if union else 0.0
+
+
+def sharpness(scores: np.ndarray) -> float:
+    """How sharp an outline the scores (j, i) have, 0 to 1: the mask at 1 as a share of the mask at -1."""
+    return np.count_nonzero(scores > 1) / max(1, int(np.count_nonzero(scores > -1)))

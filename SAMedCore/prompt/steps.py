@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from SAMedCore.evaluate.measures import dice
 from SAMedCore.prompt.session import PromptSession
-from SAMedCore.prompt.shapes import SHAPE_WEIGHT, box_of, distances, wider
+from SAMedCore.prompt.shapes import SHAPE_WEIGHT, box_of, distances, sharpness, wider
 from SAMedCore.work import Work
 
 WIDER = 4.0
@@ -25,17 +26,23 @@ LEAST_QUALITY = 0.8
 """Of the best quality so far: where the model is less sure than that, the structure has ended."""
 
 
+FADING_MM = 300.0
+"""From a kept slice, where confidence has fallen to a third."""
+
+
 @dataclass(frozen=True, eq=False)
 class Drawn:
     """A structure on one slice, before its neighbours have had their say.
 
     Attributes:
         scores: (j, i) float32, above 0 inside.
+        confidence: 0 to 1: quality times sharpness of the outline, less with each mm from the next kept slice.
         quality: as the model says, 0 to 1.
         likeness: Dice of what the model itself drew with what was expected, 0 to 1.
     """
 
     scores: np.ndarray
+    confidence: float
     quality: float
     likeness: float
 
@@ -78,7 +85,8 @@ def between(
     for k in slices:
         share = (k - low) / (high - low)
         box = (1 - share) * box_of(first) + share * box_of(second)
-        yield k, _draw(session, k, box, distances(first, session.grids, second, share), tissue, work)
+        drawn = _draw(session, k, box, distances(first, session.grids, second, share), tissue, work)
+        yield k, _fading(drawn, session, min(k - low, high - k))
 
 
 def onward(
@@ -103,14 +111,22 @@ def onward(
         ended = not now.any() or drawn.likeness < LEAST_LIKENESS or drawn.quality < LEAST_QUALITY * best
         if ended or tissue.is_other(session.image(k), now):
             return
-        yield k, Drawn(np.where(now, drawn.scores, np.minimum(drawn.scores, -1)), drawn.quality, drawn.likeness)
+        one_piece = np.where(now, drawn.scores, np.minimum(drawn.scores, -1))
+        yield k, _fading(replace(drawn, scores=one_piece), session, abs(k - start))
         last, best = now, max(best, drawn.quality)
 
 
 def _draw(session: PromptSession, k: int, box: np.ndarray, expected: np.ndarray, tissue: Tissue, work: Work) -> Drawn:
     answers, qualities = session.ask(k, wider(box, WIDER, session.grids)[None], work=work)
     scores = answers[0] + SHAPE_WEIGHT * expected - tissue.strangeness(session.image(k))
-    return Drawn(scores, float(qualities[0]), float(dice(answers[0] > 0, expected > 0)))
+    quality, likeness = float(qualities[0]), float(dice(answers[0] > 0, expected > 0))
+    return Drawn(scores, quality * sharpness(scores), quality, likeness)
+
+
+def _fading(drawn: Drawn, session: PromptSession, slices: int) -> Drawn:
+    """So many slices from the next kept one."""
+    far_mm = slices * session.volume.grid.spacing_mm[2]
+    return replace(drawn, confidence=drawn.confidence * math.exp(-far_mm / FADING_MM))
 
 
 def _touching(mask: np.ndarray, last: np.ndarray) -> np.ndarray:
