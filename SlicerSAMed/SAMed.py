@@ -37,8 +37,8 @@ class SAMed(ScriptedLoadableModule):
         self.parent.dependencies = ["Segmentations", "SegmentStatistics", "SegmentEditor"]
         self.parent.contributors = ["SlicerSAMed contributors"]
         self.parent.helpText = _(
-            "Segments CT with SAMed, Segment Anything tuned by LoRA, fine-tunes it on slices that you correct, and completes "
-            "partly annotated scans. For research use only. See the "
+            "From an unlabelled CT to a model of your own: boxes and clicks in the Segment Editor, the rest of partly drawn "
+            "scans, fine-tuning of SAMed (Segment Anything tuned by LoRA), segmenting. For research use only. See the "
             '<a href="https://github.com/SlicerSAMed/SlicerSAMed">documentation</a>.'
         )
         self.parent.acknowledgementText = _(

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from SAMedCore import __version__
-from SAMedCore.cli import complete, demo, evaluate, finetune, models, segment
+from SAMedCore.cli import complete, demo, evaluate, finetune, models, prompt, segment
 from SAMedCore.cli.console import Console, ReaderGone, add_debug, listened_to
 from SAMedCore.errors import BaseNeeded, BaseNotFetched, Cancelled, DeviceNeeded, InputError, SAMedError
 from SAMedCore.runtime import prepare_process
 
-COMMANDS = (segment, finetune, complete, evaluate, models, demo)
+COMMANDS = (prompt, complete, finetune, segment, evaluate, models, demo)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

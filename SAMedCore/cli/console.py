@@ -150,9 +150,17 @@ def slice_range(text: str) -> range:
         numbers = [int(part) for part in text.split(":")]
         if len(numbers) in (2, 3) and len(range(*numbers)) > 0:
             return range(*numbers)
-    except ValueError:
+    except (ValueError, OverflowError):
         pass
     raise argparse.ArgumentTypeError(f"{text!r} is no slice range: write FROM:TO, for example 52:112, or FROM:TO:STEP")
+
+
+def slice_limits(text: str) -> tuple[int, int]:
+    """ "FROM:TO" as the first slice and the last; TO is not in it."""
+    slices = slice_range(text)
+    if slices.step != 1 or slices[0] < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} has gaps or begins below 0: write FROM:TO, for example 52:112")
+    return slices[0], slices[-1]
 
 
 def positive_int(text: str) -> int:

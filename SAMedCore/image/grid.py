@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from SAMedCore.errors import InputError
 
@@ -42,6 +43,15 @@ class Grid:
         """Distance between neighbouring voxels along i, j and k, in mm."""
         i, j, k = (float(length) for length in np.linalg.norm(self.ijk_to_lps[:3, :3], axis=0))
         return i, j, k
+
+    def indices_of(self, points: ArrayLike) -> np.ndarray:
+        """(N, 3) float64: the i, j and k at which points (N, LPS in mm) lie, between voxels too."""
+        return np.linalg.solve(self.ijk_to_lps[:3, :3], (np.asarray(points) - self.ijk_to_lps[:3, 3]).T).T
+
+    def points_at(self, indices: ArrayLike) -> list[tuple[float, float, float]]:
+        """The points (LPS, mm) at these i, j and k."""
+        places = np.asarray(indices) @ self.ijk_to_lps[:3, :3].T + self.ijk_to_lps[:3, 3]
+        return [(left, posterior, superior) for left, posterior, superior in places.tolist()]
 
     def __str__(self) -> str:
         """The grid in words for an error message: "4 x 5 x 6 voxels of 1 x 1 x 3 mm from (0, 0, 0)", the place in LPS."""

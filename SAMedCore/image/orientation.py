@@ -14,7 +14,7 @@ import numpy as np
 
 from SAMedCore.errors import InputError
 from SAMedCore.image.grid import Grid, same_grid
-from SAMedCore.image.volume import AnyImage
+from SAMedCore.image.volume import AnyImage, Image
 
 TOWARDS = ("LR", "PA", "SI")
 """Per LPS axis, the letters of its increasing and decreasing direction."""
@@ -86,6 +86,12 @@ def turned_view(image: AnyImage, code: str) -> AnyImage:
             voxels = np.flip(voxels, 2 - axis)
             matrix[:3, 3] += step * (voxels.shape[2 - axis] - 1)
     return replace(image, voxels=voxels, ijk_to_lps=matrix)
+
+
+def turned_grid(grid: Grid, code: str) -> Grid:
+    """The grid of `reorient`'s answer, for an image on this grid."""
+    no_voxels = np.broadcast_to(np.uint8(0), grid.shape)
+    return turned_view(Image(no_voxels, grid.ijk_to_lps), code).grid
 
 
 def restore_orientation(image: AnyImage, like: Grid) -> AnyImage:

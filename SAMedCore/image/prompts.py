@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from SAMedCore.errors import InputError
 
@@ -58,6 +58,11 @@ class Limits:
     def __post_init__(self) -> None:
         if self.slices is not None and self.slices[0] > self.slices[1]:
             raise InputError(f"the limits {self.slices[0]} to {self.slices[1]} are empty: give the lower slice first.")
+
+    def within(self, first: int, last: int) -> Limits:
+        """These limits, and neither below the slice `first` nor above `last`; raises InputError where nothing is left."""
+        lowest, highest = self.slices or (first, last)
+        return replace(self, slices=(max(first, lowest), min(last, highest)))
 
 
 NO_LIMITS = Limits()

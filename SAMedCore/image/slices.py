@@ -48,7 +48,8 @@ def from_the_feet(slices: Iterable[int], count: int, code: str) -> list[int]:
 
 def check_slices(slices: Sequence[int], count: int) -> None:
     """Raises InputError where there is no slice among `slices`, or one that is not among the `count` slices of a volume."""
-    if len(slices) == 0 or min(slices) < 0 or max(slices) >= count:
+    ends = (slices[0], slices[-1]) if isinstance(slices, range) and slices else slices  # a range may be endless
+    if len(ends) == 0 or min(ends) < 0 or max(ends) >= count:
         raise InputError(
             f"slices {in_words(slices)}: the volume has the slices 0:{count}, counted from the feet; name only these."
         )
@@ -56,7 +57,8 @@ def check_slices(slices: Sequence[int], count: int) -> None:
 
 def in_words(slices: Sequence[int]) -> str:
     """ "52:112" for slices without a gap, else "52, 58, 64", or "none"."""
-    if len(slices) > 1 and list(slices) == list(range(slices[0], slices[-1] + 1)):
+    whole = range(slices[0], slices[-1] + 1) if len(slices) > 1 else range(0)
+    if len(whole) == len(slices) > 1 and (slices == whole or list(slices) == list(whole)):
         return f"{slices[0]}:{slices[-1] + 1}"
     return ", ".join(map(str, slices)) or "none"
 

@@ -63,10 +63,14 @@ def propagate(request: Propagate, job: Job, models: Models, volumes: Volumes) ->
     drawn = LabelMap(np.zeros(volume.voxels.shape, labelmap.voxels.dtype), volume.ijk_to_lps, labelmap.labels)
     slices = turned_view(drawn, ORIENTATION).voxels
     for k in sorted({k for each in carried.values() for k in each.masks}):
-        claims = [(structure, each) for structure, each in carried.items() if k in each.masks]
-        # The surest one last, over the others; what a person kept of another structure stays.
-        for structure, each in sorted(claims, key=lambda claim: claim[1].confidence[k]):
-            slices[k][each.masks[k]] = structure.label
+        highest = np.zeros(slices[k].shape, np.float32)
+        for structure, each in carried.items():
+            if k in each.masks:
+                scores = np.zeros_like(highest)
+                scores[each.masks[k]] = each.scores[k]
+                slices[k][scores > highest] = structure.label
+                np.maximum(scores, highest, out=highest)
+        # What a person kept of another structure stays.
         for masks in kept.values():
             if k in masks:
                 slices[k][masks[k]] = 0

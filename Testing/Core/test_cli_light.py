@@ -31,10 +31,14 @@ def folder(tmp_path_factory, lite_weights):
         (folder / kind).mkdir()
         SimpleITK.WriteImage(SimpleITK.GetImageFromArray(voxels), folder / kind / "a.nii.gz")
     (folder / "a.pth").touch()
+    for name, z in (("inside", 1), ("outside", 9)):
+        prompts = {"structures": [{"name": "liver", "prompts": [{"points_in": [[1, 2, z]]}]}]}
+        (folder / f"{name}.json").write_text(json.dumps(prompts))
     return folder
 
 
 SEGMENT = "segment images/a.nii.gz out.nii.gz --model"
+PROMPT = "prompt images/a.nii.gz inside.json out.nii.gz"
 COMPLETE = "complete images/a.nii.gz labels/a.nii.gz out.nii.gz"
 FINETUNE = "finetune --images images --labels labels --out new"
 REFUSED = {
@@ -45,6 +49,13 @@ REFUSED = {
     f"{SEGMENT} abdomen-demo --labels liver,heart": 'unknown label "heart"',
     f"{SEGMENT} abdomen-demo --slices 3:9": "slices 3:9: the volume has the slices 0:6",
     "segment none.nii.gz out.nii.gz --model abdomen-demo": "none.nii.gz",
+    f"{PROMPT} --base vit_x": 'unknown base model "vit_x"',
+    f"{PROMPT} --base vit_h": 'run "samed models fetch vit_h"',
+    f"{PROMPT} --device gpu": "'gpu' is no device",
+    f"{PROMPT} --slices 3:9": "slices 3:9: the volume has the slices 0:6",
+    "prompt images/a.nii.gz outside.json out.nii.gz": "(1, 2, 9) lies outside the volume",
+    "prompt images/a.nii.gz a.pth out.nii.gz": '"a.pth": it is empty, cut off or no JSON',
+    "prompt none.nii.gz inside.json out.nii.gz": "none.nii.gz",
     f"{COMPLETE} --base vit_x": 'unknown base model "vit_x"',
     f"{COMPLETE} --base vit_h": 'run "samed models fetch vit_h"',
     f"{COMPLETE} --device gpu": "'gpu' is no device",

@@ -1,6 +1,7 @@
 """What the installed package has beside its modules, and what it asks pip for."""
 
 import ast
+import inspect
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+import SAMedCore
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,6 +38,15 @@ def test_type_checkers_find_the_librarys_types_once_it_is_installed(settings):
     """PEP 561: the marker lies in the package, and setuptools is told to take it along."""
     assert files("SAMedCore").joinpath("py.typed").is_file()
     assert "py.typed" in settings["tool"]["setuptools"]["package-data"]["SAMedCore"]
+
+
+def test_what_the_package_exports_is_there_and_known_to_type_checkers():
+    assert sorted(SAMedCore.__all__) == sorted(SAMedCore.HOMES)
+    assert all(getattr(SAMedCore, name).__name__ == name for name in SAMedCore.__all__)
+    tree = ast.parse(inspect.getsource(SAMedCore))
+    (for_types,) = (node for node in tree.body if isinstance(node, ast.If))
+    homes = {alias.name: node.module for node in for_types.body for alias in node.names}
+    assert homes == {name: f"SAMedCore.{home}" for name, home in SAMedCore.HOMES.items()}
 
 
 def test_whatever_is_imported_comes_with_a_declared_package(settings):

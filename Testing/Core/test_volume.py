@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from SAMedCore.errors import InputError
 from SAMedCore.image.grid import same_grid
 from SAMedCore.image.labels import SYNAPSE_ORGANS
-from SAMedCore.image.orientation import orientation_of, reorient, restore_orientation, turned_view
+from SAMedCore.image.orientation import orientation_of, reorient, restore_orientation, turned_grid, turned_view
 from SAMedCore.image.placement import on_common_extent, placed_on
 from SAMedCore.image.slices import axial_count, from_the_feet, part_of_slices
 from SAMedCore.image.volume import LabelMap, Volume
@@ -99,6 +99,18 @@ def test_spacing_is_given_along_i_j_k():
 @pytest.mark.parametrize(("shift_mm", "same"), [(0, True), (1e-4, True), (0.1, False)])
 def test_grids_are_the_same_within_what_file_headers_lose(shift_mm, same):
     assert same_grid(an_image().grid, an_image(origin_mm=(-10, 20, 30 + shift_mm)).grid) is same
+
+
+@pytest.mark.parametrize("code", ALL_CODES)
+def test_points_and_indices_of_a_turned_grid_are_those_of_its_voxels(code):
+    image = reorient(an_image(rotation_degrees=(10, -20, 30)), code)
+    upright = turned_grid(image.grid, "LPS")
+    assert same_grid(upright, turned_view(image, "LPS").grid)
+    k, j, i = np.indices(upright.shape).reshape(3, -1)
+    places = np.stack([i, j, k], axis=1)
+    expected = [lps_by_voxel(image)[value] for value in turned_view(image, "LPS").voxels.ravel().tolist()]
+    np.testing.assert_allclose(upright.points_at(places), expected, atol=1e-9)
+    np.testing.assert_allclose(upright.indices_of(expected), places, atol=1e-9)
 
 
 def test_grids_of_different_sizes_differ():

@@ -70,7 +70,7 @@ def test_a_prompts_answer_is_the_librarys_on_its_slice_of_the_volumes_grid(worke
 
 
 def test_the_mask_so_far_is_taken_on_its_slice_and_keeps_its_label(worker, handle, volume, session, options):
-    before = np.zeros(session.shape, bool)
+    before = np.zeros(session.volume.voxels.shape[1:], bool)
     before[40:60, 30:60] = True
     file = written(worker.folder, "labels", one_slice(volume.grid, 1, before, TWO.labels[1]))
     click = SlicePrompt(points_in=(point(volume, 1, 65, 45),))
@@ -156,7 +156,7 @@ def test_a_cancelled_propagation_ends_and_leaves_no_file(worker, long_volume, vo
 
 
 def test_structures_are_carried_on_as_the_library_does_and_what_was_kept_stays(worker, handle, volume, session, options):
-    near, far = np.zeros((2, *session.shape), bool)
+    near, far = np.zeros((2, *session.volume.voxels.shape[1:]), bool)
     near[35:60, 30:60], far[60:80, 70:90] = True, True
     kept = {3: {0: near, 3: near}, 7: {1: far}}
     drawn = labelmap_of_slices(volume.grid, kept[3], TWO.labels[0])
@@ -179,9 +179,10 @@ def test_structures_are_carried_on_as_the_library_does_and_what_was_kept_stays(w
     assert wanted[3].masks
     for k in range(4):
         here = {value: slice_of_labelmap(found, volume.grid, k, value) for value in (3, 7)}
-        claimed = {value: wanted[value].masks.get(k, np.zeros(session.shape, bool)) for value in (3, 7)}
+        claimed = {value: wanted[value].masks.get(k, np.zeros(session.volume.voxels.shape[1:], bool)) for value in (3, 7)}
         free = ~(kept[3].get(k, ~near & near) | kept[7].get(k, ~far & far))
         assert np.array_equal(here[3] | here[7], (claimed[3] | claimed[7]) & free)
+        assert not (here[3] & here[7]).any()
         for value, other in ((3, 7), (7, 3)):
             assert np.array_equal(here[value] & ~claimed[other], claimed[value] & ~claimed[other] & free)
     assert list(worker.folder.glob("labelmap-*")) == []

@@ -9,12 +9,13 @@ import torch
 from worker_process import PATIENCE_S
 
 from SAMedCore.errors import Cancelled, InputError, SAMedError
-from SAMedCore.service import jobs, server
+from SAMedCore.service import ahead, jobs, server
 from SAMedCore.service.answers import answer_to
 from SAMedCore.service.events import Error, Metrics, Progress, Result
 from SAMedCore.service.job import Job
+from SAMedCore.service.messages import Describe, EncodeAhead
 from SAMedCore.service.server import Server
-from SAMedCore.service.wire import decode_event
+from SAMedCore.service.wire import decode_event, encode
 from SAMedCore.work import FinishedSlices, TrainingProgress
 
 
@@ -45,6 +46,56 @@ def test_networks_are_let_go_when_nothing_was_asked_for_a_while(tmp_path, monkey
     assert networks.released_at[0] - began >= 0.2
     for descriptor in (requests, said, events):
         os.close(descriptor)
+
+
+def wait_until(condition) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+class AnySlice:
+    """Stands for `Volumes`."""
+
+    def check_slice(self, handle: str, k: int) -> None:
+        """Every slice is there."""
+
+
+def test_nothing_is_encoded_ahead_for_a_moment_after_an_answer(tmp_path, monkeypatch):
+    encoded, answered = [], []
+
+    def encode_one(*_):
+        encoded.append(time.monotonic())
+        time.sleep(0.01)
+        return not answered or encoded[-1] < answered[0]
+
+    monkeypatch.setattr(server, "load", lambda: (Networks(), AnySlice()))
+    monkeypatch.setattr(ahead, "encode_one", encode_one)
+    monkeypatch.setattr(jobs, "do", lambda *_: answered.append(time.monotonic()) or {})
+    requests, stop = os.pipe()
+    said, events = os.pipe()
+    thread = threading.Thread(target=Server(requests, events, tmp_path / "private").run)
+    thread.start()
+    with os.fdopen(said, "rb") as told:
+
+        def ask(request, number: int) -> None:
+            os.write(stop, encode(request, number))
+            while not (line := told.readline()).strip() or decode_event(line) != (Result(), number):
+                pass
+
+        ask(EncodeAhead("ct", 3), 1)
+        wait_until(lambda: encoded)
+        ask(Describe("one"), 2)
+        wait_until(lambda: encoded[-1] > answered[0])
+        # While a slice is encoded, the end of its requests would be the end of this very process.
+        ask(Describe("another"), 3)
+        os.close(stop)
+        thread.join(PATIENCE_S)
+    assert not thread.is_alive()
+    assert encoded[-1] - answered[0] >= server.PAUSE_S
+    os.close(requests)
+    os.close(events)
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,8 @@ def test_a_missing_base_model_is_asked_about_once_at_the_first_prompt(editing, p
         editing.key("Return")
     assert editing.slicesOf() == ([1] if agreed else [])
     assert len(promptedWorker.heard("Fetch")) == agreed
+    assert editing.activity.prompting.isEmpty
+    assert "kept" in editing.said if agreed else "draw again" in editing.said
 
 
 def test_the_frame_fits_into_slicers_column(editing):

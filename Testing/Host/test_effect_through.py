@@ -27,7 +27,7 @@ def test_kept_slices_are_carried_on_and_stay_the_persons(editing):
     assert editing.slicesOf() == list(range(10))
     assert np.array_equal(editing.held()[4], before)
     assert kept(editing) == (4,)
-    assert "9 slices" in editing.said
+    assert "on 9 slices" in editing.said
 
 
 def test_it_is_one_step_of_undo_and_what_is_whose_comes_back_too(editing):

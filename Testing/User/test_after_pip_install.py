@@ -1,11 +1,15 @@
 """Everything that the README promises, with what pip installs for a user and nothing more, far from the checkout."""
 
+import json
+
 import numpy as np
 import pytest
 from imports import import_every_module, lacks
 from worker_process import WorkerProcess, segmented
 
+from SAMedCore.evaluate.measures import dice
 from SAMedCore.files.read import read_labelmap
+from SAMedCore.image.orientation import reorient
 from SAMedCore.options import ModelOptions, SegmentOptions
 from SAMedCore.service.events import Ready, Result
 from SAMedCore.service.messages import Segment
@@ -76,6 +80,18 @@ def test_a_segmentation_is_evaluated(a_user, segmentation, scan_files, outcome_o
     assert liver["mean"]["dice"] > 0.8
     assert (a_user.desk / "scores.csv").stat().st_size > 0
     assert (a_user.desk / "scores.png").stat().st_size > 0
+
+
+def test_a_box_becomes_a_structure(a_user, scan_files, scan, outcome_of):
+    labels = reorient(scan[1], "LPS")
+    (liver,) = labels.labels.subset(["liver"]).values
+    rows, columns = np.nonzero(labels.voxels[1] == liver)
+    corners = labels.grid.points_at([[columns.min(), rows.min(), 1], [columns.max(), rows.max(), 1]])
+    prompts = {"structures": [{"name": "liver", "prompts": [{"box": corners}]}]}
+    (a_user.desk / "prompts.json").write_text(json.dumps(prompts))
+    said = a_user.samed("prompt", scan_files[0], "prompts.json", "liver.seg.nrrd", "--json")
+    assert outcome_of(said)["structures"][0]["drawn"] == [0, 1, 2, 3]
+    assert dice(read_labelmap(a_user.desk / "liver.seg.nrrd").voxels == 1, scan[1].voxels == liver) > 0.8
 
 
 def test_a_scan_is_completed(a_user, scan_files, scan):

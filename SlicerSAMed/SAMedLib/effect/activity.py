@@ -35,10 +35,10 @@ class Activity(VTKObservationMixin):
 
     def __init__(self, scriptedEffect, ui) -> None:
         super().__init__()
+        self._views: list = []
         self._effect = scriptedEffect
         self._ui = ui
         self._worker = sharedWorker()
-        self._isRefreshing = False
         self.frame = Frame(scriptedEffect, ui)
         self.runner = Runner(ui, self.refresh)
         self.preview = Preview(scriptedEffect)
@@ -187,8 +187,12 @@ class Activity(VTKObservationMixin):
             self.prompting.asking.hint(lambda: EncodeAheadJob(self._worker, volumeNode, k, options))
 
     def _whenReady(self, proceed: Callable[[], None]) -> None:
-        if not self.runner.isBusy:
-            whenReady(self.runner, self._worker, self.frame.options.base, self._ui.throughButton, proceed)
+        if self.runner.isBusy:
+            return
+        whenReady(self.runner, self._worker, self.frame.options.base, self._ui.throughButton, proceed)
+        if not self.runner.isBusy and not self.prompting.isReady():
+            self.prompting.drop()
+            self.runner.say(_("Nothing can be drawn without packages and base model: draw again to be asked again."))
 
     def _onThroughClicked(self) -> None:
         if self.runner.isRunBy(self._ui.throughButton):
@@ -217,7 +221,7 @@ class Activity(VTKObservationMixin):
         written = through.write(outcome)
         self.frame.showDoubtful(written)
         self.frame.listDevices(self._worker.ready)
-        self.runner.say(_("{count} slices were drawn.").format(count=len({each.k for each in written})))
+        self.runner.say(_("The structure was found on {count} slices.").format(count=len({each.k for each in written})))
 
     def _onDoubtful(self, link: str) -> None:
         jumpToSlice(self._effect.parameterSetNode().GetSourceVolumeNode(), int(link))

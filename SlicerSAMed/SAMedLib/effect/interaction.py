@@ -53,7 +53,7 @@ class Interaction:
             return self._pressed(interactor, sliceWidget)
         if event == command.KeyPressEvent:
             return self._key(interactor.GetKeySym())
-        if self._press is None or self._press[0] is not sliceWidget:
+        if self._press is None or self._press[0] != sliceWidget:
             return False
         if event == command.MouseMoveEvent:
             self._moved(interactor)

@@ -3,56 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import qt
-import slicer
 from slicer.i18n import tr as _
 
 from SAMedCore.errors import InputError, SAMedError
-from SAMedCore.image.labels import LabelTable
-from SAMedCore.image.volume import LabelMap
 from SAMedCore.options import PromptOptions
 from SAMedLib.effect.asking import Asking
 from SAMedLib.effect.keeping import SlicesOfSegment, keepInEditor
 from SAMedLib.effect.lattice import onVolume
+from SAMedLib.effect.pending import Pending
 from SAMedLib.effect.preview import Drawing
 from SAMedLib.effect.slicePrompts import SlicePrompts, Step
 from SAMedLib.jobs.prompt import PromptJob
 from SAMedLib.running.ready import isReady
 from SAMedLib.scene.axialSlices import AxialSlices
 from SAMedLib.scene.provenance import forgetModelSlices, recordOverwritten, segmentSums
-from SAMedLib.scene.segments import labelOf
-from SAMedLib.scene.volumes import ijkToLPS, showsAxialSlices
+from SAMedLib.scene.volumes import showsAxialSlices
 from SAMedLib.worker.client import Worker
-
-
-@dataclass(eq=False)
-class Prompted:
-    """A slice of a segment with prompts that are not kept yet.
-
-    Attributes:
-        axial, k: the slice.
-        segmentationNode, segmentID: the segment.
-        prompts: what was given.
-        draft: the box that is being drawn, or None.
-        keepAtOnce: the answer is to be kept when it comes.
-    """
-
-    axial: AxialSlices
-    k: int
-    segmentationNode: slicer.vtkMRMLSegmentationNode
-    segmentID: str
-    prompts: SlicePrompts
-    draft: Step | None = None
-    keepAtOnce: bool = False
-
-    @property
-    def segment(self) -> slicer.vtkSegment | None:
-        """None where it was removed, or the segmentation was."""
-        isThere = self.segmentationNode.GetScene() is not None
-        return self.segmentationNode.GetSegmentation().GetSegment(self.segmentID) if isThere else None
 
 
 class Prompting:
@@ -83,7 +52,7 @@ class Prompting:
         self._say = say
         self._whenReady = ready
         self._changed = changed
-        self._now: Prompted | None = None
+        self._now: Pending | None = None
         self._readyBase: str | None = None
 
     @property
@@ -129,13 +98,13 @@ class Prompting:
         if self._now is None:
             node, segmentID = parameters.GetSegmentationNode(), parameters.GetSelectedSegmentID()
             start = onVolume(node, segmentID, axial.volumeNode, axial.part([k]))
-            self._now = Prompted(axial, k, node, segmentID, SlicePrompts(start if start.any() else None))
+            self._now = Pending(axial, k, node, segmentID, SlicePrompts(start if start.any() else None))
         return True
 
     def boxMoved(self, first: np.ndarray, opposite: np.ndarray) -> None:
         """The box is being drawn, between these places (3,) of the world."""
         if self._now is not None:
-            self._now.draft = self._now.prompts.withBox(self._point(first), self._point(opposite))
+            self._now.draft = self._now.prompts.withBox(self._now.point(first), self._now.point(opposite))
             self._show()
             if self.isReady():
                 self._ask(self._now, self._now.draft)
@@ -145,14 +114,14 @@ class Prompting:
         now = self._now
         if now is None:
             return
-        step, draft = now.prompts.withBox(self._point(first), self._point(opposite)), now.draft
+        step, draft = now.prompts.withBox(now.point(first), now.point(opposite)), now.draft
         isAsked = draft is not None and draft.prompt == step.prompt and (draft.mask is not None or self.asking.isBusy)
         self._take(draft if isAsked else step, isAsked)
 
     def clicked(self, world: np.ndarray, belongs: bool) -> None:
         """A point was given."""
         if self._now is not None:
-            self._take(self._now.prompts.withPoint(self._point(world), belongs))
+            self._take(self._now.prompts.withPoint(self._now.point(world), belongs))
 
     def keep(self) -> bool:
         """Put the mask into the segment, now or when it is there. False where there is nothing to keep."""
@@ -214,7 +183,7 @@ class Prompting:
         elif not isAsked:
             self._askOrFetch(now, step)
 
-    def _askOrFetch(self, now: Prompted, step: Step) -> None:
+    def _askOrFetch(self, now: Pending, step: Step) -> None:
         if self.isReady():
             self._ask(now, step)
             return
@@ -224,16 +193,16 @@ class Prompting:
                 self._ask(now, now.prompts.last)
 
         # A dialog would come in the middle of the mouse's event.
-        qt.QTimer.singleShot(0, lambda: self._whenReady(askTheNewest))
+        qt.QTimer.singleShot(0, lambda: self._now is now and self._whenReady(askTheNewest))
 
-    def _ask(self, now: Prompted, step: Step) -> None:
+    def _ask(self, now: Pending, step: Step) -> None:
         def job() -> PromptJob:
-            before = None if step.before is None else self._asLabelMap(now, step.before)
+            before = None if step.before is None else now.labelMap(step.before)
             return PromptJob(self._worker, now.axial.volumeNode, step.prompt, self._options(), before)
 
         self.asking.ask(job, lambda outcome: self._onAnswer(now, step, outcome))
 
-    def _onAnswer(self, now: Prompted, step: Step, outcome) -> None:
+    def _onAnswer(self, now: Pending, step: Step, outcome) -> None:
         if self._now is not now:
             return
         if not self._isCurrent():
@@ -246,11 +215,11 @@ class Prompting:
         self._sayAnswer(now, step)
         self._show()
 
-    def _sayAnswer(self, now: Prompted, step: Step) -> None:
+    def _sayAnswer(self, now: Pending, step: Step) -> None:
         text = _("Slice {k}, sure to {quality:.0%}: Enter keeps it, clicks correct it, Esc drops it.")
         self._say(text.format(k=now.k, quality=step.quality))
 
-    def _write(self, now: Prompted, mask: np.ndarray) -> None:
+    def _write(self, now: Pending, mask: np.ndarray) -> None:
         node, segmentID, volumeNode = now.segmentationNode, now.segmentID, now.axial.volumeNode
         before = self._sums(now)
         keepInEditor(self._effect, now.axial, [SlicesOfSegment(segmentID, (now.k,), mask)])
@@ -266,7 +235,7 @@ class Prompting:
         self._say(kept.format(k=now.k))
         self._show()
 
-    def _sums(self, now: Prompted):
+    def _sums(self, now: Pending):
         """What the other segments hold on the slice; None where no record of it can be."""
         others = [each for each in now.segmentationNode.GetSegmentation().GetSegmentIDs() if each != now.segmentID]
         try:
@@ -275,38 +244,16 @@ class Prompting:
             return None
 
     def _isCurrent(self) -> bool:
-        """Whether the prompts are of the segment and the volume that are selected, and these are as they were."""
-        now, parameters = self._now, self._effect.parameterSetNode()
-        return (
-            parameters is not None
-            and now.segment is not None
-            and parameters.GetSegmentationNode() is now.segmentationNode
-            and parameters.GetSelectedSegmentID() == now.segmentID
-            and parameters.GetSourceVolumeNode() is now.axial.volumeNode
-            and now.axial.isUnchanged
-        )
+        parameters = self._effect.parameterSetNode()
+        return parameters is not None and self._now.isOf(parameters)
 
     def _dropWithWord(self) -> None:
         k = self._now.k
         self.drop()
         self._say(_("What was not kept on slice {k} is dropped.").format(k=k))
 
-    def _point(self, world: np.ndarray):
-        return self._now.axial.point(self._now.axial.onSlice(self._now.axial.indexAt(world), self._now.k))
-
-    def _asLabelMap(self, now: Prompted, mask: np.ndarray) -> LabelMap:
-        matrix = ijkToLPS(now.axial.volumeNode)
-        matrix[:3, 3] += matrix[:3, :3] @ [each.start for each in now.axial.part([now.k])[::-1]]
-        return LabelMap(mask.astype(np.uint8), matrix, LabelTable((labelOf(now.segment, 1),)))
-
     def _show(self) -> None:
-        now = self._now
-        if now is None or now.segment is None:
-            self._changed(None)
-            return
-        prompt = now.draft.prompt if now.draft is not None else now.prompts.prompt
-        mask = now.prompts.mask if now.draft is None or now.draft.mask is None else now.draft.mask
-        self._changed(Drawing(now.axial, now.k, prompt, mask, now.segment.GetColor()))
+        self._changed(None if self._now is None else self._now.drawing())
 
     def _onWaiting(self) -> None:
         self._say(_("The worker is busy with another job: what you drew is answered as soon as that is done."))

@@ -79,7 +79,7 @@ class ThroughVolume:
         """Put what was drawn into the segments, in one step of the editor's undo.
 
         Returns:
-            The slices that were written, least sure first.
+            The slices on which there was anything to write, least sure first.
 
         Raises:
             InputError: volume, segmentation or a segment went away or changed meanwhile.
@@ -95,7 +95,8 @@ class ThroughVolume:
                 drawn = outcome.labelmap.voxels[self._axial.part(slices)] == label.value
                 written.append(SlicesOfSegment(segmentID, slices, drawn))
             confidence = outcome.confidence[label.value]
-            doubtful += [DoubtfulSlice(label.name, k, confidence[k]) for k in slices]
+            holding = (k for k in slices if np.any(outcome.labelmap.voxels[self._axial.part([k])] == label.value))
+            doubtful += [DoubtfulSlice(label.name, k, confidence[k]) for k in holding]
         if written:
             keepInEditor(self._effect, self._axial, written)
         self._record(before, segmentSums(node, volumeNode), {each.segmentID: each.slices for each in written})
@@ -103,7 +104,7 @@ class ThroughVolume:
 
     def _record(self, before: dict[str, SliceSums], now: dict[str, SliceSums], written: dict[str, Sequence[int]]) -> None:
         node = self._segmentationNode
-        recordOverwritten(node, {each: sums for each, sums in before.items() if each not in self._labels}, now)
+        recordOverwritten(node, before, now)
         for segmentID in self._labels:
             recordModelSums(node, segmentID, now[segmentID], written.get(segmentID, ()))
             recordCarriedOn(node, segmentID, now[segmentID])
@@ -119,12 +120,15 @@ class ThroughVolume:
     def _keptLabels(self) -> LabelMap:
         """The kept slices, from the lowest to the highest of them."""
         volumeNode = self._axial.volumeNode
-        everyKept = sorted({k for slices in self._kept.values() for k in slices})
-        part = self._axial.part(everyKept)
+        part = self._axial.part([k for slices in self._kept.values() for k in slices])
         voxels = np.zeros([each.stop - each.start for each in part], np.uint8 if len(self._kept) < 256 else np.uint16)
         for segmentID, slices in self._kept.items():
-            found = onVolume(self._segmentationNode, segmentID, volumeNode, part)
-            voxels[found & self._axial.among(slices, within=everyKept)] = self._labels[segmentID].value
+            for k in slices:
+                found = onVolume(self._segmentationNode, segmentID, volumeNode, self._axial.part([k]))
+                inPart = tuple(
+                    slice(a.start - b.start, a.stop - b.start) for a, b in zip(self._axial.part([k]), part, strict=True)
+                )
+                voxels[inPart][found] = self._labels[segmentID].value
         matrix = ijkToLPS(volumeNode)
         matrix[:3, 3] += matrix[:3, :3] @ [each.start for each in part[::-1]]
         return LabelMap(voxels, matrix, LabelTable(tuple(self._labels.values())))
