@@ -35,6 +35,30 @@ def onVolume(
     return wanted
 
 
+def reachOf(
+    segmentationNode: slicer.vtkMRMLSegmentationNode,
+    segmentID: str,
+    volumeNode: slicer.vtkMRMLScalarVolumeNode,
+    part: tuple[slice, ...],
+) -> tuple[slice, ...] | None:
+    """Where in a part of the volume's grid the segment can be, counted from the part's begin; None where it is not in it.
+
+    Its image may hold other segments too, so that this is a bound.
+    """
+    segment = segmentationNode.GetSegmentation().GetSegment(segmentID)
+    image = segment.GetRepresentation(slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName())
+    if image is None or image.IsEmpty():
+        return None
+    target = _emptyImage(ijkToRAS(volumeNode), part)
+    source, parent = segmentationNode.GetParentTransformNode(), volumeNode.GetParentTransformNode()
+    edges = np.array(_reached(image, target, _indexToIndex(image, target, source, parent))).reshape(3, 2)[::-1]
+    if np.any(edges[:, 0] > edges[:, 1]):
+        return None
+    return tuple(
+        slice(int(low - each.start), int(high + 1 - each.start)) for (low, high), each in zip(edges, part, strict=True)
+    )
+
+
 def onSegmentation(
     voxels: np.ndarray,
     first: np.ndarray,
