@@ -96,7 +96,7 @@ def carryOn(editor) -> None:
     Raises:
         AssertionError: it failed; the message is what the person would see.
     """
-    ui = activityOf(editor)._ui
+    ui = editor.activeEffect().self().ui
     ui.allSegmentsCheckBox.setChecked(True)
     slicerhost.click(ui.throughButton)
     slicerhost.waitUntil(lambda: not activityOf(editor).runner.isBusy, seconds=JOB_SECONDS)

@@ -32,6 +32,7 @@ def test_what_a_ui_asks_for_in_vain_is_named(tmp_path, old, new, message):
 
 def test_what_is_collapsed_in_the_ui_is_hidden_until_it_is_opened(panel):
     ui, seen = panel.ui, []
+    ui.tabWidget.setCurrentWidget(ui.segmentTab)
     ui.nextSliceSection.connect("contentsCollapsed(bool)", seen.append)
     assert (ui.nextSliceSection.collapsed, ui.rankButton.isVisible()) == (True, False)
     for visible in (True, False):
