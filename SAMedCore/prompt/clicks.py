@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from SAMedCore.prompt.shapes import LOGIT_LIMIT, box_of, wider
+from SAMedCore.prompt.shapes import LOGIT_LIMIT, box_of, sharpness, wider
 
 if TYPE_CHECKING:
     from SAMedCore.model.pixel_grids import PixelGrids
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 BOX_SIDES = (8, 16, 32, 64)
 """Input pixels: the squares round a point that are tried."""
 
-FARTHEST = 8.0
-"""Input pixels: a click farther than that from the outline shows another piece, not an outline to be moved."""
+FARTHEST = 16.0
+"""Input pixels: a point that belongs and lies farther than that from the outline shows another piece; no outline moves more."""
 
 SIMILAR = 0.1
 """Intensities, in [0, 1] of the window, that differ by much more than that are not the same tissue."""
@@ -67,9 +67,8 @@ def most_fitting(
     for score, quality, box in zip(scores, qualities, boxes, strict=True):
         mask = score > 0
         right = np.mean(mask[rows, columns] == clicks.belongs)
-        certain = np.count_nonzero(score > 1) / max(1, int(np.count_nonzero(score > -1)))
         fills = _box_overlap(wider(box_of(mask), 1, grids), box) if mask.any() else 0.0
-        fits.append(float(right * quality * certain * fills))
+        fits.append(float(right * quality * sharpness(score) * fills))
     best = int(np.argmax(fits))
     return scores[best], float(qualities[best])
 
@@ -79,8 +78,8 @@ def correct(
 ) -> np.ndarray:
     """The scores, changed at each point that is on the wrong side, so that every point is on its own.
 
-    The outline is moved over the click as far as the click lay from it, where the image is alike. A click farther away shows
-    another piece, which is drawn as from a point alone and added or taken away.
+    The outline is moved over the point as far as the point lay from it, where the image is alike. A point that belongs and lies
+    farther away shows another piece, which is drawn as from the point alone and added.
 
     Args:
         scores: (j, i) float32, above 0 inside.
@@ -92,11 +91,11 @@ def correct(
     for (x, y), belongs in zip(clicks.points, clicks.belongs, strict=True):
         if (corrected[y, x] > 0) == belongs:
             continue
-        distance = _to_outline(corrected > 0, x, y)
-        if distance * grids.scale <= FARTHEST:
-            changed = _alike(image, x, y, distance)
-        else:
+        distance, farthest = _to_outline(corrected > 0, x, y), FARTHEST / grids.scale
+        if belongs and distance > farthest:
             changed = draw(Clicks(np.array([[x, y]]), np.array([True]))) > 0
+        else:
+            changed = _alike(image, x, y, min(distance, farthest))
         corrected[changed & ((corrected > 0) != belongs)] = LOGIT_LIMIT if belongs else -LOGIT_LIMIT
     for (x, y), belongs in zip(clicks.points, clicks.belongs, strict=True):
         corrected[y, x] = LOGIT_LIMIT if belongs else -LOGIT_LIMIT

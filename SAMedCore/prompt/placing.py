@@ -11,7 +11,7 @@ from SAMedCore.image.labels import Label, LabelTable
 from SAMedCore.image.orientation import turned_view
 from SAMedCore.image.placement import placed_on
 from SAMedCore.image.slices import part_of_slices
-from SAMedCore.image.volume import LabelMap
+from SAMedCore.image.volume import Image, LabelMap
 
 ORIENTATION = "LPS"
 """In which prompts are answered: masks are (j, i) of its slices, and k counts from the feet."""
@@ -28,11 +28,11 @@ def labelmap_of_slices(grid: Grid, masks: Mapping[int, np.ndarray], label: Label
     Returns:
         The label map on exactly this grid, 0 on the other slices.
     """
-    labelmap = _empty(grid, LabelTable((label,)))
-    turned = turned_view(labelmap, ORIENTATION).voxels
+    painted = Image(np.zeros(grid.shape, value_dtype(label.value)), grid.ijk_to_lps)
+    turned = turned_view(painted, ORIENTATION).voxels
     for k, mask in masks.items():
         turned[k][mask] = label.value
-    return labelmap
+    return LabelMap(painted.voxels, grid.ijk_to_lps, LabelTable((label,)))
 
 
 def one_slice(grid: Grid, k: int, mask: np.ndarray, label: Label) -> LabelMap:
@@ -78,6 +78,6 @@ def _slice_grid(grid: Grid, k: int) -> Grid:
     return Grid((depth, rows, columns), matrix)
 
 
-def _empty(grid: Grid, labels: LabelTable) -> LabelMap:
-    dtype = np.uint8 if max(labels.values, default=0) <= 255 else np.uint16
-    return LabelMap(np.zeros(grid.shape, dtype), grid.ijk_to_lps, labels)
+def value_dtype(highest: int) -> type[np.unsignedinteger]:
+    """The dtype of a label map whose highest value this is."""
+    return np.uint8 if highest <= 255 else np.uint16

@@ -55,3 +55,24 @@ def overlap(first: np.ndarray, second: np.ndarray) -> float:
     """Intersection over union of two masks, 0 where both are empty."""
     union = np.count_nonzero(first | second)
     return np.count_nonzero(first & second) / union if union else 0.0
+
+
+def sharpness(scores: np.ndarray) -> float:
+    """How sharp an outline the scores (j, i) have, 0 to 1: the mask at 1 as a share of the mask at -1."""
+    return np.count_nonzero(scores > 1) / max(1, int(np.count_nonzero(scores > -1)))
+
+
+def touching(mask: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """The connected pieces of the mask that hold a pixel of `seeds`, all (j, i) bool."""
+    from scipy.ndimage import label
+
+    pieces, count = label(mask)
+    touches = np.zeros(count + 1, bool)
+    touches[np.unique(pieces[seeds])] = True
+    touches[0] = False
+    return touches[pieces]
+
+
+def alone(scores: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """The scores (j, i), below 0 wherever the pieces are that hold no pixel of `seeds`."""
+    return np.where(touching(scores > 0, seeds), scores, np.minimum(scores, -1))

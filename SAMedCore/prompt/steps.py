@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from SAMedCore.evaluate.measures import dice
 from SAMedCore.prompt.session import PromptSession
-from SAMedCore.prompt.shapes import SHAPE_WEIGHT, box_of, distances, wider
+from SAMedCore.prompt.shapes import SHAPE_WEIGHT, alone, box_of, distances, sharpness, touching, wider
 from SAMedCore.work import Work
 
 WIDER = 4.0
@@ -25,17 +26,23 @@ LEAST_QUALITY = 0.8
 """Of the best quality so far: where the model is less sure than that, the structure has ended."""
 
 
+FADING_MM = 300.0
+"""From a kept slice, where confidence has fallen to a third."""
+
+
 @dataclass(frozen=True, eq=False)
 class Drawn:
     """A structure on one slice, before its neighbours have had their say.
 
     Attributes:
         scores: (j, i) float32, above 0 inside.
+        confidence: 0 to 1: quality times sharpness of the outline, less with each mm from the next kept slice.
         quality: as the model says, 0 to 1.
         likeness: Dice of what the model itself drew with what was expected, 0 to 1.
     """
 
     scores: np.ndarray
+    confidence: float
     quality: float
     likeness: float
 
@@ -65,20 +72,28 @@ class Tissue:
 
 
 def between(
-    session: PromptSession, kept: dict[int, np.ndarray], slices: Sequence[int], work: Work
+    session: PromptSession, kept: Mapping[int, np.ndarray], slices: Sequence[int], work: Work
 ) -> Iterator[tuple[int, Drawn]]:
-    """The slices between two kept ones, expected half-way between both.
+    """The slices between two kept ones, each expected half-way between both, from the larger one to the smaller.
+
+    Few structures grow evenly from one slice to the other: a box is wide enough for what was drawn on the slice before, too.
 
     Args:
         kept: exactly two slices and their masks (j, i) bool, which hold something.
-        slices: those wanted between them.
+        slices: those wanted between them, upwards.
     """
     (low, first), (high, second) = sorted(kept.items())
     tissue = Tissue.of([session.image(low), session.image(high)], [first, second])
-    for k in slices:
+    is_first_larger = np.count_nonzero(first) >= np.count_nonzero(second)
+    last = first if is_first_larger else second
+    for k in slices if is_first_larger else reversed(slices):
         share = (k - low) / (high - low)
-        box = (1 - share) * box_of(first) + share * box_of(second)
-        yield k, _draw(session, k, box, distances(first, session.grids, second, share), tissue, work)
+        expected = distances(first, session.grids, second, share)
+        box = _around_both((1 - share) * box_of(first) + share * box_of(second), box_of(last))
+        drawn = _draw(session, k, box, expected, tissue, work)
+        yield k, _fading(drawn, session, min(k - low, high - k))
+        now = touching(drawn.scores > 0, last)
+        last = now if now.any() else last
 
 
 def onward(
@@ -99,26 +114,26 @@ def onward(
     best = _draw(session, start, box_of(mask), distances(mask, session.grids), tissue, work).quality
     for k in slices:
         drawn = _draw(session, k, box_of(last), distances(last, session.grids), tissue, work)
-        now = _touching(drawn.scores > 0, last)
+        now = touching(drawn.scores > 0, last)
         ended = not now.any() or drawn.likeness < LEAST_LIKENESS or drawn.quality < LEAST_QUALITY * best
         if ended or tissue.is_other(session.image(k), now):
             return
-        yield k, Drawn(np.where(now, drawn.scores, np.minimum(drawn.scores, -1)), drawn.quality, drawn.likeness)
+        yield k, _fading(replace(drawn, scores=alone(drawn.scores, last)), session, abs(k - start))
         last, best = now, max(best, drawn.quality)
 
 
 def _draw(session: PromptSession, k: int, box: np.ndarray, expected: np.ndarray, tissue: Tissue, work: Work) -> Drawn:
     answers, qualities = session.ask(k, wider(box, WIDER, session.grids)[None], work=work)
     scores = answers[0] + SHAPE_WEIGHT * expected - tissue.strangeness(session.image(k))
-    return Drawn(scores, float(qualities[0]), float(dice(answers[0] > 0, expected > 0)))
+    quality, likeness = float(qualities[0]), float(dice(answers[0] > 0, expected > 0))
+    return Drawn(scores, quality * sharpness(scores), quality, likeness)
 
 
-def _touching(mask: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """The pieces of the mask that cover something of the last slice's."""
-    from scipy.ndimage import label
+def _fading(drawn: Drawn, session: PromptSession, slices: int) -> Drawn:
+    """So many slices from the next kept one."""
+    far_mm = slices * session.volume.grid.spacing_mm[2]
+    return replace(drawn, confidence=drawn.confidence * math.exp(-far_mm / FADING_MM))
 
-    pieces, count = label(mask)
-    touches = np.zeros(count + 1, bool)
-    touches[np.unique(pieces[last])] = True
-    touches[0] = False
-    return touches[pieces]
+
+def _around_both(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.minimum(first[:2], second[:2]), np.maximum(first[2:], second[2:])])

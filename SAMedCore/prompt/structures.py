@@ -12,9 +12,9 @@ from SAMedCore.errors import InputError
 from SAMedCore.image.labels import SYNAPSE_ORGANS, Label, LabelTable, generic_rgb
 from SAMedCore.image.orientation import turned_view
 from SAMedCore.image.prompts import StructurePrompts
-from SAMedCore.image.volume import LabelMap, Volume
+from SAMedCore.image.volume import Image, LabelMap, Volume
 from SAMedCore.options import PromptOptions
-from SAMedCore.prompt.placing import ORIENTATION
+from SAMedCore.prompt.placing import ORIENTATION, value_dtype
 from SAMedCore.prompt.session import SliceMask, open_session
 from SAMedCore.prompt.through import carry_on
 from SAMedCore.work import SILENT, Work
@@ -55,14 +55,13 @@ def prompt_volume(
         model: a loaded base model in place of the options' `base` and `device`.
 
     Raises:
-        InputError: no structure, or two of one name; a prompt that is not on one slice; as `open_session`.
+        InputError: no structure, or two of one name; a prompt that is not on one slice, or shows nothing; as `open_session`.
         Cancelled: the user stopped the work.
     """
     labels = labels_of([structure.name for structure in structures])
     session = open_session(volume, options, model)
-    dtype = np.uint8 if len(labels) < 256 else np.uint16
-    labelmap = LabelMap(np.zeros(volume.grid.shape, dtype), volume.ijk_to_lps, labels)
-    painting = _Painting(turned_view(labelmap, ORIENTATION).voxels)
+    painted = Image(np.zeros(volume.grid.shape, value_dtype(len(labels))), volume.ijk_to_lps)
+    painting = _Painting(turned_view(painted, ORIENTATION).voxels)
     confidence: dict[str, dict[int, float]] = {}
     kept: dict[str, tuple[int, ...]] = {}
     for label, structure in zip(labels, structures, strict=True):
@@ -72,6 +71,8 @@ def prompt_volume(
             before = prompted[k].mask if k in prompted else None
             prompted[k] = session.mask(prompt, before, work)
         masks = {k: answer.mask for k, answer in prompted.items()}
+        if not any(mask.any() for mask in masks.values()):
+            raise InputError(f'nothing is found where "{structure.name}" was prompted: give another box or point.')
         carried = carry_on(session, masks, limits=structure.limits, work=work)
         for k, answer in prompted.items():
             painting.claim(k, answer.mask, answer.scores, label.value)
@@ -80,7 +81,7 @@ def prompt_volume(
         qualities = {k: answer.quality for k, answer in prompted.items()}
         confidence[structure.name] = dict(sorted({**carried.confidence, **qualities}.items()))
         kept[structure.name] = tuple(sorted(prompted))
-    return Prompted(labelmap, confidence, kept)
+    return Prompted(LabelMap(painted.voxels, volume.ijk_to_lps, labels), confidence, kept)
 
 
 class _Painting:

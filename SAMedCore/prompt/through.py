@@ -9,7 +9,6 @@ from itertools import pairwise
 import numpy as np
 
 from SAMedCore.errors import InputError
-from SAMedCore.evaluate.measures import dice
 from SAMedCore.image.prompts import NO_LIMITS, Limits
 from SAMedCore.prompt.session import PromptSession
 from SAMedCore.prompt.shapes import LOGIT_LIMIT
@@ -24,7 +23,7 @@ class Carried:
     Attributes:
         masks: slice from the feet -> (j, i) bool in the orientation LPS, of those drawn slices that hold the structure.
         confidence: of the same slices, 0 to 1.
-        scores: of the same slices, as `SliceMask` has them.
+        scores: of the same slices, the mask's pixels alone, as `SliceMask` has them.
         span: all slices that this is about, kept ones not among them, in order. Those without a mask hold nothing of the
             structure now: a client that shows what was drawn before empties them.
     """
@@ -107,22 +106,12 @@ def _smooth(drawn: dict[int, Drawn], kept: Mapping[int, np.ndarray], gap: _Gap, 
         if k is not None:
             scores[k] = np.where(kept[k], LOGIT_LIMIT, -LOGIT_LIMIT).astype(np.float32)
     absent = np.float32(-LOGIT_LIMIT)
-    masks, averages = {}, {}
-    for k in drawn:
-        near = [scores.get(n, absent) if n in scores or n in gap.slices else scores[k] for n in (k - 1, k + 1)]
-        averages[k] = 0.5 * scores[k] + 0.25 * near[0] + 0.25 * near[1]
-        masks[k] = (averages[k] > 0) & inside
-    neighbours = {**{k: kept[k] for k in (gap.below, gap.above) if k is not None}, **masks}
-    for k, mask in masks.items():
+    for k, one in drawn.items():
+        below, above = (scores.get(n, absent) if n in scores or n in gap.slices else one.scores for n in (k - 1, k + 1))
+        average = 0.5 * one.scores + 0.25 * below + 0.25 * above
+        mask = (average > 0) & inside
         if mask.any():
-            carried.masks[k], carried.scores[k] = mask, averages[k][mask]
-            carried.confidence[k] = _confidence(drawn[k], mask, [neighbours[n] for n in (k - 1, k + 1) if n in neighbours])
-
-
-def _confidence(drawn: Drawn, mask: np.ndarray, neighbours: Sequence[np.ndarray]) -> float:
-    """The model's own quality, times how like the mask is to what was expected and to its neighbours."""
-    alike = float(np.mean([dice(mask, other) for other in neighbours])) if neighbours else 1.0
-    return float(np.clip(drawn.quality * np.sqrt(drawn.likeness * alike), 0, 1))
+            carried.masks[k], carried.scores[k], carried.confidence[k] = mask, average[mask], one.confidence
 
 
 def _gaps(anchors: Sequence[int], count: int, limits: Limits) -> list[_Gap]:

@@ -4,6 +4,7 @@ import torch
 from scipy.ndimage import zoom
 
 from SAMedCore.errors import InputError
+from SAMedCore.image.volume import Volume
 from SAMedCore.model.preprocessing import Preprocessing, resize_labels, window
 from SAMedCore.model.resizing import resize_images
 
@@ -61,3 +62,16 @@ def test_preprocessing_survives_json():
 def test_an_empty_window_is_refused():
     with pytest.raises(InputError, match="window"):
         Preprocessing(window_hu=(100, 100))
+
+
+def test_percentiles_become_the_volumes_own_window_and_are_written_only_where_set():
+    volume = Volume(np.arange(1000, dtype=np.int16).reshape(10, 10, 10), np.eye(4))
+    rule = Preprocessing(percentiles=(10.0, 90.0))
+    fitted = rule.fit(volume)
+    assert fitted.window_hu == tuple(np.percentile(np.arange(1, 1000), (10, 90)))
+    assert fitted.percentiles is None
+    assert Preprocessing.from_json(rule.to_json()) == rule
+    assert "percentiles" not in Preprocessing().to_json()
+    assert Preprocessing().fit(volume) == Preprocessing()
+    with pytest.raises(InputError, match="percentiles"):
+        Preprocessing(percentiles=(90.0, 10.0))
