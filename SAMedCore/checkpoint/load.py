@@ -114,7 +114,7 @@ def load_promptable(base: str | Path, device: str) -> Promptable:
     """A base model as it was published, in eval mode on the device.
 
     The publisher's own weights want the pixel mean and standard deviation of their architecture; other files (MedSAM's) want
-    [0, 1] as it is.
+    [0, 1] as it is, and were trained on boxes alone.
 
     Raises:
         InputError: the base is unknown or its weights are not here, or there is no such device.
@@ -129,7 +129,7 @@ def load_promptable(base: str | Path, device: str) -> Promptable:
     sam = sam.eval().to(choose_device(device))
     if catalogue.known_base(described.sha256) is None:
         return Promptable(sam, row.prompting)
-    return Promptable(sam, row.prompting, row.pixel_mean, row.pixel_std)
+    return Promptable(sam, row.prompting, row.pixel_mean, row.pixel_std, row.heeds_points)
 
 
 def write_checkpoint(folder: Path, model: PeftModel, info: CheckpointInfo, half: bool = False) -> None:

@@ -53,6 +53,7 @@ class Architecture:
         prompting: likewise for prompts: padded to a square, as every SAM is trained.
         pixel_mean, pixel_std: of the three channels, for slices in [0, 1], as its publisher's own weights want them; other
             weights of its kind (MedSAM's) want them as they are.
+        heeds_points: whether its publisher's own weights were trained on points too, not on boxes alone.
         size: of its encoder, where that comes in several.
         lora_targets: the projections of its encoder that get LoRA, a pattern of names after `lora.split_qkv`.
         in_original_format: whether the .pth files of SAMed's authors can hold a checkpoint made on it.
@@ -67,6 +68,7 @@ class Architecture:
     prompting: Preprocessing
     pixel_mean: RGB = (0.0, 0.0, 0.0)
     pixel_std: RGB = (1.0, 1.0, 1.0)
+    heeds_points: bool = False
     size: VitSize | None = None
     lora_targets: str = r"image_encoder\..*\.qkv\.(q_proj|v_proj)"
     in_original_format: bool = False
@@ -109,6 +111,7 @@ def _vit(name: str, size: VitSize) -> Architecture:
         prompting=replace(LITE_MEDSAM_INPUT, sizes=(512,)),
         pixel_mean=SAM_PIXEL_MEAN,
         pixel_std=SAM_PIXEL_STD,
+        heeds_points=True,
         size=size,
         in_original_format=True,
     )

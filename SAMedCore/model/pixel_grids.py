@@ -45,6 +45,11 @@ class PixelGrids:
     def _side(self) -> int:
         return max(self.slice_shape)
 
+    @property
+    def scale(self) -> float:
+        """Input pixels for each of the slice's own along a row or column."""
+        return (self.input_size - 1) / max(1, self._side - 1)
+
     def to_low_res(self, images: Tensor) -> Tensor:
         """(N, j, i) on the scan's pixels to (N, L, L); the padding takes the lowest value."""
         size = (self.input_size, self.input_size)

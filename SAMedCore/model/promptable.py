@@ -1,4 +1,4 @@
-"""A base model with its prompts, as it was published: what completing a scan starts from."""
+"""A base model with its prompts, as it was published: what prompting and completing a scan start from."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ class Promptable:
         sam: with SAM's own mask tokens.
         preprocessing: its architecture's for prompts.
         pixel_mean, pixel_std: of the three channels, for slices in [0, 1].
+        heeds_points: whether it was trained on points too, not on boxes alone.
     """
 
     sam: Sam
     preprocessing: Preprocessing
     pixel_mean: RGB = (0.0, 0.0, 0.0)
     pixel_std: RGB = (1.0, 1.0, 1.0)
+    heeds_points: bool = False
 
     def encode(self, images: np.ndarray) -> Tensor:
         """Images (B, H, W) as the preprocessing has them to image_embedding (B, 256, E, E) on the network's device."""

@@ -15,7 +15,7 @@ from SAMedCore.image.prompts import StructurePrompts
 from SAMedCore.image.volume import LabelMap, Volume
 from SAMedCore.options import PromptOptions
 from SAMedCore.prompt.placing import ORIENTATION
-from SAMedCore.prompt.session import open_session
+from SAMedCore.prompt.session import SliceMask, open_session
 from SAMedCore.prompt.through import carry_on
 from SAMedCore.work import SILENT, Work
 
@@ -60,22 +60,44 @@ def prompt_volume(
     """
     labels = labels_of([structure.name for structure in structures])
     session = open_session(volume, options, model)
-    voxels = np.zeros(volume.grid.shape, np.uint8 if len(labels) < 256 else np.uint16)
-    labelmap = LabelMap(voxels, volume.ijk_to_lps, labels, person_drew=False)
-    turned = turned_view(labelmap, ORIENTATION).voxels
-    confidence, kept_slices = {}, {}
+    dtype = np.uint8 if len(labels) < 256 else np.uint16
+    labelmap = LabelMap(np.zeros(volume.grid.shape, dtype), volume.ijk_to_lps, labels)
+    painting = _Painting(turned_view(labelmap, ORIENTATION).voxels)
+    confidence: dict[str, dict[int, float]] = {}
+    kept: dict[str, tuple[int, ...]] = {}
     for label, structure in zip(labels, structures, strict=True):
-        kept: dict[int, np.ndarray] = {}
-        qualities = {}
+        prompted: dict[int, SliceMask] = {}
         for prompt in structure.prompts:
-            answer = session.mask(prompt, kept.get(session.slice_of(prompt)), work)
-            kept[answer.slice], qualities[answer.slice] = answer.mask, answer.quality
-        carried = carry_on(session, kept, limits=structure.limits, work=work)
-        for k, mask in {**carried.masks, **kept}.items():
-            turned[k][mask] = label.value
-        confidence[structure.name] = {**carried.confidence, **qualities}
-        kept_slices[structure.name] = tuple(sorted(kept))
-    return Prompted(labelmap, confidence, kept_slices)
+            k = session.slice_of(prompt)
+            before = prompted[k].mask if k in prompted else None
+            prompted[k] = session.mask(prompt, before, work)
+        masks = {k: answer.mask for k, answer in prompted.items()}
+        carried = carry_on(session, masks, limits=structure.limits, work=work)
+        for k, answer in prompted.items():
+            painting.claim(k, answer.mask, answer.scores, label.value)
+        for k, mask in carried.masks.items():
+            painting.claim(k, mask, carried.scores[k], label.value)
+        qualities = {k: answer.quality for k, answer in prompted.items()}
+        confidence[structure.name] = dict(sorted({**carried.confidence, **qualities}.items()))
+        kept[structure.name] = tuple(sorted(prompted))
+    return Prompted(labelmap, confidence, kept)
+
+
+class _Painting:
+    """Label values on slices, each pixel the value that claimed it with the highest score."""
+
+    def __init__(self, voxels: np.ndarray) -> None:
+        self._voxels = voxels
+        self._highest: dict[int, np.ndarray] = {}
+
+    def claim(self, k: int, mask: np.ndarray, scores: np.ndarray, value: int) -> None:
+        """Give the pixels of `mask` (j, i) this value where its scores, of the mask's pixels alone, are the highest so far."""
+        highest = self._highest.setdefault(k, np.zeros(mask.shape, np.float16))
+        here = np.zeros(mask.shape, np.float32)
+        here[mask] = scores
+        won = mask & (here > highest)
+        self._voxels[k][won] = value
+        highest[won] = here[won]
 
 
 def labels_of(names: Sequence[str]) -> LabelTable:

@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from SAMedCore.errors import InputError
+from SAMedCore.evaluate.measures import dice
 from SAMedCore.image.prompts import NO_LIMITS, Limits
-from SAMedCore.prompt.session import Hints, PromptSession, box_of
+from SAMedCore.prompt.session import PromptSession
+from SAMedCore.prompt.shapes import LOGIT_LIMIT
+from SAMedCore.prompt.steps import Drawn, between, onward
 from SAMedCore.work import SILENT, Work
-
-WIDER = 2.0
-"""By how many input pixels the box of the last mask is made wider on each side for the next slice."""
 
 
 @dataclass(frozen=True, eq=False)
 class Carried:
-    """A structure drawn anew.
+    """What was drawn anew of a structure.
 
     Attributes:
-        masks: slice from the feet -> (j, i) bool, of the slices that now hold it; the kept ones are not among them.
+        masks: slice from the feet -> (j, i) bool in the orientation LPS, of those drawn slices that hold the structure.
         confidence: of the same slices, 0 to 1.
-        span: every slice that the answer is about: those without a mask are empty now, whatever was there before.
+        scores: of the same slices, as `SliceMask` has them.
+        span: all slices that this is about, kept ones not among them, in order. Those without a mask hold nothing of the
+            structure now: a client that shows what was drawn before empties them.
     """
 
     masks: dict[int, np.ndarray]
     confidence: dict[int, float]
+    scores: dict[int, np.ndarray]
     span: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Gap:
+    """The slices between two kept ones, or from the outermost kept one to the end (None) of what may be drawn."""
+
+    below: int | None
+    above: int | None
+    slices: range
+
+    def touches(self, k: int) -> bool:
+        return (self.below is None or self.below <= k) and (self.above is None or k <= self.above)
 
 
 def carry_on(
@@ -39,85 +54,102 @@ def carry_on(
     limits: Limits = NO_LIMITS,
     work: Work = SILENT,
 ) -> Carried:
-    """Draw a structure between its kept slices and beyond the outermost, until it ends.
+    """Draw a structure between its kept slices, and beyond the outermost until it ends.
 
-    What lies between two kept slices depends on those two alone, and what lies beyond the outermost on that one.
+    Between two kept slices the answer depends on these two alone, and beyond the outermost on that one.
 
     Args:
         session: of the volume.
-        kept: slice from the feet -> (j, i) bool, masks that a person accepted or drew; an empty one says that the structure
-            is not there.
-        changed: kept slices that are new or other than before (or no longer kept): only what lies between these and the next
-            kept slice on either side, or the end, is drawn again. None for everything.
-        limits: nothing is drawn on other slices, and masks are cut to the box.
-        work: told of the phase "propagating"; asked between the network's layers.
+        kept: slice from the feet -> (j, i) bool in the orientation LPS, masks that a person accepted or drew; an empty one says
+            that the structure is not on that slice.
+        changed: slices kept anew, changed, or kept no longer: only what lies between these and the next kept slice on either
+            side, or the end, is drawn again; the rest would come out as it did. None for all.
+        limits: no slice outside is drawn, and masks are cut to the box; kept ones stay as they are.
+        work: told of the phase "propagating" after each slice; asked between the network's layers.
 
     Raises:
-        InputError: no kept mask holds anything.
+        InputError: no kept mask holds anything, or a kept slice is not in the volume.
         Cancelled: the user stopped the work.
     """
+    _check(kept, session)
+    gaps = [gap for gap in _gaps(sorted(kept), session.count, limits) if changed is None or any(map(gap.touches, changed))]
+    inside = _inside(limits, session)
+    done, total = 0, sum(len(gap.slices) for gap in gaps)
+    carried = Carried({}, {}, {}, tuple(k for gap in gaps for k in gap.slices))
+    work.step("propagating", 0, total)
+    for gap in gaps:
+        drawn: dict[int, Drawn] = {}
+        for n, (k, one) in enumerate(_fill(session, kept, gap, work), start=1):
+            drawn[k] = one
+            work.step("propagating", done + n, total)
+        done += len(gap.slices)
+        work.step("propagating", done, total)
+        _smooth(drawn, kept, gap, inside, carried)
+    return carried
+
+
+def _fill(session: PromptSession, kept: Mapping[int, np.ndarray], gap: _Gap, work: Work) -> Iterator[tuple[int, Drawn]]:
+    ends = {k: kept[k] for k in (gap.below, gap.above) if k is not None and kept[k].any()}
+    if len(ends) == 2:
+        yield from between(session, ends, gap.slices, work)
+    elif ends:
+        (start, mask), away = next(iter(ends.items())), list(gap.slices)
+        yield from onward(session, start, mask, away if start == gap.below else away[::-1], work)
+
+
+def _smooth(drawn: dict[int, Drawn], kept: Mapping[int, np.ndarray], gap: _Gap, inside: np.ndarray, carried: Carried) -> None:
+    """Masks from scores, averaged with those of the slices above and below: a quarter, a half, a quarter.
+
+    Slices of the gap that were not drawn do not hold the structure; those beyond what may be drawn have no say.
+    """
+    scores = {k: one.scores for k, one in drawn.items()}
+    for k in (gap.below, gap.above):
+        if k is not None:
+            scores[k] = np.where(kept[k], LOGIT_LIMIT, -LOGIT_LIMIT).astype(np.float32)
+    absent = np.float32(-LOGIT_LIMIT)
+    masks, averages = {}, {}
+    for k in drawn:
+        near = [scores.get(n, absent) if n in scores or n in gap.slices else scores[k] for n in (k - 1, k + 1)]
+        averages[k] = 0.5 * scores[k] + 0.25 * near[0] + 0.25 * near[1]
+        masks[k] = (averages[k] > 0) & inside
+    neighbours = {**{k: kept[k] for k in (gap.below, gap.above) if k is not None}, **masks}
+    for k, mask in masks.items():
+        if mask.any():
+            carried.masks[k], carried.scores[k] = mask, averages[k][mask]
+            carried.confidence[k] = _confidence(drawn[k], mask, [neighbours[n] for n in (k - 1, k + 1) if n in neighbours])
+
+
+def _confidence(drawn: Drawn, mask: np.ndarray, neighbours: Sequence[np.ndarray]) -> float:
+    """The model's own quality, times how like the mask is to what was expected and to its neighbours."""
+    alike = float(np.mean([dice(mask, other) for other in neighbours])) if neighbours else 1.0
+    return float(np.clip(drawn.quality * np.sqrt(drawn.likeness * alike), 0, 1))
+
+
+def _gaps(anchors: Sequence[int], count: int, limits: Limits) -> list[_Gap]:
+    first, last = (0, count - 1) if limits.slices is None else limits.slices
+    first, last = max(0, first), min(count - 1, last)
+    pairs = [(None, anchors[0]), *pairwise(anchors), (anchors[-1], None)]
+    return [_Gap(below, above, _slices(below, above, first, last)) for below, above in pairs]
+
+
+def _slices(below: int | None, above: int | None, first: int, last: int) -> range:
+    return range(first if below is None else max(first, below + 1), last + 1 if above is None else min(last + 1, above))
+
+
+def _inside(limits: Limits, session: PromptSession) -> np.ndarray:
+    """(j, i) bool: the pixels within the limits' box."""
+    shape = session.grids.slice_shape
+    if limits.box is None:
+        return np.ones(shape, bool)
+    corners = session.to_ijk(limits.box)[:, :2]
+    (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    return (rows >= top) & (rows <= bottom) & (columns >= left) & (columns <= right)
+
+
+def _check(kept: Mapping[int, np.ndarray], session: PromptSession) -> None:
+    outside = [k for k in kept if not 0 <= k < session.count]
+    if outside:
+        raise InputError(f"the kept slice {outside[0]} is outside the volume's axial slices 0 to {session.count - 1}.")
     if not any(mask.any() for mask in kept.values()):
-        raise InputError("no kept slice holds the structure: accept or draw it on one slice first.")
-    first, last = limits.slices or (0, session.count - 1)
-    anchors = sorted(kept)
-    masks: dict[int, np.ndarray] = {}
-    confidence: dict[int, float] = {}
-    gaps = [(None, anchors[0]), *pairwise(anchors), (anchors[-1], None)]
-    spans = [_between(below, above, max(0, first), min(session.count - 1, last)) for below, above in gaps]
-    chosen = [
-        (gap, span) for gap, span in zip(gaps, spans, strict=True) if changed is None or any(_touches(gap, k) for k in changed)
-    ]
-    total, done = sum(len(span) for _, span in chosen), 0
-    inside = _inside(session, limits)
-    for (below, above), span in chosen:
-        work.step("propagating", done, total)
-        low, high = (_held(kept, k) for k in (below, above))
-        if below is not None and above is not None and low is not None and high is not None:
-            for k in span:
-                share = (k - below) / (above - below)
-                box = box_of(low) * (1 - share) + box_of(high) * share
-                logits, quality = session.ask(k, Hints(box=_wider(session, box, 1.0)), work)
-                masks[k], confidence[k] = logits > 0, quality
-                work.step("propagating", done + k - span[0] + 1, total)
-        elif low is not None or high is not None:
-            order = span if low is not None else span[::-1]
-            last_mask = next(mask for mask in (low, high) if mask is not None)
-            for k in order:
-                logits, quality = session.ask(k, Hints(box=_wider(session, box_of(last_mask), WIDER)), work)
-                now = logits > 0
-                overlap = (now & last_mask).sum() / max(1, min(now.sum(), last_mask.sum()))
-                if now.sum() < 2 or overlap < 0.3 or now.sum() > 2.5 * last_mask.sum():
-                    break
-                masks[k], confidence[k], last_mask = now, quality, now
-        done += len(span)
-        work.step("propagating", done, total)
-    masks = {k: mask & inside for k, mask in masks.items() if (mask & inside).any()}
-    confidence = {k: confidence[k] for k in masks}
-    return Carried(masks, confidence, tuple(sorted(k for _, span in chosen for k in span)))
-
-
-def _held(kept: Mapping[int, np.ndarray], k: int | None) -> np.ndarray | None:
-    return None if k is None or not kept[k].any() else kept[k]
-
-
-def _between(below: int | None, above: int | None, first: int, last: int) -> range:
-    return range(max(first, -1 if below is None else below + 1), min(last + 1, last + 1 if above is None else above))
-
-
-def _touches(gap: tuple[int | None, int | None], k: int) -> bool:
-    below, above = gap
-    return (below is None or below <= k) and (above is None or k <= above)
-
-
-def _wider(session: PromptSession, box: np.ndarray, input_pixels: float) -> np.ndarray:
-    return box + input_pixels / session._scale * np.array([-1, -1, 1, 1])
-
-
-def _inside(session: PromptSession, limits: Limits) -> np.ndarray:
-    inside = np.ones(session.shape, bool)
-    if limits.box is not None:
-        corners = session.to_ijk(limits.box)[:, :2]
-        (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
-        rows, columns = (np.arange(size) for size in session.shape)
-        inside = ((rows >= top) & (rows <= bottom))[:, None] & ((columns >= left) & (columns <= right))
-    return inside
+        raise InputError("no kept slice holds the structure: draw or prompt it on at least one slice.")

@@ -5,9 +5,11 @@ Requests come on stdin and events go to stdout, as `SAMedCore.service.messages` 
 
     __main__.py     who gets which file descriptor, before anything else is imported
     process.py      its group, its log, and how it goes
-    server.py       one request at a time, cancelled or refused while it runs
+    loading.py      what takes long to import
+    server.py       one request at a time, the others waiting in order, each cancelled when that is asked
     job.py          one request, and what it tells meanwhile
-    jobs.py         what each request does
+    jobs.py         what each request does; prompting.py prompts and kept slices; answers.py what went wrong, in words
+    ahead.py        what is done while there is none: slices encoded for prompting
     volumes.py      the open volumes, by handle
     models.py       the networks that stay in memory between requests; embeddings.py what they have encoded
     voxels.py       the .npy files

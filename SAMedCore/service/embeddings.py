@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from dataclasses import dataclass
 
 import torch
 
 from SAMedCore.model.embeddings import SliceKey
 
-CPU_BYTES = 2 * 2**30
-"""500 slices of the base model "lite" at 4 MB each, 2,000 of a SAM's at 1 MB: a whole CT, where a small machine has 8 GB."""
 
-GPU_BYTES = 2**29
-"""A GPU of 4 GB has to segment beside them: 128 slices of "lite", 512 of a SAM's."""
+@dataclass(frozen=True)
+class Bounds:
+    """How many bytes of encoded slices are kept on a CPU, and on a GPU."""
+
+    cpu: int
+    gpu: int
+
+    def on(self, device: torch.device) -> int:
+        return self.cpu if device.type == "cpu" else self.gpu
+
+
+SEGMENTING = Bounds(cpu=2 * 2**30, gpu=2**29)
+"""In float32 a slice of a checkpoint on "lite" takes 4 MB, of one on a SAM 1 MB. On a CPU 500 slices and 2,000: a whole CT,
+where a small machine has 8 GB. A GPU of 4 GB has to segment beside them: 128 slices and 512."""
+
+PROMPTING = Bounds(cpu=2**30, gpu=2**29)
+"""In float16 a slice of "lite" takes 2 MB, of a SAM at its 512 pixels 0.5 MB: 512 slices and 2,048 on a CPU, 256 and 1,024 on a
+GPU."""
 
 
 class Embeddings:
@@ -21,18 +36,26 @@ class Embeddings:
 
     One thread may forget a volume while another one works with the others.
 
+    Args:
+        bounds: how much is kept.
+
     Attributes:
-        bytes: held now; at most `CPU_BYTES` or `GPU_BYTES`, as the device is that they are on.
+        bytes: held now; at most what the bounds say of the device that they are on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, bounds: Bounds) -> None:
         self.bytes = 0
+        self._bounds = bounds
         self._kept: OrderedDict[tuple[str, SliceKey], torch.Tensor] = OrderedDict()
         self._lock = threading.Lock()
 
     def of(self, handle: str) -> VolumeEmbeddings:
-        """Those of one volume, as a `Segmenter` takes them."""
+        """Those of one volume, as a `Segmenter` or `PromptSession` takes them."""
         return VolumeEmbeddings(self, handle)
+
+    def room_for(self, nbytes: int, device: torch.device) -> int:
+        """How many slices of that size are kept at most."""
+        return self._bounds.on(device) // nbytes
 
     def forget(self, handle: str) -> None:
         """Let go of one volume's."""
@@ -53,7 +76,7 @@ class Embeddings:
             return self._kept.get(key)
 
     def keep(self, key: tuple[str, SliceKey], embedding: torch.Tensor) -> None:
-        limit = CPU_BYTES if embedding.device.type == "cpu" else GPU_BYTES
+        limit = self._bounds.on(embedding.device)
         with self._lock:
             if key in self._kept:
                 self._drop(key)

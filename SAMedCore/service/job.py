@@ -45,7 +45,8 @@ class Job:
         folder: the private one, for files that the other side is told of.
         send: an event to the other side, under this job's number.
         outputs: files that are removed if the job fails.
-        started: whether it is being worked on.
+        is_answered: whether the other side was told that it is cancelled, while it is still at it.
+        first_waiting: the job that comes next, if one waits.
         closes: requests, with their numbers, for volumes that are closed when this job has ended.
     """
 
@@ -54,11 +55,16 @@ class Job:
     folder: Path
     send: Callable[[Event], None]
     outputs: list[Path] = field(default_factory=list)
-    started: bool = False
+    is_answered: bool = False
+    first_waiting: Callable[[], Job | None] = lambda: None
     closes: list[tuple[CloseVolume, int]] = field(default_factory=list)
     _cancelled: threading.Event = field(default_factory=threading.Event)
     _phase: str = ""
     _pace: Pace = field(default_factory=Pace)
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self._cancelled.is_set()
 
     def cancel(self) -> None:
         self._cancelled.set()

@@ -17,11 +17,23 @@ from SAMedCore.demo import sample
 from SAMedCore.errors import Cancelled, InputError
 from SAMedCore.image.grid import same_grid
 from SAMedCore.rank import rank_slices
+from SAMedCore.service import prompting
 from SAMedCore.service.job import Job
-from SAMedCore.service.messages import AnnotatedScan, Complete, Describe, Fetch, Finetune, Import, RankSlices, Segment
+from SAMedCore.service.messages import (
+    AnnotatedScan,
+    Complete,
+    Describe,
+    Fetch,
+    Finetune,
+    Import,
+    Prompt,
+    Propagate,
+    RankSlices,
+    Segment,
+)
 from SAMedCore.service.models import Models
 from SAMedCore.service.volumes import Volumes
-from SAMedCore.service.voxels import OutputMap, labelmap_of
+from SAMedCore.service.voxels import OutputMap, labelmap_of, write_labelmap
 from SAMedCore.train.cases import Case
 from SAMedCore.train.finetune import finetune
 from SAMedCore.train.start import check_start
@@ -72,12 +84,9 @@ def _complete(request: Complete, job: Job, models: Models, volumes: Volumes) -> 
     volume, options, work = volumes.named(request.volume), request.options, job.work()
     model = partial(models.promptable, options.base, options.device, work)
     completion = complete(volume, labelmap_of(request.labels), options, work, model)
-    labelmap = completion.labelmap
-    output = OutputMap(job, labelmap.voxels.shape, labelmap.voxels.dtype)
-    output.voxels[:] = labelmap.voxels
     dices = {method: estimate.mean_dice for method, estimate in completion.estimates.items()}
     return {
-        "labelmap": output.message(labelmap.ijk_to_lps, labelmap.labels),
+        "labelmap": write_labelmap(job, completion.labelmap),
         "summary": completion.summary(),
         "method": completion.method,
         "estimates": {method: dice for method, dice in dices.items() if math.isfinite(dice)},
@@ -128,6 +137,8 @@ _DONE_BY: dict[type, Callable[..., dict[str, Any]]] = {
     Import: _import,
     Fetch: _fetch,
     Segment: _segment,
+    Prompt: prompting.prompt,
+    Propagate: prompting.propagate,
     Complete: _complete,
     Finetune: _finetune,
     RankSlices: _rank,

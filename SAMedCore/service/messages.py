@@ -1,6 +1,7 @@
 """What Slicer asks of the worker: the one definition, used by both sides. Imports neither torch nor numpy.
 
-What it answers is in `service.events`.
+What it answers is in `service.events`. One request is worked on at a time; those that come meanwhile wait in order, and are
+told so by a `Progress` of the phase "waiting".
 
 One ASCII JSON object a line: requests go to the worker's stdin, events come from its stdout. Each carries the number that
 the request was given, so that what a cancelled job still says is not taken for the next one's. Voxels never travel in a
@@ -170,7 +171,7 @@ class Propagate:
 
     Result: {"labelmap": `LabelFile` as plain JSON, on the volume's grid, 0 on slices that were not drawn again,
     "structures": [{"label": int, "drawn": [k, ...] slices drawn anew, empty ones among them,
-    "confidence": [float, ...] 0 to 1, one for each of "drawn"}]}; the receiver removes the file.
+    "confidence": [float, ...] 0 to 1, one for each of "drawn", 1 for an empty one}]}; the receiver removes the file.
     """
 
     volume: str
@@ -183,7 +184,8 @@ class Propagate:
 class EncodeAhead:
     """While nothing else is asked, encode the volume's slices for `Prompt`, from this one (from the feet) outwards.
 
-    Answered at once; the next one takes its place. Result: {}.
+    The base model is loaded for it. Answered at once; the next one takes its place, and closing the volume ends it. A base
+    model that is not here, and whatever else goes wrong, ends it without a word. Result: {}.
     """
 
     volume: str
@@ -240,7 +242,7 @@ class Shutdown:
 
 def handles(request: Request) -> tuple[str, ...]:
     """The open volumes that a request works with."""
-    if isinstance(request, Segment | Prompt | Propagate | Complete | RankSlices):
+    if isinstance(request, EncodeAhead | Segment | Prompt | Propagate | Complete | RankSlices):
         return (request.volume,)
     return tuple(scan.volume for scan in request.scans) if isinstance(request, Finetune) else ()
 

@@ -1,26 +1,30 @@
-"""One request at a time from stdin to its `Result` or `Error`; the next one is refused and `Cancel` heard while it runs."""
+"""Requests from stdin, one after the other, to their `Result` or `Error`; those that come meanwhile wait in order.
+
+What takes no time is answered, and `Cancel` heard, at once. While there is no request, slices are encoded ahead.
+"""
 
 from __future__ import annotations
 
 import argparse
-import errno
 import gc
 import os
-import queue
 import shutil
 import sys
 import threading
 import time
 import traceback
+from collections import deque
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from SAMedCore import __version__
-from SAMedCore.errors import Cancelled, SAMedError
+from SAMedCore.errors import Cancelled
 from SAMedCore.runtime import prepare_process
-from SAMedCore.service.events import Device, Error, Event, Ready, Result, Started
+from SAMedCore.service.answers import answer_to, error_of
+from SAMedCore.service.events import Error, Event, Progress, Result, Started
 from SAMedCore.service.job import Job
-from SAMedCore.service.messages import Cancel, CloseVolume, Fetch, OpenVolume, Request, Shutdown, handles
+from SAMedCore.service.loading import CannotLoad, load, ready
+from SAMedCore.service.messages import Cancel, CloseVolume, EncodeAhead, Fetch, OpenVolume, Prompt, Request, Shutdown, handles
 from SAMedCore.service.process import Log, keep_temporary_files_in, lead_group, start_guard, vanish
 from SAMedCore.service.wire import Lines, ProtocolError, Refused, decode_request, encode
 
@@ -28,8 +32,14 @@ if TYPE_CHECKING:
     from SAMedCore.service.models import Models
     from SAMedCore.service.volumes import Volumes
 
+AtOnce = OpenVolume | CloseVolume | EncodeAhead
+"""What is answered at once, whatever runs."""
+
 IDLE_S = 600
 """After so long without a request the networks are let go."""
+
+PAUSE_S = 0.3
+"""After an answer the next slice is not encoded ahead for so long: where a person clicks on, stopping it would take longer."""
 
 LAST_CHANCE_S = 0.5
 
@@ -64,11 +74,14 @@ class Server:
         self._requests = requests
         self._events = events
         self._folder = folder
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._job: Job | None = None
+        self._state = threading.Condition()
+        self._running: Job | None = None
+        self._waiting: deque[Job] = deque()
+        self._ahead: Job | None = None
+        self._idle_since = -PAUSE_S
+        self._is_leaving = False
         self._held: tuple[Models, Volumes] | None = None
-        self._early: list[tuple[OpenVolume | CloseVolume, int]] = []
-        self._state = threading.RLock()
+        self._early: list[tuple[AtOnce, int]] = []
         self._sending = threading.Lock()
 
     def run(self) -> int:
@@ -78,8 +91,8 @@ class Server:
         self.send(Started(os.getpid()))
         threading.Thread(target=self._read, name="requests", daemon=True).start()
         try:
-            held = _load()
-        except _CannotLoad as error:
+            held = load()
+        except CannotLoad as error:
             traceback.print_exception(error)
             self.send(Error(str(error), "failed"))
             return 1
@@ -88,8 +101,8 @@ class Server:
         with self._state:
             self._held = held
             for request, number in self._early:
-                self._open_or_close(request, number)
-        self.send(_ready())
+                self._answer_at_once(request, number)
+        self.send(ready())
         self._work(*held)
         shutil.rmtree(self._folder, ignore_errors=True)
         return 0
@@ -125,62 +138,93 @@ class Server:
             self._leave()
         elif isinstance(request, Cancel):
             self._cancel(number)
-        elif isinstance(request, OpenVolume | CloseVolume):
-            self._open_or_close(request, number)
+        elif isinstance(request, OpenVolume | CloseVolume | EncodeAhead):
+            self._answer_at_once(request, number)
         else:
             self._take(request, number)
 
     def _take(self, request: Request, number: int) -> None:
         with self._state:
-            is_free = self._job is None
-            if is_free:
-                self._job = Job(request, number, self._folder, lambda event: self.send(event, number))
-                self._jobs.put(self._job)
-        if not is_free:
-            self.send(Error("The worker is busy with another job: wait until that is done, or cancel it.", "failed"), number)
+            if self._waiting or (self._running is not None and _keeps_waiting(self._running)):
+                self.send(Progress("waiting", 0, 0), number)
+            self._waiting.append(self._job(request, number))
+            self._state.notify()
 
-    def _open_or_close(self, request: OpenVolume | CloseVolume, number: int) -> None:
-        """At once, whatever runs; before anything is loaded, when it is. A volume in use is closed when its job has ended."""
+    def _job(self, request: Request, number: int = 0) -> Job:
+        told = partial(self.send, number=number)
+        return Job(request, number, self._folder, told, first_waiting=self._first_waiting)
+
+    def _answer_at_once(self, request: AtOnce, number: int) -> None:
+        """Whatever runs; before anything is loaded, when it is. A volume in use is closed when the last job on it has ended."""
         with self._state:
             if self._held is None:
                 self._early.append((request, number))
                 return
-            if isinstance(request, CloseVolume) and self._job is not None and request.handle in handles(self._job.request):
-                self._job.closes.append((request, number))
-                return
-            models, volumes = self._held
+            if isinstance(request, CloseVolume):
+                self._stop_ahead(request.handle)
+                if (user := self._last_user(request.handle)) is not None:
+                    user.closes.append((request, number))
+                    return
             answer: Event = Result()
             try:
-                if isinstance(request, OpenVolume):
-                    volumes.open(request.handle, request.volume)
-                else:
-                    volumes.close(request.handle)
-                    models.embeddings.forget(request.handle)
+                self._do_at_once(request, *self._held)
             except Exception as error:
-                answer = _error(error)
+                answer = error_of(error)
         self.send(answer, number)
+
+    def _do_at_once(self, request: AtOnce, models: Models, volumes: Volumes) -> None:
+        if isinstance(request, OpenVolume):
+            volumes.open(request.handle, request.volume)
+        elif isinstance(request, CloseVolume):
+            volumes.close(request.handle)
+            models.forget(request.handle)
+        else:
+            volumes.check_slice(request.volume, request.slice)
+            self._stop_ahead()
+            self._ahead = self._job(request)
+            self._state.notify()
+
+    def _last_user(self, handle: str) -> Job | None:
+        """The last job, waiting or running, that works with the volume."""
+        jobs = [*reversed(self._waiting), *([] if self._running is None else [self._running])]
+        return next((job for job in jobs if handle in handles(job.request)), None)
+
+    def _stop_ahead(self, handle: str | None = None) -> None:
+        """Encode no more of this volume ahead; None for whichever it is."""
+        if self._ahead is not None and handle in (None, *handles(self._ahead.request)):
+            self._ahead.cancel()
+            self._ahead = None
 
     def _cancel(self, number: int) -> None:
         with self._state:
-            job = self._job
-            if job is None or job.number != number:
+            if self._running is not None and self._running.number == number:
+                self._cancel_running(self._running)
                 return
-            job.cancel()
-            if not job.started:
-                self._end(job, _error(Cancelled()))
+            job = next((job for job in self._waiting if job.number == number), None)
+            if job is not None:
+                self._waiting.remove(job)
+                self._tell_end(job, error_of(Cancelled()))
 
-    def _end(self, job: Job, answer: Event) -> None:
-        with self._state:
-            self._job = None
-        self.send(answer, job.number)
+    def _cancel_running(self, job: Job) -> None:
+        job.cancel()
+        if isinstance(job.request, Prompt) and not job.is_answered:
+            # It may be loading a large base model, which cannot be stopped and is wanted next.
+            job.is_answered = True
+            self.send(error_of(Cancelled()), job.number)
+
+    def _tell_end(self, job: Job, answer: Event) -> None:
+        if not job.is_answered:
+            self.send(answer, job.number)
         for request, number in job.closes:
-            self._open_or_close(request, number)
+            self._answer_at_once(request, number)
 
     def _leave(self) -> None:
+        """What waits is not begun any more, what runs is left at once."""
         with self._state:
-            job = self._job
+            job = self._running
             if job is None and self._held is not None:
-                self._jobs.put(None)
+                self._is_leaving = True
+                self._state.notify()
                 return
         if job is not None and isinstance(job.request, Fetch):
             # Its files lie in the cache folder, and it removes them as soon as it is told to stop.
@@ -189,88 +233,55 @@ class Server:
         vanish(self._folder)
 
     def _work(self, models: Models, volumes: Volumes) -> None:
-        while True:
-            try:
-                job = self._jobs.get(timeout=IDLE_S)
-            except queue.Empty:
-                models.release()
+        while (job := self._next(models)) is not None:
+            if _is_ahead(job):
+                self._encode_ahead(job, models, volumes)
                 continue
-            if job is None:
-                return
-            with self._state:
-                if self._job is not job:
-                    continue
-                job.started = True
-            answer = _answer(job, models, volumes)
+            answer = answer_to(job, models, volumes)
             # Nothing may hold the mapped files any more: on Windows they could not be removed.
             gc.collect()
-            if isinstance(answer, Error):
-                for path in job.outputs:
-                    path.unlink(missing_ok=True)
-            self._end(job, answer)
+            with self._state:
+                self._running, self._idle_since = None, time.monotonic()
+                if isinstance(answer, Error) or job.is_answered:
+                    for path in job.outputs:
+                        path.unlink(missing_ok=True)
+                self._tell_end(job, answer)
+
+    def _next(self, models: Models) -> Job | None:
+        """The next job, as soon as there is one; None when it is time to leave."""
+        with self._state:
+            while not self._is_leaving:
+                pause_s = self._idle_since + PAUSE_S - time.monotonic()
+                if self._waiting:
+                    self._running = self._waiting.popleft()
+                elif pause_s <= 0:
+                    self._running = self._ahead
+                if self._running is not None:
+                    return self._running
+                if not self._state.wait(IDLE_S if self._ahead is None else pause_s) and self._ahead is None:
+                    models.release()
+            return None
+
+    def _encode_ahead(self, job: Job, models: Models, volumes: Volumes) -> None:
+        """One slice; the next one comes when nothing else waits."""
+        from SAMedCore.service.ahead import encode_one
+
+        goes_on = encode_one(job, models, volumes)
+        with self._state:
+            self._running = None
+            if not goes_on and self._ahead is job:
+                self._ahead = None
+            for request, number in job.closes:
+                self._answer_at_once(request, number)
+
+    def _first_waiting(self) -> Job | None:
+        with self._state:
+            return self._waiting[0] if self._waiting else None
 
 
-class _CannotLoad(SAMedError):
-    """A package is missing or damaged."""
+def _keeps_waiting(job: Job) -> bool:
+    return not (_is_ahead(job) or job.is_answered)
 
 
-def _load() -> tuple[Models, Volumes]:
-    """Import what the jobs import, and nothing that they do not, so that the first one starts at once."""
-    try:
-        from SAMedCore.service import jobs  # noqa: F401
-        from SAMedCore.service.models import Models
-        from SAMedCore.service.volumes import Volumes
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise _CannotLoad(
-            f'The package "{_broken_package(error)}" cannot be loaded ({reason}): reinstall the packages in SAMed\'s settings.'
-        ) from error
-    return Models(), Volumes()
-
-
-def _broken_package(error: Exception) -> str:
-    """Which package an import failed in: the missing one, or the last one outside Python's own that was being imported."""
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        return error.name.partition(".")[0]
-    modules = (frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__))
-    packages = [module.partition(".")[0] for module in modules]
-    return [package for package in packages if package not in sys.stdlib_module_names][-1]
-
-
-def _ready() -> Ready:
-    from SAMedCore.devices import found_devices
-
-    return Ready(os.getpid(), __version__, tuple(Device(*device) for device in found_devices()))
-
-
-def _answer(job: Job, models: Models, volumes: Volumes) -> Event:
-    from SAMedCore.service.jobs import do
-
-    try:
-        answer = Result(do(job, models, volumes))
-        encode(answer)
-        return answer
-    except Exception as error:
-        if not isinstance(error, SAMedError):
-            traceback.print_exception(error)
-        if _is_out_of_memory(error):
-            models.release()
-        return _error(error)
-
-
-def _error(error: Exception) -> Error:
-    if isinstance(error, SAMedError):
-        return Error(" ".join(str(error).split()), error.kind)
-    if _is_out_of_memory(error):
-        return Error("The memory ran out: close other programs, or choose another device or a smaller model.", "failed")
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return Error("The disk is full: free some space and try again.", "failed")
-    reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-    return Error(f"SAMed failed unexpectedly ({reason}); the log has the details.", "internal")
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Python's own, a GPU's (torch.OutOfMemoryError is a RuntimeError) and that of torch on a CPU or Apple GPU."""
-    said = str(error).lower()
-    signs = ("out of memory", "can't allocate memory", "not enough memory")
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(sign in said for sign in signs))
+def _is_ahead(job: Job) -> bool:
+    return isinstance(job.request, EncodeAhead)

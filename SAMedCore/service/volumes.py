@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from SAMedCore.errors import InputError
+from SAMedCore.image.slices import axial_count, check_slices
 from SAMedCore.image.volume import Volume
 from SAMedCore.service.messages import VoxelFile
 from SAMedCore.service.voxels import volume_of
@@ -38,3 +39,7 @@ class Volumes:
         if volume is None:
             raise InputError(f'the worker does not hold the volume "{handle}" (any more): send it again.')
         return volume
+
+    def check_slice(self, handle: str, k: int) -> None:
+        """Raises InputError as `named`, and where the volume has no axial slice `k`, counted from the feet."""
+        check_slices((k,), axial_count(self.named(handle).grid))

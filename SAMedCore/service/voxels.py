@@ -27,6 +27,18 @@ def labelmap_of(file: LabelFile) -> LabelMap:
     return LabelMap(_mapped(file.path), np.array(file.ijk_to_lps, np.float64), LabelTable.from_json(file.labels))
 
 
+def write_labelmap(job: Job, labelmap: LabelMap) -> dict[str, Any]:
+    """A finished label map in a new file of the private folder, as the `LabelFile` of a result, as plain JSON.
+
+    Raises:
+        OSError: there is no room for it.
+    """
+    path = _new_file(job)
+    with path.open("r+b") as file:
+        np.save(file, labelmap.voxels)
+    return _message(path, labelmap.ijk_to_lps, labelmap.labels)
+
+
 class OutputMap:
     """A label map in a new .npy file of the private folder, all 0, that the other side can read while it is filled.
 
@@ -39,15 +51,11 @@ class OutputMap:
 
     def __init__(self, job: Job, shape: tuple[int, ...], dtype: np.dtype) -> None:
         self._job = job
-        self.path = job.folder / f"labelmap-{job.number}.npy"
-        job.outputs.append(self.path)
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            if hasattr(os, "posix_fallocate"):
-                # Writing to a mapped file on a full disk would be a bus error.
-                os.posix_fallocate(descriptor, 0, int(np.prod(shape)) * dtype.itemsize + 4096)
-        finally:
-            os.close(descriptor)
+        self.path = _new_file(job)
+        if hasattr(os, "posix_fallocate"):
+            # Writing to a mapped file on a full disk would be a bus error.
+            with self.path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, int(np.prod(shape)) * dtype.itemsize + 4096)
         self.voxels = np.lib.format.open_memmap(self.path, mode="w+", dtype=dtype, shape=shape)
         self._box: Box | None = None
         self._pace = Pace()
@@ -69,8 +77,20 @@ class OutputMap:
     def message(self, ijk_to_lps: np.ndarray, labels: LabelTable) -> dict[str, Any]:
         """The whole map as the `LabelFile` of a result, as plain JSON."""
         self.voxels.flush()
-        matrix = tuple(tuple(row) for row in ijk_to_lps.tolist())
-        return asdict(LabelFile(str(self.path), matrix, labels.to_json()))
+        return _message(self.path, ijk_to_lps, labels)
+
+
+def _new_file(job: Job) -> Path:
+    """Empty, readable by this user alone, and removed if the job fails."""
+    path = job.folder / f"labelmap-{job.number}.npy"
+    job.outputs.append(path)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    return path
+
+
+def _message(path: Path, ijk_to_lps: np.ndarray, labels: LabelTable) -> dict[str, Any]:
+    matrix = tuple(tuple(row) for row in ijk_to_lps.tolist())
+    return asdict(LabelFile(str(path), matrix, labels.to_json()))
 
 
 def _mapped(path: str) -> np.ndarray:

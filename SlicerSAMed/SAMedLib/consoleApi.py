@@ -1,21 +1,35 @@
 """What Slicer's Python console and scripts call: blocking, with progress on the console, without any widget."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 
 from SAMedCore.errors import SAMedError
-from SAMedCore.options import DEFAULT_BASE, CompleteOptions, FinetuneOptions, ModelOptions, RankOptions, SegmentOptions
+from SAMedCore.image.prompts import StructurePrompts
+from SAMedCore.options import (
+    DEFAULT_BASE,
+    CompleteOptions,
+    FinetuneOptions,
+    ModelOptions,
+    PromptOptions,
+    RankOptions,
+    SegmentOptions,
+)
 from SAMedLib.jobs.cohort import SegmentFileJob, planFolder
 from SAMedLib.jobs.complete import CompleteJob, CompletionOutcome
 from SAMedLib.jobs.consoleListener import ConsoleListener
 from SAMedLib.jobs.finetune import FinetuneJob, Scan, TrainingOutcome
 from SAMedLib.jobs.job import Job
 from SAMedLib.jobs.rank import DoubtfulSlice, RankJob
-from SAMedLib.jobs.segment import SegmentJob
+from SAMedLib.jobs.segment import SegmentJob, newSegmentationNode, writeModelSlices
+from SAMedLib.jobs.structures import promptedStructures
 from SAMedLib.scene.provenance import drawnSlices
 from SAMedLib.scene.reading import readAnnotation
+from SAMedLib.scene.segments import holdsAnything
+from SAMedLib.scene.volumes import readVolume
+from SAMedLib.scene.writing import checkOutput
 from SAMedLib.setup.install import requirePackages
 from SAMedLib.worker.client import Worker
 
@@ -81,6 +95,37 @@ class ConsoleApi:
             raise SAMedError(f"{len(failed)} of {len(failed) + len(written)} scans failed ({names}): {failed[-1][1]}")
         return written
 
+    def prompt(
+        self,
+        volumeNode: vtkMRMLScalarVolumeNode,
+        structures: Sequence[StructurePrompts],
+        segmentationNode: vtkMRMLSegmentationNode | None = None,
+        base: str | Path = DEFAULT_BASE,
+        device: str = "auto",
+    ) -> vtkMRMLSegmentationNode:
+        """Draw structures from boxes and points on some slices, and carry them on through the volume.
+
+        Args:
+            structures: of `SAMedCore.image.prompts`, their points in the LPS of the volume's own grid, its parent transform
+                left aside. Several prompts on one slice correct each other in turn.
+            segmentationNode: takes the result; None makes a new one.
+            base: a base model of the catalogue, or a weights file.
+
+        Example:
+            >>> liver = StructurePrompts("liver", (SlicePrompt(box=((-20, 40, 87), (60, 110, 87))),))
+            >>> segmentationNode = logic.prompt(volumeNode, [liver])
+        """
+        if segmentationNode is not None:
+            readVolume(volumeNode)
+            checkOutput(segmentationNode, volumeNode)
+        options, name = PromptOptions(str(base), device), volumeNode.GetName()
+        wait = partial(self._wait, subject=name)
+        labelmap = promptedStructures(self.worker, volumeNode, structures, options, wait)
+        if segmentationNode is None:
+            segmentationNode = newSegmentationNode(volumeNode)
+        writeModelSlices(segmentationNode, labelmap, volumeNode, None)
+        return segmentationNode
+
     def complete(
         self,
         volumeNode: vtkMRMLScalarVolumeNode,
@@ -137,7 +182,7 @@ class ConsoleApi:
         self, volumeNode: vtkMRMLScalarVolumeNode, segmentationNode: vtkMRMLSegmentationNode | None
     ) -> tuple[int, ...]:
         """The slices that a person drew or corrected."""
-        if segmentationNode is None or segmentationNode.GetSegmentation().GetNumberOfSegments() == 0:
+        if segmentationNode is None or not holdsAnything(segmentationNode.GetSegmentation()):
             return ()
         return drawnSlices(segmentationNode, readAnnotation(segmentationNode, volumeNode).labelmap)
 

@@ -68,10 +68,7 @@ def measure() -> list[tuple[str, float]]:
     body = textwrap.dedent(ANSWER).format(step=SLICES_AT_A_TIME, labels=repr(SYNAPSE_ORGANS.to_json()))
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        program = Path(folder) / "scripted"
-        program.write_text(launchers.SCRIPTED.format(python=sys.executable, body="{body}").replace("{body}", body))
-        program.chmod(0o755)
-        worker = Worker(str(program), str(coreFolder()))
+        worker = Worker(launchers.write(Path(folder) / "scripted", launchers.SCRIPTED, body=body), str(coreFolder()))
         job = SegmentJob(worker, volumeNode, None, ModelOptions("abdomen-demo"), SegmentOptions(), SYNAPSE_ORGANS)
         phases: list[str] = []
         job.listener.jobProgressed = lambda phase, done, total, secondsLeft: phases.append(phase)

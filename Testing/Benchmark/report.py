@@ -31,6 +31,11 @@ CT to label map counts everything from the volume in memory to the label map in 
 ![Speed, stages and growth](benchmark.png)
 """
 
+PROMPTING = """\
+Slices of 512 x 512. A box on an encoded slice, through the worker's own process; the encoding of a slice; and the worker's own
+memory, to which the volume's voxels, in a file that it maps, do not count.
+"""
+
 ON_A_BUSY_MACHINE = """\
 `samed segment` of eight slices with vit_b, from process start to finished file, on all cores: by itself, with another one that
 is started at the same moment, and beside a program that keeps one core busy as a working Slicer does.
@@ -64,6 +69,7 @@ def report(results: Results, day: date) -> str:
         *([("150 slices on the GPU", tables.gpu(results))] if on_gpu else []),
         ("Where a slice's time goes", "In milliseconds, each stage's share beside it.\n\n" + tables.stages(results)),
         ("Start-up", tables.start_up(results)),
+        ("Boxes and clicks", PROMPTING + "\n" + tables.prompting(results)),
         ("On a busy machine", ON_A_BUSY_MACHINE + "\n" + tables.at_once(results)),
         ("Growth", (GROWTH_ON_GPU if on_gpu else GROWTH_ON_CPU) + "\n" + _growth(results)),
         ("Not measured", NOT_MEASURED if on_gpu else NOT_MEASURED_ON_CPU + "\n" + NOT_MEASURED),

@@ -125,6 +125,30 @@ def start_up(results: Results) -> str:
     return table(["", "median", "reach"], rows)
 
 
+def prompting(results: Results) -> str:
+    """What a person waits for who prompts, and the memory that it takes."""
+    rows = []
+    for result in results.named("prompt"):
+        reach = _reach(reaches.of_seconds(result))
+        rows.append(
+            [
+                "box on an encoded slice, request to mask, lite",
+                seconds_text(result.median_s),
+                seconds_text(max(result.seconds)),
+                "",
+                reach,
+            ]
+        )
+    for result in results.named("encode_for_prompting"):
+        rows.append(
+            [f"encoding a slice, {result.variant}", seconds_text(result.median_s), seconds_text(max(result.seconds)), "", ""]
+        )
+    for result in results.named("prompting_memory"):
+        text = f"{result.facts['slices']:,} slices open and encoded as far as is kept, lite; before: "
+        rows.append([text + megabytes_text(result.facts["before_mb"]), "", "", megabytes_text(result.facts["host_mb"]), ""])
+    return table(["", "median", "worst", "memory", "reach"], rows)
+
+
 def at_once(results: Results) -> str:
     """How much longer a process takes that has the machine not for itself."""
     found = results.named("at_once")

@@ -1,7 +1,8 @@
 """`python small_worker.py --folder FOLDER`: the real worker with the small network of `cli_files`, in bad company.
 
 Whenever the network encodes, it writes to stdout in every way there is and a lot to stderr, and takes a tenth of a second
-longer. The first time it starts a child process that would stay for ten minutes.
+longer. The first time it starts a child process that would stay for ten minutes. What it encodes for prompting is counted on
+stderr.
 """
 
 import ctypes
@@ -15,12 +16,14 @@ from cli_files import ONE_BLOCK, SMALL_FEW_SHOT
 
 from SAMedCore.model import sam as sam_module
 from SAMedCore.model.architectures import ARCHITECTURES
+from SAMedCore.model.promptable import Promptable
 from SAMedCore.train import recipe
 
 LIBC = ctypes.CDLL(None)
 NOISE = '{"type": "Result", "number": 1}'
 children = []
 encode = sam_module.Sam.encode
+encode_for_prompting = Promptable.encode
 
 
 def noisy_encode(self, images):
@@ -35,7 +38,14 @@ def noisy_encode(self, images):
     return encode(self, images)
 
 
+def counted_encode(self, images):
+    embedding = encode_for_prompting(self, images)
+    print("encoded for prompting", file=sys.stderr)
+    return embedding
+
+
 ARCHITECTURES["vit_b"] = ONE_BLOCK
 recipe.PRESETS["few-shot"] = SMALL_FEW_SHOT
 sam_module.Sam.encode = noisy_encode
+Promptable.encode = counted_encode
 runpy.run_module("SAMedCore.service", run_name="__main__")

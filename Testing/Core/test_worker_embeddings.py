@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from SAMedCore.service import embeddings
-from SAMedCore.service.embeddings import Embeddings
+from SAMedCore.model.architectures import ARCHITECTURES
+from SAMedCore.model.fast.layers import EMBEDDING_CHANNELS
+from SAMedCore.service.embeddings import PROMPTING, SEGMENTING, Bounds, Embeddings
 
 
 def encoded(kilobytes: int = 1) -> torch.Tensor:
@@ -12,10 +13,9 @@ def encoded(kilobytes: int = 1) -> torch.Tensor:
 
 
 @pytest.fixture
-def kept(monkeypatch) -> Embeddings:
+def kept() -> Embeddings:
     """With room for three."""
-    monkeypatch.setattr(embeddings, "CPU_BYTES", 3 * encoded().nbytes)
-    return Embeddings()
+    return Embeddings(Bounds(cpu=3 * encoded().nbytes, gpu=100))
 
 
 def test_the_least_recently_used_slice_of_any_volume_makes_room(kept):
@@ -51,10 +51,24 @@ def test_a_volume_and_everything_can_be_forgotten(kept):
     assert (two.get(("LPS", 0)), kept.bytes) == (None, 0)
 
 
-def test_a_gpu_has_a_smaller_bound(kept, monkeypatch):
-    monkeypatch.setattr(embeddings, "GPU_BYTES", 100)
+def test_a_gpu_has_a_smaller_bound(kept):
     kept.of("one")["LPS", 0] = torch.zeros(1, 26, device="meta")
     assert kept.bytes == 0
     kept.of("one")["LPS", 0] = torch.zeros(1, 25, device="meta")
     assert kept.bytes == 100
-    assert embeddings.GPU_BYTES < 2**30
+    assert max(SEGMENTING.gpu, PROMPTING.gpu) < 2**30
+
+
+@pytest.mark.parametrize(("device", "slices"), [("cpu", 3), ("cuda", 1)])
+def test_how_many_slices_are_kept_is_known_before(kept, device, slices):
+    nbytes = encoded().nbytes if device == "cpu" else 60
+    assert kept.room_for(nbytes, torch.device(device)) == slices
+
+
+@pytest.mark.parametrize(("base", "on_cpu", "on_gpu"), [("lite", 512, 256), ("vit_b", 2048, 1024), ("vit_h", 2048, 1024)])
+def test_the_bound_for_prompting_is_as_many_slices_as_it_says(base, on_cpu, on_gpu):
+    row = ARCHITECTURES[base]
+    nbytes = 2 * EMBEDDING_CHANNELS * (row.prompting.input_size // row.stride) ** 2
+    kept = Embeddings(PROMPTING)
+    assert kept.room_for(nbytes, torch.device("cpu")) == on_cpu
+    assert kept.room_for(nbytes, torch.device("cuda")) == on_gpu

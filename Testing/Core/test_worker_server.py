@@ -10,6 +10,7 @@ from worker_process import PATIENCE_S
 
 from SAMedCore.errors import Cancelled, InputError, SAMedError
 from SAMedCore.service import jobs, server
+from SAMedCore.service.answers import answer_to
 from SAMedCore.service.events import Error, Metrics, Progress, Result
 from SAMedCore.service.job import Job
 from SAMedCore.service.server import Server
@@ -30,7 +31,7 @@ class Networks:
 def test_networks_are_let_go_when_nothing_was_asked_for_a_while(tmp_path, monkeypatch):
     networks = Networks()
     monkeypatch.setattr(server, "IDLE_S", 0.2)
-    monkeypatch.setattr(server, "_load", lambda: (networks, None))
+    monkeypatch.setattr(server, "load", lambda: (networks, None))
     requests, stop = os.pipe()
     said, events = os.pipe()
     began = time.monotonic()
@@ -70,7 +71,7 @@ def test_every_failure_is_one_sentence_of_its_kind(tmp_path, monkeypatch, capsys
         raise error
 
     monkeypatch.setattr(jobs, "do", fail)
-    answer = server._answer(Job(None, 1, tmp_path, print), networks, None)
+    answer = answer_to(Job(None, 1, tmp_path, print), networks, None)
     assert answer.kind == kind
     assert said in answer.message
     assert "\n" not in answer.message
@@ -80,7 +81,7 @@ def test_every_failure_is_one_sentence_of_its_kind(tmp_path, monkeypatch, capsys
 
 def test_an_answer_that_is_no_json_is_an_error_of_the_program(tmp_path, monkeypatch):
     monkeypatch.setattr(jobs, "do", lambda job, models, volumes: {"uncertainty": float("nan")})
-    assert server._answer(Job(None, 1, tmp_path, print), Networks(), None).kind == "internal"
+    assert answer_to(Job(None, 1, tmp_path, print), Networks(), None).kind == "internal"
 
 
 def test_progress_is_told_at_each_phases_begin_and_end_and_seldom_between(tmp_path):

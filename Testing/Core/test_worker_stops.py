@@ -1,4 +1,4 @@
-"""The worker does one thing at a time, and what is cancelled or killed stops and leaves nothing."""
+"""What is cancelled or killed stops and leaves nothing."""
 
 import os
 import signal
@@ -9,29 +9,9 @@ import pytest
 from worker_process import cancelled, only_inputs
 
 from SAMedCore.service.events import Error, Progress, Ready, Slices
-from SAMedCore.service.messages import Cancel, Describe
 from SAMedCore.service.process import vanish
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups")
-
-
-def test_a_request_that_comes_too_early_is_refused(worker, ask_segment, long_volume):
-    handle = worker.open(long_volume)
-    first = worker.send(ask_segment(handle))
-    worker.wait_for(Slices)
-    second = worker.send(Describe("abdomen-demo"))
-    worker.send(Cancel(), second)
-    refused = stopped = None
-    while stopped is None:
-        event, number = worker.next()
-        if number == second:
-            refused = event
-            worker.send(Cancel(), first)
-        elif isinstance(event, Error):
-            stopped = event
-    assert "busy" in refused.message
-    assert stopped.kind == "cancelled"
-    worker.close(handle)
 
 
 def test_a_cancelled_segmentation_ends_and_leaves_no_file(worker, ask_segment, long_volume):

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import slicer
 
+from SAMedCore.service.events import PROTOCOL
+
 PATIENCE_SECONDS = 60
 """After so long a test that waits has failed, however busy the machine: how fast things are is for `make stalls` to say."""
 
@@ -23,7 +25,7 @@ def say(type_, number=0, **values):
     line = json.dumps({{"type": type_, "number": number, **values}}).encode() + b"\\n"
     os.write(1, line)
 say("Started", pid=os.getpid())
-say("Ready", pid=os.getpid(), version="0", devices=[{{"name": "cpu", "description": "CPU, 1 thread"}}], protocol=2)
+say("Ready", pid=os.getpid(), version="0", devices=[{{"name": "cpu", "description": "CPU, 1 thread"}}], protocol={protocol})
 
 volumes = {{}}
 def requests():
@@ -47,7 +49,7 @@ def requests():
 
 def write(path: Path, text: str, **values: str) -> str:
     """An executable Python program at `path`."""
-    path.write_text(text.format(python=sys.executable, **values))
+    path.write_text(text.format(**{"python": sys.executable, "protocol": PROTOCOL, **values}))
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return str(path)
 

@@ -16,7 +16,7 @@ from SAMedCore.service import messages
 from SAMedLib.jobs.job import Job
 from SAMedLib.scene.volumes import readVolume, stateOf
 from SAMedLib.setup.locations import coreFolder
-from SAMedLib.worker import openVolumes
+from SAMedLib.worker import openVolumes, voxelFiles
 from SAMedLib.worker.client import Worker
 from scans import crop, ctNode
 
@@ -187,7 +187,7 @@ def test_what_was_still_being_copied_when_its_job_was_cancelled_is_not_held(work
 def test_what_a_cancelled_job_has_sent_serves_the_next_one(worker, ct):
     (worker.folder / "wait").touch()
     job = ReadJob(worker, ct).start()
-    slicerhost.waitUntil(lambda: job._isSent and job._held[0].isOpen)
+    slicerhost.waitUntil(lambda: job._isSent)
     job.cancel()
     again = ReadJob(worker, ct).start()
     (worker.folder / "wait").unlink()
@@ -195,11 +195,49 @@ def test_what_a_cancelled_job_has_sent_serves_the_next_one(worker, ct):
     assert len(files(worker)) == 1
 
 
-def test_a_volume_that_the_worker_cannot_open_is_why_its_job_fails(scripted, ct):
+def test_jobs_that_ask_for_a_volume_while_it_is_copied_share_the_copy(worker, ct):
+    first, second = ReadJob(worker, ct).start(), ReadJob(worker, ct).start()
+    assert first.wait() == second.wait()
+    assert len(files(worker)) == 1
+
+
+def test_a_copy_goes_on_as_long_as_one_job_waits_for_it(worker, ct):
+    jobs = [ReadJob(worker, ct).start() for _ in range(3)]
+    jobs[0].cancel()
+    assert jobs[1].wait()["sum"] == int(slicer.util.arrayFromVolume(ct).sum())
+    jobs[2].cancel()
+    assert len(files(worker)) == 1
+
+
+def test_a_volume_that_changes_while_it_is_copied_is_copied_anew_for_the_next_job(worker, ct):
+    first = ReadJob(worker, ct).start()
+    changeVoxels(ct)
+    second = ReadJob(worker, ct).start()
+    assert first.wait()["handle"] != second.wait()["handle"]
+    assert second.outcome["sum"] == int(slicer.util.arrayFromVolume(ct).sum())
+    waitForFiles(worker, 1)
+
+
+def test_a_volume_that_cannot_be_copied_is_why_all_its_jobs_fail(worker, ct, monkeypatch):
+    def noRoom(path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(voxelFiles, "makePrivateFile", noRoom)
+    jobs = [ReadJob(worker, ct).start() for _ in range(2)]
+    for job in jobs:
+        with pytest.raises(SAMedError, match="No space left on device"):
+            job.wait()
+    monkeypatch.undo()
+    assert read(worker, ct)["sum"] == int(slicer.util.arrayFromVolume(ct).sum())
+
+
+def test_a_volume_that_the_worker_cannot_open_is_why_its_jobs_fail(scripted, ct):
     worker = scripted(REFUSING)
     for _again in range(2):
-        with pytest.raises(SAMedError, match=r"^The disk is full\.$"):
-            ReadJob(worker, ct).start().wait()
+        jobs = [ReadJob(worker, ct).start() for _ in range(2)]
+        for job in jobs:
+            with pytest.raises(SAMedError, match=r"^The disk is full\.$"):
+                job.wait()
         assert files(worker) == []
 
 

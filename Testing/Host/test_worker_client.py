@@ -279,8 +279,7 @@ def test_a_worker_that_does_not_obey_is_killed(scripted):
 
 
 def test_a_worker_of_another_protocol_is_refused(start, tmp_path):
-    program = launchers.SCRIPTED.replace("protocol=2", "protocol=99")
-    worker = start(launchers.write(tmp_path / "newer", program, body="sys.stdin.read()"))
+    worker = start(launchers.write(tmp_path / "newer", launchers.SCRIPTED, body="sys.stdin.read()", protocol="99"))
     error = endOf(PlainJob(worker, messages.Fetch("lite")).start())
     assert "protocol 99" in str(error)
 

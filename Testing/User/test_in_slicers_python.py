@@ -8,15 +8,29 @@ from packaging.utils import canonicalize_name
 from worker_process import WorkerProcess, segmented, written
 from written_series import write_series
 
+from SAMedCore.image.labels import SYNAPSE_ORGANS, LabelTable
 from SAMedCore.image.orientation import reorient
+from SAMedCore.image.prompts import SlicePrompt
+from SAMedCore.image.volume import LabelMap
 from SAMedCore.options import FinetuneOptions, ModelOptions, SegmentOptions
 from SAMedCore.service.events import Ready, Result
-from SAMedCore.service.messages import AnnotatedScan, Finetune, RankSlices, Segment
+from SAMedCore.service.messages import (
+    AnnotatedScan,
+    EncodeAhead,
+    Finetune,
+    KeptStructure,
+    Prompt,
+    Propagate,
+    RankSlices,
+    Segment,
+)
 
 INSTALLED = """
 import importlib.metadata, json
 print(json.dumps({each.name: each.version for each in importlib.metadata.distributions()}))
 """
+ONE_UP = np.array([[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 1], [0, 0, 0, 1]])
+
 DEVELOPERS_ONLY = ("timm", "pytest", "hypothesis", "medpy", "nrrd", "PySide6", "slicer", "surface_distance")
 
 DICOM_SEG = """
@@ -85,6 +99,24 @@ def test_the_worker_segments_ranks_and_learns(worker, scan, a_slicer_user):
     assert isinstance(learning[-1], Result), learning[-1]
     again = worker.ask(Segment(ct, ModelOptions(str(out), device="cpu"), SegmentOptions(slices=(0,))))
     assert isinstance(again[-1], Result), again[-1]
+
+
+def test_the_worker_answers_a_box_and_carries_it_on(worker, scan):
+    volume, labelmap = scan
+    ct, liver = worker.open(volume), labelmap.voxels == SYNAPSE_ORGANS.subset(["liver"]).values[0]
+    assert worker.ask(EncodeAhead(ct, 1)) == [Result()]
+    rows, columns = np.nonzero(liver[1])
+    corners = [volume.ijk_to_lps @ [i, j, 1, 1] for i, j in ((columns.min(), rows.min()), (columns.max(), rows.max()))]
+    box = SlicePrompt((tuple(map(float, corners[0][:3])), tuple(map(float, corners[1][:3]))))
+    answer = worker.ask(Prompt(ct, box))[-1]
+    assert isinstance(answer, Result), answer
+    mask = segmented([answer])[0] > 0
+    assert 2 * (mask & liver[1]).sum() / (mask.sum() + liver[1].sum()) > 0.8
+    kept = LabelMap(liver[1:2].astype(np.uint8), volume.ijk_to_lps @ ONE_UP, LabelTable.generic([1]))
+    carried = worker.ask(Propagate(ct, written(worker.folder, "labels", kept), (KeptStructure(1, (1,)),)))[-1]
+    assert isinstance(carried, Result), carried
+    assert segmented([carried])[2:].any()
+    worker.close(ct)
 
 
 def test_dicom_seg_is_written_and_read_back(a_slicer_user, scan):

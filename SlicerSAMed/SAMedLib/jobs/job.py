@@ -14,7 +14,7 @@ from SAMedCore.service.events import Error, Metrics, Progress, Result, Slices
 from SAMedLib.scene.volumes import VolumeState
 from SAMedLib.worker.client import Worker
 from SAMedLib.worker.openVolumes import HeldVolume, OpenVolumes
-from SAMedLib.worker.voxelFiles import VoxelWriter
+from SAMedLib.worker.voxelFiles import SLAB_BYTES, VoxelWriter, notHandedOver
 
 PUMP_MSEC = 20
 
@@ -57,7 +57,7 @@ class Job(ABC):
         self.error: SAMedError | None = None
         self._writer: VoxelWriter | None = None
         self._number = 0
-        self._isSent = False
+        self._isWritten = self._isSent = False
         self._openVolumes: OpenVolumes | None = None
         self._held: list[HeldVolume] = []
         self._phase: tuple[str, float] | None = None
@@ -90,18 +90,17 @@ class Job(ABC):
     def start(self) -> "Job":
         """Raises InputError where `volumes` or `arrays` does; everything later comes through the listener."""
         volumes, arrays = self.volumes(), self.arrays()
-        self.listener.jobProgressed("preparing", 0, 0, None)
         # Known to the worker before the voxels are: where it ends while they are copied, this job does too.
         self._number = self.worker.announce(self._onEvent)
         self._openVolumes = self.worker.volumes
-        self._held = [self._openVolumes.take(volume, state) for volume, state in volumes]
-        toOpen = [(held, volume) for held, (volume, _state) in zip(self._held, volumes, strict=True) if not held.isOpen]
-        self._writer = VoxelWriter(
-            [volume.voxels for _held, volume in toOpen] + arrays,
-            self.worker.folder,
-            lambda paths: self._onWritten(toOpen, paths),
-            self._onNotWritten,
-        )
+        self._held = [self._openVolumes.take(volume, state, self) for volume, state in volumes]
+        self._writer = VoxelWriter(arrays, self.worker.folder, self._onWritten, self._onNotWritten)
+        if sum(array.nbytes for array in arrays) <= SLAB_BYTES:
+            self._writer.finish()
+        else:
+            self._writer.start()
+        if not (self._isSent and self.worker.ready):
+            self.listener.jobProgressed("preparing", 0, 0, None)
         return self
 
     def cancel(self) -> None:
@@ -122,21 +121,27 @@ class Job(ABC):
             raise self.error
         return self.outcome
 
-    def _onWritten(self, toOpen: list[tuple[HeldVolume, Volume]], paths: list[Path]) -> None:
-        self._isSent = True
-        self._writer.paths = paths[len(toOpen) :]  # the others outlive the job
-        for (held, volume), path in zip(toOpen, paths, strict=False):
-            self._openVolumes.open(held, volume, path, self._onRefused)
-        self.worker.send(self.message([held.handle for held in self._held], self._writer.paths), self._number)
+    def volumeSent(self) -> None:
+        """One of `volumes` was copied."""
+        self._sendWhenAllIsThere()
 
-    def _onRefused(self, error: Error) -> None:
-        """The worker cannot open a volume; what it answers to the request that names it comes too late to be heard."""
+    def volumeFailed(self, error: Error) -> None:
+        """The worker cannot have one of `volumes`; what it answers to a request that names it comes too late to be heard."""
         if not self.finished:
             self._onEvent(error)
 
+    def _onWritten(self, paths: list[Path]) -> None:
+        self._isWritten = True
+        self._sendWhenAllIsThere()
+
+    def _sendWhenAllIsThere(self) -> None:
+        if self._isWritten and not self._isSent and all(held.isSent for held in self._held):
+            self._isSent = True
+            self.worker.send(self.message([held.handle for held in self._held], self._writer.paths), self._number)
+
     def _onNotWritten(self, error: OSError) -> None:
-        text = _("The volume could not be handed to the worker ({reason}): free some space for temporary files.")
-        self._fail(SAMedError(text.format(reason=error.strerror or error)))
+        if not self.finished:
+            self._fail(notHandedOver(error))
 
     def _onEvent(self, event) -> None:
         if isinstance(event, Progress):
@@ -174,7 +179,7 @@ class Job(ABC):
         self.worker.withdraw(self._number)
         self._writer.stop()
         for held in self._held:
-            self._openVolumes.release(held)
+            self._openVolumes.release(held, self)
         self.ended()
 
     def _secondsLeft(self, event: Progress) -> float | None:

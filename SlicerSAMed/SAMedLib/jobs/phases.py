@@ -4,6 +4,7 @@ from slicer.i18n import tr as _
 
 PHASES = {
     "preparing": _("Copying the volume"),
+    "waiting": _("Waiting for another job"),
     "loading": _("Loading the model"),
     "reading": _("Reading"),
     "fetching": _("Fetching"),
@@ -13,6 +14,7 @@ PHASES = {
     "estimating": _("Estimating how good it gets"),
     "training": _("Training"),
     "completing": _("Filling in slices"),
+    "propagating": _("Carrying on through the slices"),
     "segmenting": _("Segmenting"),
     "ranking": _("Ranking slices"),
 }

@@ -95,7 +95,7 @@ class Worker:
         self.ready, self._complaint = None, ""
         self._lines = wire.Lines()
         self.log.begin()
-        self._volumes = OpenVolumes(self.request)
+        self._volumes = OpenVolumes(self.request, self._folder)
         # PythonQt deletes an object without a parent at once with its last reference, which `_end` gives up while a signal of
         # the process is being sent: Slicer would crash.
         process = qt.QProcess(slicer.app)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import qt
+from slicer.i18n import tr as _
 
+from SAMedCore.errors import SAMedError
 from SAMedCore.image.labels import LabelTable
 from SAMedCore.image.volume import Image, LabelMap, Volume
 from SAMedCore.service.messages import LabelFile, Matrix, VoxelFile
@@ -18,7 +20,7 @@ SLAB_BYTES = 8 * 2**20
 
 
 class VoxelWriter:
-    """Writes arrays to files, a slab at each turn of the event loop, so that the application never waits.
+    """Writes arrays to files, once it is told to `start` or to `finish`.
 
     Args:
         arrays: (k, j, i) each.
@@ -42,7 +44,22 @@ class VoxelWriter:
         self._onFailed = onFailed
         self._steps = self._write(arrays, folder)
         self._stopped = False
+
+    def start(self) -> None:
+        """Write a slab at each turn of the event loop, so that the application never waits."""
         qt.QTimer.singleShot(0, self._step)
+
+    def finish(self) -> None:
+        """Write all of it now, where it is little; that it failed is told from the event loop all the same."""
+        try:
+            for _slab in self._steps:
+                pass
+        except OSError as failure:
+            error = failure
+            self.stop()
+            qt.QTimer.singleShot(0, lambda: self._onFailed(error))
+        else:
+            self._onWritten(self.paths)
 
     def stop(self) -> None:
         """Write no more and remove what is there."""
@@ -76,6 +93,12 @@ class VoxelWriter:
                     np.ascontiguousarray(array[start : start + slices]).tofile(file)
                     yield
                 file.flush()
+
+
+def notHandedOver(error: OSError) -> SAMedError:
+    """What a person is told of a `VoxelWriter` that has failed."""
+    text = _("The volume could not be handed to the worker ({reason}): free some space for temporary files.")
+    return SAMedError(text.format(reason=error.strerror or error))
 
 
 def voxelFile(path: Path, volume: Volume) -> VoxelFile:
