@@ -37,8 +37,8 @@ class SAMed(ScriptedLoadableModule):
         self.parent.dependencies = ["Segmentations", "SegmentStatistics", "SegmentEditor"]
         self.parent.contributors = ["SlicerSAMed contributors"]
         self.parent.helpText = _(
-            "Segments CT with SAMed, Segment Anything tuned by LoRA, fine-tunes it on slices that you correct, and completes "
-            "partly annotated scans. For research use only. See the "
+            "From an unlabelled CT to a model of your own: boxes and clicks in the Segment Editor, the rest of partly drawn "
+            "scans, fine-tuning of SAMed (Segment Anything tuned by LoRA), segmenting. For research use only. See the "
             '<a href="https://github.com/SlicerSAMed/SlicerSAMed">documentation</a>.'
         )
         self.parent.acknowledgementText = _(
@@ -127,8 +127,9 @@ class SAMedWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def initializeParameterNode(self) -> None:
         """Show the scene's parameter node, and select the first volume where none is selected."""
         self.showParameters(self.logic.getParameterNode())
-        if self.panel.parameterNode.inputVolume is None:
-            self.panel.parameterNode.inputVolume = firstVolume()
+        for name in ("promptVolume", "inputVolume"):
+            if getattr(self.panel.parameterNode, name) is None:
+                setattr(self.panel.parameterNode, name, firstVolume())
 
     def showParameters(self, parameterNode: SAMedParameterNode) -> None:
         """Show this parameter node and follow it."""

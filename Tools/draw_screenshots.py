@@ -16,6 +16,7 @@ slicerhost.boot()  # before the module is imported
 
 import slicer  # noqa: E402
 
+from draw_effect import effectPictures  # noqa: E402
 from SAMedCore.demo import sample  # noqa: E402
 from SAMedCore.image.labels import LabelTable  # noqa: E402
 from SAMedCore.image.volume import LabelMap  # noqa: E402
@@ -51,12 +52,12 @@ GREY_STEP = 5
 def main() -> None:
     panel = slicerhost.loadModule("SAMed")
     ui = panel.ui
-    ct, organs = sample.fetch_sample()
-    drawThumbnail(ct, organs)
+    scan, organs = sample.fetch_sample()
+    drawThumbnail(scan, organs)
     slicerhost.closeScene()
 
     first, end = sample.ORGAN_SLICES[0], sample.ORGAN_SLICES[-1] + 1
-    ct = softTissue(ctNode(crop(ct, first, end), "AbdomenCT"))
+    ct = softTissue(ctNode(crop(scan, first, end), "AbdomenCT"))
     segment(panel, ct)
     drawTab(panel, ui.segmentTab, "panel-segment.png")
     drawSlicer(panel, ct)
@@ -65,16 +66,25 @@ def main() -> None:
     complete(panel, ct, drawnNode(onlyKidneys(drawn), ct, "Kidneys, every 6th slice"))
     drawTab(panel, ui.completeTab, "panel-complete.png")
 
-    drawnNode(drawn, ct, "Every 6th slice")
+    everySixth = drawnNode(drawn, ct, "Every 6th slice")
     chooseTraining(panel)
     drawTab(panel, ui.finetuneTab, "panel-finetune.png")
+    panel.panel.parameterNode.promptSegmentation = everySixth
+    drawTab(panel, ui.pathTab, "panel-path.png")
     drawTab(panel, ui.settingsTab, "panel-settings.png")
+
+    slicerhost.closeScene()
+    ct = softTissue(ctNode(crop(scan, first, end), "AbdomenCT"))
+    for name, picture in effectPictures(ct, crop(organs, first, end)):
+        save(picture, DOCS / name)
 
 
 def segment(panel, ct) -> None:
     """Apply, Show 3D, and find the doubtful slices."""
     ui = panel.ui
+    ui.promptVolumeSelector.setCurrentNode(ct)
     ui.inputVolumeSelector.setCurrentNode(ct)
+    ui.tabWidget.setCurrentWidget(ui.segmentTab)
     runJob(panel, ui.applyButton)
     slicerhost.click(ui.show3DButton)
     ui.nextSliceSection.collapsed = False

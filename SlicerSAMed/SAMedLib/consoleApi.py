@@ -27,6 +27,7 @@ from SAMedLib.jobs.segment import SegmentJob, newSegmentationNode, writeModelSli
 from SAMedLib.jobs.structures import promptedStructures
 from SAMedLib.scene.provenance import drawnSlices
 from SAMedLib.scene.reading import readAnnotation
+from SAMedLib.scene.segments import holdsAnything
 from SAMedLib.scene.volumes import readVolume
 from SAMedLib.scene.writing import checkOutput
 from SAMedLib.setup.install import requirePackages
@@ -181,7 +182,7 @@ class ConsoleApi:
         self, volumeNode: vtkMRMLScalarVolumeNode, segmentationNode: vtkMRMLSegmentationNode | None
     ) -> tuple[int, ...]:
         """The slices that a person drew or corrected."""
-        if segmentationNode is None or segmentationNode.GetSegmentation().GetNumberOfSegments() == 0:
+        if segmentationNode is None or not holdsAnything(segmentationNode.GetSegmentation()):
             return ()
         return drawnSlices(segmentationNode, readAnnotation(segmentationNode, volumeNode).labelmap)
 

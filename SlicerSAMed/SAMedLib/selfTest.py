@@ -14,10 +14,14 @@ from SAMedCore.checkpoint import catalogue
 from SAMedCore.errors import Cancelled
 from SAMedCore.image.volume import Volume
 from SAMedCore.options import DEFAULT_BASE, ModelOptions, SegmentOptions
+from SAMedLib.jobs.job import PUMP_MSEC
 from SAMedLib.jobs.segment import SegmentJob
+from SAMedLib.panel.openEffect import EFFECT
 from SAMedLib.sampleData import addVolume
+from SAMedLib.scene.provenance import keptSlicesBySegment
 from SAMedLib.scene.reading import readAnnotation
 from SAMedLib.scene.undo import SavedSegmentation
+from SAMedLib.scene.volumes import ijkToRAS
 from SAMedLib.setup.locations import cachedFiles
 from SAMedLib.setup.packages import missingPackages
 from SAMedLib.worker.client import sharedWorker
@@ -86,6 +90,32 @@ class SelfTest:
         saved.revert()
         self.assertEqual(segmentation.GetNumberOfSegments(), 7)
 
+    def test_boxInTheSegmentEditorIsKept(self) -> None:
+        volumeNode = addVolume(phantom(), "phantom")
+        segmentationNode = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+        segmentationNode.SetReferenceImageGeometryParameterFromVolumeNode(volumeNode)
+        segmentID = segmentationNode.GetSegmentation().AddEmptySegment()
+        editor = slicer.qMRMLSegmentEditorWidget()
+        editor.setMRMLScene(slicer.mrmlScene)
+        editor.setMRMLSegmentEditorNode(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentEditorNode"))
+        editor.setSegmentationNode(segmentationNode)
+        editor.setSourceVolumeNode(volumeNode)
+        editor.setCurrentSegmentID(segmentID)
+        editor.setActiveEffectByName(EFFECT)
+        self.assertIsNotNone(editor.activeEffect(), "SegmentEditorSAMed.py is not loaded")
+        try:
+            prompting = editor.activeEffect().self().activity.prompting
+            corners = [worldOf(volumeNode, index) for index in ((12, 20, 2), (44, 52, 2))]
+            self.assertTrue(prompting.begin(corners[0]))
+            prompting.boxDrawn(*corners)
+            prompting.keep()
+            while prompting.asking.isBusy:
+                sharedWorker().pump(PUMP_MSEC)
+        finally:
+            editor.setActiveEffect(None)
+        kept = keptSlicesBySegment(segmentationNode, volumeNode)
+        self.assertEqual(kept, {segmentID: (2,)})
+
     def logic(self):
         import SAMed
 
@@ -100,6 +130,11 @@ def phantom() -> Volume:
     for jCentre, iCentre, radius, hu in ((36, 28, 15, 110), (40, 72, 9, 130), (56, 48, 5, 180)):
         voxels[(j - jCentre) ** 2 + (i - iCentre) ** 2 < (radius - k) ** 2] = hu
     return Volume(voxels, np.diag([4.0, 4.0, 5.0, 1.0]))
+
+
+def worldOf(volumeNode, index: tuple[int, int, int]) -> np.ndarray:
+    """(3,) the place of a voxel (i, j, k) in the world."""
+    return (ijkToRAS(volumeNode) @ [*index, 1.0])[:3]
 
 
 def _flip(slices: int) -> np.ndarray:

@@ -8,6 +8,8 @@ import pytest
 import slicer
 
 import slicerhost
+from effectEditor import EffectEditor
+from promptedWorker import PromptedWorker
 from scans import crop, ctNode, drawnNode
 from slicerhost.checks import noTorchInSlicersProcess  # noqa: F401
 
@@ -72,3 +74,31 @@ def panel(sameModules) -> Iterator[object]:
     yield widget
     slicerhost.unloadModule("SAMed")
     stopSharedWorker()
+
+
+@pytest.fixture
+def promptedWorker(monkeypatch, tmp_path) -> Iterator[PromptedWorker]:
+    """In the place of the worker, without a network; gone afterwards."""
+    from SAMedLib.worker import client
+
+    scripted = PromptedWorker(tmp_path)
+    monkeypatch.setattr(client, "pythonSlicerExecutable", lambda: scripted.program)
+    monkeypatch.setattr(client, "_shared", None)
+    yield scripted
+    client.stopSharedWorker()
+
+
+@pytest.fixture
+def segmentEditor(sameModules) -> Iterator[type[EffectEditor]]:
+    """Makes the Segment Editor with the effect SAMed on a volume, in an open main window; left afterwards."""
+    if not hasattr(slicer.modules, "segmenteditorsamed"):
+        slicerhost.registerModule("SegmentEditorSAMed")
+    with slicerhost.mainWindow():
+        yield EffectEditor
+        slicerhost.selectModule("")
+
+
+@pytest.fixture
+def editing(promptedWorker, segmentEditor, ct) -> EffectEditor:
+    """The effect on four slices of the sample, with a worker that draws what it is given."""
+    return segmentEditor(ct)

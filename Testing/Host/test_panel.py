@@ -63,6 +63,7 @@ def test_a_folder_that_is_no_checkpoint_is_named(ct, panel, tmp_path):
 
 
 def test_an_original_file_asks_for_its_base_model(ct, panel, tmp_path):
+    panel.ui.tabWidget.setCurrentWidget(panel.ui.segmentTab)
     file = tmp_path / "epoch_159.pth"
     file.write_bytes(b"")
     slicerhost.dialogs.answers["open"] = str(file)
@@ -198,7 +199,7 @@ def test_every_widget_has_a_tool_tip(panel):
     assert [widget.objectName for widget in named if not widget.toolTip] == []
 
 
-@pytest.mark.parametrize("tab", ["segmentTab", "completeTab", "finetuneTab", "settingsTab"])
+@pytest.mark.parametrize("tab", ["pathTab", "completeTab", "finetuneTab", "segmentTab", "settingsTab"])
 def test_the_tab_key_goes_from_top_to_bottom(panel, tab):
     page = getattr(panel.ui, tab)
     panel.ui.tabWidget.setCurrentWidget(page)

@@ -4,7 +4,7 @@ import pytest
 
 import slicerhost
 
-TABS = ("segmentTab", "completeTab", "finetuneTab", "settingsTab")
+TABS = ("pathTab", "completeTab", "finetuneTab", "segmentTab", "settingsTab")
 USUAL_WIDTH = 480
 
 

@@ -38,8 +38,10 @@ def filesBelow(folder: Path) -> set[str]:
 
 
 def listedInCMake() -> set[str]:
-    text = (MODULE / "CMakeLists.txt").read_text(encoding="utf-8").replace("${MODULE_NAME}", "SAMed")
-    blocks = re.findall(r"set\(MODULE_PYTHON_(?:SCRIPTS|RESOURCES)\n(.*?)\n  \)", text, re.DOTALL)
+    text = (MODULE / "CMakeLists.txt").read_text(encoding="utf-8")
+    for name, value in (("EFFECT_NAME", "SegmentEditorSAMed"), ("MODULE_NAME", "SAMed")):
+        text = text.replace(f"${{{name}}}", value)
+    blocks = re.findall(r"set\((?:MODULE|EFFECT)_PYTHON_(?:SCRIPTS|RESOURCES)\n(.*?)\n  \)", text, re.DOTALL)
     return {line.strip() for block in blocks for line in block.splitlines()}
 
 
@@ -79,7 +81,8 @@ def test_the_module_imports_from_the_installed_tree(installed):
 def test_ctest_runs_the_self_test_the_generic_test_and_the_unit_tests(installation):
     unitTests = {f"py_{path.stem}" for path in (ROOT / "Testing" / "Slicer").glob("SAMed*Test.py")}
     assert unitTests
-    assert set(registeredTests(installation)) == {"py_SAMed", "py_nomainwindow_qSlicerSAMedModuleGenericTest"} | unitTests
+    generic = {f"py_nomainwindow_qSlicer{name}ModuleGenericTest" for name in ("SAMed", "SegmentEditorSAMed")}
+    assert set(registeredTests(installation)) == {"py_SAMed"} | generic | unitTests
 
 
 def test_the_index_entry_has_what_the_schema_asks_for():

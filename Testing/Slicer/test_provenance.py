@@ -13,6 +13,7 @@ from SAMedCore.image.volume import LabelMap, Volume
 from SAMedLib.jobs.segment import writeModelSlices
 from SAMedLib.scene.provenance import drawnSlices
 from SAMedLib.scene.reading import readAnnotation
+from SAMedLib.scene.undo import SavedSegmentation
 from SAMedLib.scene.writing import writeSegmentation
 
 FIRST = 80
@@ -229,3 +230,12 @@ def corner(labelmap: LabelMap, k: int) -> np.ndarray:
     voxels = np.zeros_like(labelmap.voxels)
     voxels[k, :5, :5] = 1
     return voxels
+
+
+def test_revert_brings_the_record_back_with_the_voxels(ct_node, the_models, few_slices):
+    change(the_models, ct_node, "liver", 1, 1)
+    saved = SavedSegmentation(the_models)
+    writeModelSlices(the_models, few_slices[1], ct_node, None)
+    assert drawn(the_models, ct_node) == ()
+    saved.revert()
+    assert drawn(the_models, ct_node) == (1,)

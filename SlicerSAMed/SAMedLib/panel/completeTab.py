@@ -8,10 +8,9 @@ from SAMedCore.options import CompleteOptions
 from SAMedLib.jobs.complete import CompleteJob
 from SAMedLib.panel import models
 from SAMedLib.panel.bindings import ChoiceBinding
-from SAMedLib.panel.runner import JobButton
 from SAMedLib.panel.sliceText import parseSlices
-from SAMedLib.scene.provenance import drawnSlices
-from SAMedLib.scene.reading import readAnnotation
+from SAMedLib.running.runner import JobButton
+from SAMedLib.scene.provenance import keptSlicesBySegment
 from SAMedLib.scene.undo import SavedSegmentation
 from SAMedLib.scene.volumes import numberOfSlices
 
@@ -23,16 +22,18 @@ class CompleteTab:
         self.panel = panel
         self.ui = ui = panel.ui
         self._saved: SavedSegmentation | None = None
+        self._read = None
         self.base = ChoiceBinding(ui.completeBaseComboBox, "completeBase", lambda: panel.parameterNode)
         self.base.setItems(models.baseChoices())
         self.bindings = (self.base,)
         self.runButton = JobButton(
             panel.runner, ui.completeButton, self.onComplete, _("Fill in the slices between the annotated ones.")
         )
+        ui.fromBoxesButton.connect("clicked(bool)", self.onFromBoxes)
         ui.completeRevertButton.connect("clicked(bool)", self.onRevert)
 
     def sceneClosed(self) -> None:
-        self._saved = None
+        self._saved = self._read = None
         self.ui.estimateLabel.text = ""
 
     def refresh(self) -> None:
@@ -41,25 +42,30 @@ class CompleteTab:
         if node.completeVolume is None or node.completeSegmentation is None:
             problem = _("Select the CT and the segmentation that you drew on it.")
         self.runButton.refresh(problem)
+        isShown = self.ui.tabWidget.currentWidget() is self.ui.completeTab
+        if isShown and self._read != (node.completeVolume, node.completeSegmentation):
+            self.showAnnotated()
         canRevert = self._saved is not None and self._saved.isOf(node.completeSegmentation)
         self.ui.completeRevertButton.enabled = canRevert and not runner.isBusy
 
     def showAnnotated(self) -> None:
         """Say which slices count as annotated; reads the segmentation, so only when the tab is looked at."""
         node = self.panel.parameterNode
-        if node is None or node.completeVolume is None or node.completeSegmentation is None:
-            self.ui.annotatedInfoLabel.text = ""
+        if node is None:
             return
+        self._read = (node.completeVolume, node.completeSegmentation)
         try:
-            slices = self._slices()
-            if slices is None:
-                annotation = readAnnotation(node.completeSegmentation, node.completeVolume)
-                slices = drawnSlices(node.completeSegmentation, annotation.labelmap)
+            slices = self._annotated()
         except SAMedError as error:
-            self.ui.annotatedInfoLabel.text = str(error)
-        else:
-            text = _("{count} annotated slices: {slices}") if slices else _("No slice is annotated yet.")
-            self.ui.annotatedInfoLabel.text = text.format(count=len(slices), slices=in_words(slices))
+            self.ui.annotatedInfoLabel.text, self.ui.fromBoxesButton.visible = str(error), False
+            return
+        self.ui.fromBoxesButton.visible = not slices
+        text = _("{count} annotated slices: {slices}") if slices else _("No slice is annotated yet: draw, or begin with boxes.")
+        self.ui.annotatedInfoLabel.text = text.format(count=len(slices), slices=in_words(slices))
+
+    def onFromBoxes(self, checked=False) -> None:
+        node = self.panel.parameterNode
+        self.panel.pathTab.prompt(node.completeVolume or node.promptVolume, node.completeSegmentation)
 
     def onComplete(self) -> None:
         self.panel.whenReady(self.panel.parameterNode.completeBase, self.ui.completeButton, self._complete)
@@ -81,6 +87,16 @@ class CompleteTab:
             self._showEstimate(outcome)
 
         self.panel.runner.run(job, self.ui.completeButton, onCompleted)
+
+    def _annotated(self) -> tuple[int, ...]:
+        node = self.panel.parameterNode
+        if node.completeVolume is None or node.completeSegmentation is None:
+            return ()
+        slices = self._slices()
+        if slices is None:
+            kept = keptSlicesBySegment(node.completeSegmentation, node.completeVolume)
+            slices = tuple(sorted(set().union(*kept.values())))
+        return slices
 
     def _slices(self) -> tuple[int, ...] | None:
         node = self.panel.parameterNode

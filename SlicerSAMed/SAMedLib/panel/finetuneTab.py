@@ -11,8 +11,8 @@ from SAMedLib.jobs.finetune import FinetuneJob, Scan
 from SAMedLib.panel import models
 from SAMedLib.panel.bindings import ChoiceBinding
 from SAMedLib.panel.parameters import BASE, CHECKPOINT
-from SAMedLib.panel.runner import JobButton
 from SAMedLib.panel.sliceText import parseSlices
+from SAMedLib.running.runner import JobButton
 from SAMedLib.scene.classes import Classes, matchSegments
 from SAMedLib.scene.reading import pairsInScene
 from SAMedLib.scene.trainingPlot import TrainingPlot
@@ -74,9 +74,15 @@ class FinetuneTab:
         self.ui.startCheckpointComboBox.enabled = node.startFrom == CHECKPOINT
         self.runButton.refresh(self._whyNot())
 
+    def add(self, volumeNode, segmentationNode) -> None:
+        """Put a scan on the list, unless it is there."""
+        rows = self._rows()
+        if all(segmentationNode is not row[1] for row in rows):
+            self._setRows([*rows, (volumeNode, segmentationNode, "")])
+
     def onAddScene(self, checked=False) -> None:
         for pair in pairsInScene():
-            self._add(pair.volumeNode, pair.segmentationNode)
+            self.add(pair.volumeNode, pair.segmentationNode)
 
     def onAddScan(self, checked=False) -> None:
         volumeNode = self.ui.scanVolumeSelector.currentNode()
@@ -84,7 +90,7 @@ class FinetuneTab:
         if volumeNode is None or segmentationNode is None:
             slicer.util.errorDisplay(_("Select a volume and its segmentation first."), windowTitle=_("SAMed"))
             return
-        self._add(volumeNode, segmentationNode)
+        self.add(volumeNode, segmentationNode)
 
     def onRemoveScan(self, checked=False) -> None:
         row = self.ui.scansTable.currentRow()
@@ -160,11 +166,6 @@ class FinetuneTab:
             node.scanVolumes = [row[0] for row in rows]
             node.scanSegmentations = [row[1] for row in rows]
             node.scanSlices = [row[2] for row in rows]
-
-    def _add(self, volumeNode, segmentationNode) -> None:
-        rows = self._rows()
-        if all(segmentationNode is not row[1] for row in rows):
-            self._setRows([*rows, (volumeNode, segmentationNode, "")])
 
     def _scans(self) -> list[Scan]:
         return [

@@ -5,15 +5,13 @@ from collections.abc import Callable
 import slicer
 from slicer.i18n import tr as _
 
-from SAMedCore.checkpoint import catalogue
-from SAMedCore.service import messages
-from SAMedLib.jobs.job import PlainJob
 from SAMedLib.panel.completeTab import CompleteTab
 from SAMedLib.panel.finetuneTab import FinetuneTab
-from SAMedLib.panel.runner import Runner
+from SAMedLib.panel.pathTab import PathTab
 from SAMedLib.panel.segmentTab import SegmentTab
 from SAMedLib.panel.settingsTab import SettingsTab
-from SAMedLib.setup.locations import cachedFiles
+from SAMedLib.running.ready import whenReady
+from SAMedLib.running.runner import Runner
 from SAMedLib.setup.packages import missingPackages
 
 
@@ -36,11 +34,12 @@ class Panel:
         self.logic = logic
         self.parameterNode = None
         self.runner = Runner(ui, self.refresh)
+        self.pathTab = PathTab(self)
         self.segmentTab = SegmentTab(self)
         self.completeTab = CompleteTab(self)
         self.finetuneTab = FinetuneTab(self)
         self.settingsTab = SettingsTab(self)
-        self._tabs = (self.segmentTab, self.completeTab, self.finetuneTab, self.settingsTab)
+        self._tabs = (self.pathTab, self.segmentTab, self.completeTab, self.finetuneTab, self.settingsTab)
         self._isRefreshing = False
         ui.tabWidget.connect("currentChanged(int)", self.onTabChanged)
         self._fitToTab()
@@ -52,6 +51,7 @@ class Panel:
         self.settingsTab.showState()
         if not missingPackages() and not slicer.app.testingEnabled():
             self.logic.worker.start()
+        self.onTabChanged(self.ui.tabWidget.currentIndex)
         self.refresh()
 
     def refresh(self) -> None:
@@ -79,16 +79,7 @@ class Panel:
             base: name of a base model of the catalogue; anything else is left to the worker.
             button: the one that was clicked; it is Cancel while the base model is fetched.
         """
-        if not self.runner.install():
-            return
-        known = {each.name: each for each in catalogue.BASE_MODELS}.get(base or "")
-        if known is None or known.path in cachedFiles():
-            self.runner.attempt(proceed)
-            return
-        text = _("This needs the base model {description}, which is not on this computer. Download it now?")
-        if slicer.util.confirmOkCancelDisplay(text.format(description=known.description), windowTitle=_("SAMed")):
-            fetch = PlainJob(self.logic.worker, messages.Fetch(known.name))
-            self.runner.run(fetch, button, lambda values: fetch.wasCancelled or self.runner.attempt(proceed))
+        whenReady(self.runner, self.logic.worker, base, button, proceed)
 
     def sceneClosed(self) -> None:
         """The scene is about to be closed: stop what works on it."""
@@ -104,7 +95,9 @@ class Panel:
 
     def onTabChanged(self, index: int) -> None:
         self._fitToTab()
-        if index == self.ui.tabWidget.indexOf(self.ui.completeTab):
+        if index == self.ui.tabWidget.indexOf(self.ui.pathTab):
+            self.pathTab.showDrawn()
+        elif index == self.ui.tabWidget.indexOf(self.ui.completeTab):
             self.completeTab.showAnnotated()
         elif index == self.ui.tabWidget.indexOf(self.ui.settingsTab):
             self.settingsTab.showState()
@@ -118,7 +111,7 @@ class Panel:
     def _fitToTab(self) -> None:
         """As high as the tab shown: otherwise the longest tab pushes progress and log out of sight on all of them."""
         ui = self.ui
-        contents = (ui.segmentContents, ui.completeContents, ui.finetuneContents, ui.settingsContents)
+        contents = (ui.pathContents, ui.completeContents, ui.finetuneContents, ui.segmentContents, ui.settingsContents)
         for index, widget in enumerate(contents):
             widget.visible = index == ui.tabWidget.currentIndex
         ui.tabWidget.updateGeometry()

@@ -21,6 +21,8 @@ AUTO_DEVICE = DEVICES[0]
 class SAMedParameterNode:
     """The panel's choices; names of nodes are references, the rest is text and numbers.
 
+    Start: promptVolume and promptSegmentation (None: a new one).
+
     Segment: inputVolume and outputSegmentation (None: a new one); model (catalogue name, or path of a checkpoint folder or an
     original .pth); modelBase (for a .pth: the base model that it was trained on, or a weights file); leftOutOrgans (names
     that are not wanted); region; keepDrawn (slices that a person drew in outputSegmentation stay); device.
@@ -31,6 +33,9 @@ class SAMedParameterNode:
     Fine-tune: scanVolumes, scanSegmentations and scanSlices (as annotatedSlices) belong together row by row; leftOutClasses
     (names); startFrom, startBase, startCheckpoint; preset; epochs and minutes (0: the preset's own); validationPercent; output.
     """
+
+    promptVolume: vtkMRMLScalarVolumeNode
+    promptSegmentation: vtkMRMLSegmentationNode
 
     inputVolume: vtkMRMLScalarVolumeNode
     outputSegmentation: vtkMRMLSegmentationNode

@@ -1,7 +1,6 @@
 """The Segment tab: a CT and a model to a segmentation, and what a person does with it next."""
 
 import qt
-import slicer
 from slicer.i18n import tr as _
 
 from SAMedCore.checkpoint import catalogue
@@ -14,8 +13,9 @@ from SAMedLib.jobs.rank import RankJob
 from SAMedLib.jobs.segment import SegmentJob
 from SAMedLib.panel import models
 from SAMedLib.panel.bindings import ChoiceBinding, EditableChoiceBinding, TicksBinding
+from SAMedLib.panel.openEffect import openEditor
 from SAMedLib.panel.parameters import AUTO_DEVICE, CURRENT_SLICE, WHOLE_VOLUME
-from SAMedLib.panel.runner import JobButton
+from SAMedLib.running.runner import JobButton
 from SAMedLib.scene.statistics import addVolumesTable, volumesInWords
 from SAMedLib.scene.undo import SavedSegmentation
 from SAMedLib.scene.volumes import jumpToSlice, numberOfSlices, shownSlice
@@ -129,10 +129,7 @@ class SegmentTab:
 
     def onCorrect(self, checked=False) -> None:
         node = self.panel.parameterNode
-        slicer.util.selectModule("SegmentEditor")
-        editor = slicer.modules.segmenteditor.widgetRepresentation().self().editor
-        editor.setSegmentationNode(node.outputSegmentation)
-        editor.setSourceVolumeNode(node.inputVolume)
+        openEditor(node.outputSegmentation, node.inputVolume)
 
     def onRank(self) -> None:
         self.panel.whenReady(self._described.base, self.ui.rankButton, self._rank)

@@ -7,7 +7,7 @@ from slicer.i18n import tr as _
 from SAMedCore.checkpoint import catalogue
 from SAMedCore.service import messages
 from SAMedLib.jobs.job import PlainJob
-from SAMedLib.panel.runner import JobButton
+from SAMedLib.running.runner import JobButton
 from SAMedLib.setup.locations import cachedFiles, cacheFolder, cacheMegabytes, clearCache
 from SAMedLib.setup.packages import installedVersions, missingPackages
 

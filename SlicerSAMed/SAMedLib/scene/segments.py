@@ -37,6 +37,13 @@ def layersOf(segmentation: slicer.vtkSegmentation, segmentIDs: Iterable[str] | N
     return list(layers.values())
 
 
+def holdsAnything(segmentation: slicer.vtkSegmentation) -> bool:
+    """Whether a segment has any voxel, or there are surfaces; an image stays where everything in it was erased."""
+    if segmentation.GetSourceRepresentationName() != BINARY_LABELMAP:
+        return segmentation.GetNumberOfSegments() > 0
+    return any(voxelsOf(layer.image).any() for layer in layersOf(segmentation))
+
+
 def voxelsOf(image: slicer.vtkOrientedImageData) -> np.ndarray:
     """A view (k, j, i) of a layer's voxels."""
     return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])

@@ -149,21 +149,39 @@ def jumpToSlice(volumeNode: slicer.vtkMRMLScalarVolumeNode, k: int) -> None:
     views.JumpAllSlices(slicer.mrmlScene, *centreOfSlice(volumeNode, k), mode)
 
 
+def showsAxialSlices(view: slicer.vtkMRMLSliceNode, volumeNode: slicer.vtkMRMLScalarVolumeNode) -> bool:
+    """Whether the view cuts the volume along its axial slices.
+
+    Raises:
+        InputError: as `readVolume`.
+    """
+    return _cosine(view, _axialNormal(volumeNode)) > PARALLEL
+
+
 def _axialView(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> tuple[np.ndarray, bool]:
     """The plane (4, 4), to RAS, of the slice view most nearly parallel to the axial slices, and whether it is parallel."""
+    normal = _axialNormal(volumeNode)
+    views = [view for view in slicer.util.getNodesByClass("vtkMRMLSliceNode") if view.IsMappedInLayout()]
+    if not views:
+        raise InputError(_("No slice view is shown: choose a layout with one."))
+    cosines = [_cosine(view, normal) for view in views]
+    best = int(np.argmax(cosines))
+    return slicer.util.arrayFromVTKMatrix(views[best].GetSliceToRAS()), cosines[best] > PARALLEL
+
+
+def _axialNormal(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> np.ndarray:
+    """(3,) of length 1: across the axial slices in the middle of the volume, in the world."""
     axis, _upwards = axial_axis(readVolume(volumeNode).grid)
     inPlane = np.delete(ijkToRAS(volumeNode)[:3, :3], axis, axis=1).T
     middle = (ijkToRAS(volumeNode) @ [*(np.array(volumeNode.GetImageData().GetDimensions()) - 1) / 2, 1.0])[:3]
     parent = volumeNode.GetParentTransformNode()
     origin, *ends = (transformed(point, parent, None) for point in (middle, *(middle + inPlane)))
     normal = np.cross(ends[0] - origin, ends[1] - origin)
-    views = [view for view in slicer.util.getNodesByClass("vtkMRMLSliceNode") if view.IsMappedInLayout()]
-    if not views:
-        raise InputError(_("No slice view is shown: choose a layout with one."))
-    planes = [slicer.util.arrayFromVTKMatrix(view.GetSliceToRAS()) for view in views]
-    cosines = [abs(float(plane[:3, 2] @ normal)) / float(np.linalg.norm(normal)) for plane in planes]
-    best = int(np.argmax(cosines))
-    return planes[best], cosines[best] > PARALLEL
+    return normal / np.linalg.norm(normal)
+
+
+def _cosine(view: slicer.vtkMRMLSliceNode, normal: np.ndarray) -> float:
+    return abs(float(slicer.util.arrayFromVTKMatrix(view.GetSliceToRAS())[:3, 2] @ normal))
 
 
 def transformed(

@@ -11,7 +11,22 @@ import slicer
 import slicer.util
 from PySide6 import QtCore, QtGui, QtWidgets
 
-from slicerhost import dialogs, modules, mrml, packaging, parameternode, sampledata, scripted, segmentstatistics, signals
+from slicerhost import (
+    dialogs,
+    editoreffect,
+    modules,
+    mrml,
+    packaging,
+    parameternode,
+    sampledata,
+    scripted,
+    scriptededitoreffect,
+    scriptedeffectbase,
+    segmenteditor,
+    segmenteditormodule,
+    segmentstatistics,
+    signals,
+)
 from slicerhost.nodecombobox import qMRMLNodeComboBox
 from slicerhost.pythonqt import qtModule
 from slicerhost.uiloader import QUiLoader
@@ -24,13 +39,16 @@ class Signals(QtCore.QObject):
 
     standsForCxx = True
     startupCompleted = QtCore.Signal()
+    layoutChanged = QtCore.Signal(int)
     aboutToQuit = QtCore.Signal()
 
 
 class Application(mrml.MRMLApplication):
-    """`slicer.app`, without a main window.
+    """`slicer.app`, without a main window until a test opens one; see `mainwindow`.
 
     Attributes:
+        window, builtWindow: the main window while it is open, and once it was made.
+        rendersPaused: how often rendering was paused and not yet resumed.
         testing: what `testingEnabled()` says; False, for these tests are a person's, with dialogs.
         selected: the name of the current module.
     """
@@ -40,8 +58,11 @@ class Application(mrml.MRMLApplication):
     def __init__(self) -> None:
         super().__init__()
         self.testing, self.selected = False, ""
+        self.window = self.builtWindow = None
+        self.rendersPaused = 0
         self._signals, self._moduleManager = Signals(), modules.ModuleManager()
         self.startupCompleted, self.aboutToQuit = self._signals.startupCompleted, self._signals.aboutToQuit
+        self.layoutChanged = self._signals.layoutChanged
 
     def connect(self, signal: str, slot: object) -> bool:
         return self._signals.connect(signal, slot)
@@ -55,8 +76,18 @@ class Application(mrml.MRMLApplication):
     def moduleManager(self) -> modules.ModuleManager:
         return self._moduleManager
 
-    def layoutManager(self) -> None:
-        """None, as in Slicer without a main window."""
+    def mainWindow(self) -> QtWidgets.QMainWindow | None:
+        return self.window
+
+    def layoutManager(self) -> QtCore.QObject | None:
+        """None without a main window."""
+        return self.window.layoutManager if self.window is not None else None
+
+    def pauseRender(self) -> None:
+        self.rendersPaused += 1
+
+    def resumeRender(self) -> None:
+        self.rendersPaused -= 1
 
     def userSettings(self) -> QtCore.QSettings:
         return QtCore.QSettings()
@@ -98,9 +129,24 @@ def boot() -> None:
         sys.modules[f"slicer.{name}"] = module
         setattr(slicer, name, module)
     slicer.util.selectModule = modules.selectModule
-    modules.addSegmentEditor()
+    _addSegmentEditor()
     sampledata.addSampleData()
     atexit.register(modules.quitApplication)
+
+
+def _addSegmentEditor() -> None:
+    """The module SegmentEditor, and what a scripted effect imports."""
+    sys.modules["qSlicerSegmentationsEditorEffectsPythonQt"] = scriptededitoreffect.effectsModule()
+    sys.modules.update(scriptedeffectbase.packageModules())
+    for cls in (
+        editoreffect.qSlicerSegmentEditorAbstractEffect,
+        scriptededitoreffect.qSlicerSegmentEditorScriptedEffect,
+        scriptededitoreffect.qSlicerSegmentEditorEffectFactory,
+        segmenteditor.qMRMLSegmentEditorWidget,
+    ):
+        setattr(slicer, cls.__name__, cls)
+    sys.modules["SegmentEditor"] = segmenteditormodule
+    slicer.modules.segmenteditor = modules.qSlicerScriptedLoadableModule("SegmentEditor", "SegmentEditor.py")
 
 
 def _english() -> ModuleType:

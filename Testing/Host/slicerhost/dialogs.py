@@ -4,8 +4,9 @@
     ...
     assert slicerhost.dialogs.shown == [("okcancel", "Delete the model?")]
 
-Kinds: "error", "info", "okcancel" (of slicer.util), "open", "save", "folder" (file dialogs). Any other dialog that would wait
-for a person is refused.
+Kinds: "error", "info", "okcancel" (of slicer.util), "open", "save", "folder" (file dialogs), and the Segment Editor's two
+questions: "convert" (to a binary labelmap) and "showSegment" (True: yes, False: no, None: cancel). Any other dialog that would
+wait for a person is refused.
 """
 
 from __future__ import annotations
@@ -17,7 +18,16 @@ from typing import Any
 import slicer.util
 from PySide6 import QtWidgets
 
-USUAL = {"error": None, "info": None, "okcancel": True, "open": "", "save": "", "folder": ""}
+USUAL = {
+    "error": None,
+    "info": None,
+    "okcancel": True,
+    "open": "",
+    "save": "",
+    "folder": "",
+    "convert": False,
+    "showSegment": True,
+}
 shown: list[tuple[str, str]] = []
 """Kind and text of every dialog since the last `clear`."""
 answers: dict[str, Any] = {}
@@ -34,7 +44,7 @@ def texts(kind: str) -> list[str]:
     return [text for shownKind, text in shown if shownKind == kind]
 
 
-def _answer(kind: str, text: str) -> Any:
+def answer(kind: str, text: str) -> Any:
     """Note a dialog and say what it answers."""
     shown.append((kind, text))
     return answers.get(kind, USUAL[kind])
@@ -45,14 +55,14 @@ def _asking(kind: str, level: int) -> Callable:
 
     def ask(text: str, *_arguments: object, **_options: object) -> Any:
         logging.log(level, text)
-        return _answer(kind, text)
+        return answer(kind, text)
 
     return ask
 
 
 def _choosing(kind: str) -> staticmethod:
     """A static function of QFileDialog, whose answer is a plain string in PythonQt."""
-    return staticmethod(lambda _parent, caption="", *_arguments: _answer(kind, caption))
+    return staticmethod(lambda _parent, caption="", *_arguments: answer(kind, caption))
 
 
 def _refuse(dialog: QtWidgets.QDialog) -> None:

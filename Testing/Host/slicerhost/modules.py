@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import slicer
@@ -38,6 +37,8 @@ class qSlicerScriptedLoadableModule(QtCore.QObject):
     contributors = stored("contributors", "QStringList", [])
     dependencies = stored("dependencies", "QStringList", [])
     path = stored("path", str, "")
+    hidden = stored("hidden", bool, False)
+    defaultDocumentationLink = QtCore.Property(str, lambda self: "")
 
     def __init__(self, name: str, path: str) -> None:
         super().__init__()
@@ -90,46 +91,25 @@ class qSlicerScriptedLoadableModuleWidget(QtWidgets.QWidget):
             guarded(getattr(self._self, name))()
 
 
-class SegmentEditor:
-    """The editor of the module SegmentEditor, as far as other modules open it: it knows what it was asked to edit."""
+def registerModule(name: str) -> qSlicerScriptedLoadableModule:
+    """Make a scripted module known, as the application does with every module when it starts; no panel is made.
 
-    _segmentationNode: slicer.vtkMRMLSegmentationNode | None = None
-    _sourceVolumeNode: slicer.vtkMRMLScalarVolumeNode | None = None
-
-    def setSegmentationNode(self, node: slicer.vtkMRMLSegmentationNode | None) -> None:
-        self._segmentationNode = node
-
-    def segmentationNode(self) -> slicer.vtkMRMLSegmentationNode | None:
-        return self._segmentationNode
-
-    def setSourceVolumeNode(self, node: slicer.vtkMRMLScalarVolumeNode | None) -> None:
-        self._sourceVolumeNode = node
-
-    def sourceVolumeNode(self) -> slicer.vtkMRMLScalarVolumeNode | None:
-        return self._sourceVolumeNode
-
-
-def addSegmentEditor() -> None:
-    """As `slicer.modules.segmenteditor`, whose panel has the `editor` that other modules set up."""
-    panel = SimpleNamespace(editor=SegmentEditor())
-    representation = SimpleNamespace(self=lambda: panel, enter=lambda: None, exit=lambda: None)
-    slicer.modules.segmenteditor = SimpleNamespace(name="SegmentEditor", widgetRepresentation=lambda: representation)
+    Args:
+        name: of the module and of its file, which is on the Python path.
+    """
+    module = qSlicerScriptedLoadableModule(name, importlib.import_module(name).__file__)
+    setattr(slicer.modules, name.lower(), module)
+    setattr(slicer.modules, f"{name}Instance", getattr(sys.modules[name], name)(module))
+    return module
 
 
 def loadModule(name: str) -> Any:
     """Load a scripted module and enter its panel, as when the user chooses it in the list of modules.
 
-    Args:
-        name: of the module and of its file, which is on the Python path.
-
     Returns:
         The object of its widget class.
     """
-    file = importlib.import_module(name).__file__
-    module = qSlicerScriptedLoadableModule(name, file)
-    setattr(slicer.modules, name.lower(), module)
-    setattr(slicer.modules, f"{name}Instance", getattr(sys.modules[name], name)(module))
-    panel = module.widgetRepresentation()
+    panel = registerModule(name).widgetRepresentation()
     selectModule(name)
     panel.show()
     processEvents()
@@ -138,13 +118,14 @@ def loadModule(name: str) -> Any:
 
 def unloadModule(name: str) -> None:
     """Leave the module's panel and take it away, as at the application's end."""
-    panel = getattr(slicer.modules, name.lower()).widgetRepresentation()
+    panel = getattr(slicer.modules, name.lower())._representation
     if slicer.app.selected == name:
         selectModule("")
     slicer.app.moduleManager().moduleAboutToBeUnloaded.emit(name)
     for attribute in (name.lower(), f"{name}Widget", f"{name}Instance"):
-        delattr(slicer.modules, attribute)
-    panel.delete()
+        vars(slicer.modules).pop(attribute, None)
+    if panel is not None:
+        panel.delete()
     processEvents()
 
 
@@ -164,6 +145,8 @@ def selectModule(name: str) -> None:
         leaving.widgetRepresentation().exit()
     slicer.app.selected = name
     if entering is not None:
+        if slicer.app.window is not None:
+            slicer.app.window.showPanel(entering.widgetRepresentation())
         entering.widgetRepresentation().enter()
 
 

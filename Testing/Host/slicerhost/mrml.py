@@ -54,6 +54,9 @@ class MRMLApplication:
         self._addThreeDView()
         self._hierarchyItems = SubjectHierarchyItems(self._scene)
 
+    def applicationLogic(self) -> slicer.vtkSlicerApplicationLogic:
+        return self._logic
+
     def mrmlScene(self) -> slicer.vtkMRMLScene:
         return self._scene
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import slicer
+import vtk
 from PySide6 import QtCore, QtWidgets
 
 from slicerhost.standins import standIn, stored
@@ -34,6 +36,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         self._observers: list[int] = []
         self._ids: list[str] = []
         self._reported = ""
+        self._leaving: slicer.vtkMRMLNode | None = None
         self._comboBox = QtWidgets.QComboBox()
         self._comboBox.setSizePolicy(QtWidgets.QSizePolicy.Expanding, QtWidgets.QSizePolicy.Fixed)
         self._comboBox.setMinimumContentsLength(6)
@@ -48,11 +51,23 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
             self._scene.RemoveObserver(tag)
         self._scene, self._observers = scene, []
         if scene is not None:
-            changes = (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndCloseEvent, scene.EndImportEvent)
+            changes = (scene.NodeAddedEvent, scene.EndCloseEvent, scene.EndImportEvent)
             self._observers = [scene.AddObserver(event, lambda *_: self._refresh()) for event in changes]
+            self._observers.append(scene.AddObserver(scene.NodeAboutToBeRemovedEvent, self._leaveOut()))
             observers = self._observers
             self.destroyed.connect(lambda: [scene.RemoveObserver(tag) for tag in observers])
         self._refresh()
+
+    def _leaveOut(self) -> Callable:
+        """A node goes from the list, and another becomes the current one, while it is still in the scene."""
+
+        @vtk.calldata_type(vtk.VTK_OBJECT)
+        def leaveOut(_scene: slicer.vtkMRMLScene, _event: str, node: slicer.vtkMRMLNode) -> None:
+            self._leaving = node
+            self._refresh()
+            self._leaving = None
+
+        return leaveOut
 
     def nodeCount(self) -> int:
         return len(self._nodes())
@@ -81,7 +96,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         if self._scene is None:
             return []
         every = [self._scene.GetNthNode(index) for index in range(self._scene.GetNumberOfNodes())]
-        return [node for node in every if self._shows(node)]
+        return [node for node in every if node is not self._leaving and self._shows(node)]
 
     def _shows(self, node: slicer.vtkMRMLNode) -> bool:
         if node.GetHideFromEditors():

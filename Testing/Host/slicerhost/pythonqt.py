@@ -5,8 +5,9 @@ What differs there and is imitated here, for every class derived from QObject:
 - Qt properties are attributes, to read and to write: `button.text`, `table.rowCount`, `widget.width`.
 - A new attribute on an object of Qt's own classes is refused, as is one that would hide a method or a signal.
 - `object.connect("signal(types)", function)`; see `signals`.
-- `name`, `delete()`, `findChildren("QWidget")`.
+- `name`, `className()`, `delete()`, `findChildren("QWidget")`.
 - An object without a parent is deleted at once with the last reference to it, `deleteLater()` or not; see `signals`.
+- An event filter of Python hears of `ShortcutOverride` as a plain QEvent, without `key()`; what it raises is noted.
 - File dialogs answer with a plain string; see `dialogs`.
 
 Stricter than PythonQt: a signal that does not exist raises, where PythonQt prints a line and goes on.
@@ -30,6 +31,7 @@ QT_MODULES = (QtCore, QtGui, QtNetwork, QtWidgets)
 _readProperty, _writeProperty = QtCore.QObject.property, QtCore.QObject.setProperty
 _nativeSingleShot = QtCore.QTimer.singleShot
 _findChildren = QtCore.QObject.findChildren
+_installEventFilter = QtCore.QObject.installEventFilter
 _dressed: set[type] = set()
 _beingRead: set[tuple[int, str]] = set()
 
@@ -130,6 +132,32 @@ def findChildren(self: QtCore.QObject, kind: type | str) -> list[QtCore.QObject]
     return _findChildren(self, kind)
 
 
+class PlainEvent:
+    """An event as PythonQt shows it where it does not know its C++ class."""
+
+    def __init__(self, event: QtCore.QEvent) -> None:
+        for name in ("type", "accept", "ignore", "isAccepted", "setAccepted", "spontaneous"):
+            setattr(self, name, getattr(event, name))
+
+
+def installEventFilter(self: QtCore.QObject, watcher: QtCore.QObject) -> None:
+    """As Qt's own; the filter, where it is Python's, is called as PythonQt calls it."""
+    cls = type(watcher)
+    own = vars(cls).get("eventFilter")
+    if inspect.isfunction(own):
+
+        def filtered(instance: QtCore.QObject, watched: QtCore.QObject, event: QtCore.QEvent) -> bool:
+            known = event.type() != QtCore.QEvent.ShortcutOverride
+            answers: list[bool] = []
+            guarded(lambda: answers.append(own(instance, watched, event if known else PlainEvent(event))))()
+            return answers == [True]
+
+        filtered.__wrapped__ = own
+        if not hasattr(own, "__wrapped__"):
+            cls.eventFilter = filtered
+    _installEventFilter(self, watcher)
+
+
 def singleShot(msec: int, function: Callable[[], Any]) -> None:
     """Call a function once, after some milliseconds."""
     _nativeSingleShot(msec, guarded(function))
@@ -158,11 +186,13 @@ def dressQt() -> None:
                 dressClass(cls)
     base = QtCore.QObject
     base.name = property(lambda self: _readProperty(self, "objectName"), lambda self, value: self.setObjectName(value))
+    base.className = lambda self: self.metaObject().className()
     base.delete = lambda self: shiboken6.delete(self)
     # PySide6's own gives the object away to Qt, so that it outlives the last reference
     base.deleteLater = lambda self: QtCore.QMetaObject.invokeMethod(self, "deleteLater")
     QtCore.QTimer.__dict__["singleShot"].ofClass = singleShot
     base.findChildren = findChildren
+    base.installEventFilter = installEventFilter
 
 
 def qtModule() -> ModuleType:

@@ -1,4 +1,4 @@
-"""The panel's one running job, or installation: its button becomes Cancel, its progress and its end are shown."""
+"""One running job, or installation: its button becomes Cancel, its progress and its end are shown."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ class Runner(JobListener):
     """Runs one job at a time.
 
     Args:
-        ui: the panel's widgets: `progressBar` and `statusLabel` are this one's.
+        ui: widgets by name: `progressBar` and `statusLabel` are this one's.
         onChanged: called whenever a job has started or ended, to enable and disable buttons.
     """
 

@@ -1,0 +1,138 @@
+"""Segments carried on through the volume from their kept slices, and what the model is least sure of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import slicer
+from slicer.i18n import tr as _
+
+from SAMedCore.errors import InputError
+from SAMedCore.image.labels import LabelTable
+from SAMedCore.image.prompts import Limits
+from SAMedCore.image.volume import LabelMap
+from SAMedCore.options import PromptOptions
+from SAMedCore.service.messages import KeptStructure
+from SAMedLib.effect.keeping import SlicesOfSegment, keepInEditor
+from SAMedLib.effect.lattice import onVolume
+from SAMedLib.jobs.propagate import PropagateJob, Propagation
+from SAMedLib.scene.axialSlices import AxialSlices
+from SAMedLib.scene.provenance import (
+    SliceSums,
+    changedSlices,
+    keptSlices,
+    recordCarriedOn,
+    recordModelSums,
+    recordOverwritten,
+    segmentSums,
+)
+from SAMedLib.scene.segments import labelsOf
+from SAMedLib.scene.volumes import ijkToLPS
+from SAMedLib.worker.client import Worker
+
+
+@dataclass(frozen=True)
+class DoubtfulSlice:
+    """A slice, from the feet, that the model drew in a segment, and how sure it is of it, 0 to 1."""
+
+    segmentName: str
+    k: int
+    confidence: float
+
+
+class ThroughVolume:
+    """One carrying on of segments: from what is kept now to what is written into them.
+
+    Args:
+        scriptedEffect: whose editor has the segmentation and the volume.
+        segmentIDs: those to carry on; others with kept slices are left alone.
+
+    Raises:
+        InputError: none of them has a kept slice that it is on; they do not lie on the volume's voxels; as `readVolume`.
+    """
+
+    def __init__(self, scriptedEffect, segmentIDs: Sequence[str]) -> None:
+        parameters = scriptedEffect.parameterSetNode()
+        self._effect = scriptedEffect
+        self._segmentationNode = parameters.GetSegmentationNode()
+        self._axial = AxialSlices(parameters.GetSourceVolumeNode())
+        self._sums = segmentSums(self._segmentationNode, self._axial.volumeNode, segmentIDs)
+        kept = {each: keptSlices(self._segmentationNode, each, sums) for each, sums in self._sums.items()}
+        self._kept = {each: slices for each, slices in kept.items() if self._sums[each].sums.keys() & set(slices)}
+        if not self._kept:
+            raise InputError(_("No slice is kept yet: draw a box on one, and keep what comes with Enter."))
+        segmentation = self._segmentationNode.GetSegmentation()
+        self._labels = labelsOf(segmentation, list(self._kept))
+
+    def job(self, worker: Worker, limits: Limits, options: PromptOptions) -> PropagateJob:
+        """To be run; its outcome is for `write`."""
+        structures = []
+        for segmentID, slices in self._kept.items():
+            # Nothing has changed, and it is asked for all the same: drawn anew, as far as the limits of today reach.
+            changed = changedSlices(self._segmentationNode, segmentID, self._sums[segmentID]) or None
+            structures.append(KeptStructure(self._labels[segmentID].value, slices, changed, limits))
+        return PropagateJob(worker, self._axial.volumeNode, self._keptLabels(), tuple(structures), options)
+
+    def write(self, outcome: Propagation) -> list[DoubtfulSlice]:
+        """Put what was drawn into the segments, in one step of the editor's undo.
+
+        Returns:
+            The slices that were written, least sure first.
+
+        Raises:
+            InputError: volume, segmentation or a segment went away or changed meanwhile.
+        """
+        self._checkUnchanged()
+        node, volumeNode = self._segmentationNode, self._axial.volumeNode
+        before = segmentSums(node, volumeNode)
+        written, doubtful = [], []
+        for segmentID, label in self._labels.items():
+            untouched = set(self._kept[segmentID]) | set(before[segmentID].differing(self._sums[segmentID]))
+            slices = tuple(k for k in outcome.drawn(label.value) if k not in untouched)
+            if slices:
+                drawn = outcome.labelmap.voxels[self._axial.part(slices)] == label.value
+                written.append(SlicesOfSegment(segmentID, slices, drawn))
+            confidence = outcome.confidence[label.value]
+            doubtful += [DoubtfulSlice(label.name, k, confidence[k]) for k in slices]
+        if written:
+            keepInEditor(self._effect, self._axial, written)
+        self._record(before, segmentSums(node, volumeNode), {each.segmentID: each.slices for each in written})
+        return sorted(doubtful, key=lambda each: each.confidence)
+
+    def _record(self, before: dict[str, SliceSums], now: dict[str, SliceSums], written: dict[str, Sequence[int]]) -> None:
+        node = self._segmentationNode
+        recordOverwritten(node, {each: sums for each, sums in before.items() if each not in self._labels}, now)
+        for segmentID in self._labels:
+            recordModelSums(node, segmentID, now[segmentID], written.get(segmentID, ()))
+            recordCarriedOn(node, segmentID, now[segmentID])
+
+    def _checkUnchanged(self) -> None:
+        parameters = self._effect.parameterSetNode()
+        isThere = parameters is not None and parameters.GetSegmentationNode() is self._segmentationNode
+        if not isThere or not all(self._segmentationNode.GetSegmentation().GetSegment(each) for each in self._labels):
+            raise InputError(_("The segments were removed or others chosen meanwhile: nothing was changed."))
+        if not self._axial.isUnchanged or parameters.GetSourceVolumeNode() is not self._axial.volumeNode:
+            raise InputError(_("The volume was changed meanwhile: nothing was changed in the segments."))
+
+    def _keptLabels(self) -> LabelMap:
+        """The kept slices, from the lowest to the highest of them."""
+        volumeNode = self._axial.volumeNode
+        everyKept = sorted({k for slices in self._kept.values() for k in slices})
+        part = self._axial.part(everyKept)
+        voxels = np.zeros([each.stop - each.start for each in part], np.uint8 if len(self._kept) < 256 else np.uint16)
+        for segmentID, slices in self._kept.items():
+            found = onVolume(self._segmentationNode, segmentID, volumeNode, part)
+            voxels[found & self._axial.among(slices, within=everyKept)] = self._labels[segmentID].value
+        matrix = ijkToLPS(volumeNode)
+        matrix[:3, 3] += matrix[:3, :3] @ [each.start for each in part[::-1]]
+        return LabelMap(voxels, matrix, LabelTable(tuple(self._labels.values())))
+
+
+def boxOfROI(roiNode: slicer.vtkMRMLMarkupsROINode, axial: AxialSlices):
+    """Two opposite corners, LPS in mm, of the box along the volume's axes that holds the ROI, wherever both are turned to."""
+    corners = np.array([[*((np.array(sides) - 0.5) * roiNode.GetSize()), 1] for sides in np.ndindex(2, 2, 2)])
+    world = (slicer.util.arrayFromVTKMatrix(roiNode.GetObjectToWorldMatrix()) @ corners.T)[:3].T
+    indices = np.array([axial.indexAt(corner) for corner in world])
+    return axial.point(indices.min(axis=0)), axial.point(indices.max(axis=0))
