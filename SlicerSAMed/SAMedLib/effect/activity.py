@@ -36,6 +36,7 @@ class Activity(VTKObservationMixin):
     def __init__(self, scriptedEffect, ui) -> None:
         super().__init__()
         self._views: list = []
+        self._encodedFor = None
         self._effect = scriptedEffect
         self._ui = ui
         self._worker = sharedWorker()
@@ -81,14 +82,12 @@ class Activity(VTKObservationMixin):
     def sourceVolumeChanged(self) -> None:
         """Another volume was chosen, or none."""
         self.prompting.check()
-        self._ahead.again()
         volumeNode = self._effect.parameterSetNode().GetSourceVolumeNode()
         try:
             self.frame.limitTo(AxialSlices(volumeNode).count)
         except InputError:
             return
-        for widget in self._views:
-            self._noteShown(widget)
+        self._noteShownAgain()
 
     def refresh(self) -> None:
         """Enable what can be done."""
@@ -99,7 +98,8 @@ class Activity(VTKObservationMixin):
     def parametersChanged(self) -> None:
         """The frame shows what the parameter node says."""
         self.frame.show()
-        self._ahead.again()
+        if self.frame.options != self._encodedFor:
+            self._noteShownAgain()
 
     def _connect(self) -> None:
         ui = self._ui
@@ -169,6 +169,13 @@ class Activity(VTKObservationMixin):
         else:
             self._escape.take()
         self.refresh()
+
+    def _noteShownAgain(self) -> None:
+        """The shown slice is another volume's, or another model is to encode it."""
+        self._encodedFor = self.frame.options
+        self._ahead.again()
+        for widget in self._views:
+            self._noteShown(widget)
 
     def _noteShown(self, sliceWidget) -> None:
         """Have the slice encoded that an axial view has come to."""

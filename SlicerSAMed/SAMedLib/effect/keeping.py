@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import slicer
 
-from SAMedLib.effect.lattice import onSegmentation, onVolume
+from SAMedLib.effect.lattice import onSegmentation, onVolume, reachOf
 from SAMedLib.scene.axialSlices import AxialSlices
 
 
@@ -46,14 +46,20 @@ def keepInEditor(scriptedEffect, axial: AxialSlices, kept: Iterable[SlicesOfSegm
 def _replace(scriptedEffect, axial: AxialSlices, kept: SlicesOfSegment) -> None:
     effects = slicer.qSlicerSegmentEditorAbstractEffect
     segmentationNode, part = scriptedEffect.parameterSetNode().GetSegmentationNode(), axial.part(kept.slices)
+    box = _union(_boxOf(kept.voxels), reachOf(segmentationNode, kept.segmentID, axial.volumeNode, part))
+    if box is None:
+        return
+    # Of 1,000 slices no more is looked at than what the segment takes.
+    part = tuple(slice(each.start + inner.start, each.start + inner.stop) for each, inner in zip(part, box, strict=True))
+    chosen = np.broadcast_to(axial.among(kept.slices, within=kept.slices), kept.voxels.shape)[box]
     now = onVolume(segmentationNode, kept.segmentID, axial.volumeNode, part)
-    chosen = axial.among(kept.slices, within=kept.slices)
-    wanted, leaving = kept.voxels & chosen, now & ~kept.voxels & chosen
+    wanted = kept.voxels[box] & chosen
+    leaving = now & ~wanted & chosen
     first = np.array([each.start for each in part[::-1]])
     for voxels, mode in ((leaving, effects.ModificationModeRemove), (wanted, effects.ModificationModeAdd)):
-        if not voxels.any():
-            continue
         box = _boxOf(voxels)
+        if box is None:
+            continue
         start = first + [each.start for each in box[::-1]]
         geometry = scriptedEffect.referenceGeometryImage()
         image = onSegmentation(voxels[box].astype(np.uint8), start, axial.volumeNode, segmentationNode, geometry)
@@ -61,10 +67,19 @@ def _replace(scriptedEffect, axial: AxialSlices, kept: SlicesOfSegment) -> None:
             scriptedEffect.modifySelectedSegmentByLabelmap(image, mode)
 
 
-def _boxOf(voxels: np.ndarray) -> tuple[slice, ...]:
-    """The smallest box with all that is True."""
+def _union(first: tuple[slice, ...] | None, second: tuple[slice, ...] | None) -> tuple[slice, ...] | None:
+    """The smallest box that holds both."""
+    if first is None or second is None:
+        return first or second
+    return tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(first, second, strict=True))
+
+
+def _boxOf(voxels: np.ndarray) -> tuple[slice, ...] | None:
+    """The smallest box with all that is True; None where nothing is."""
     ends = []
     for others in ((1, 2), (0, 2), (0, 1)):
         present = np.flatnonzero(voxels.any(axis=others))
+        if len(present) == 0:
+            return None
         ends.append(slice(int(present[0]), int(present[-1]) + 1))
     return tuple(ends)

@@ -35,6 +35,30 @@ def onVolume(
     return wanted
 
 
+def reachOf(
+    segmentationNode: slicer.vtkMRMLSegmentationNode,
+    segmentID: str,
+    volumeNode: slicer.vtkMRMLScalarVolumeNode,
+    part: tuple[slice, ...],
+) -> tuple[slice, ...] | None:
+    """Where in a part of the volume's grid the segment can be, counted from the part's begin; None where it is not in it.
+
+    Its image may hold other segments too, so that this is a bound.
+    """
+    segment = segmentationNode.GetSegmentation().GetSegment(segmentID)
+    image = segment.GetRepresentation(slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName())
+    if image is None or image.IsEmpty():
+        return None
+    target = _emptyImage(ijkToRAS(volumeNode), part)
+    source, parent = segmentationNode.GetParentTransformNode(), volumeNode.GetParentTransformNode()
+    edges = _reached(image, target, _indexToIndex(image, target, source, parent))[::-1]
+    if np.any(edges[:, 0] > edges[:, 1]):
+        return None
+    return tuple(
+        slice(int(low - each.start), int(high + 1 - each.start)) for (low, high), each in zip(edges, part, strict=True)
+    )
+
+
 def onSegmentation(
     voxels: np.ndarray,
     first: np.ndarray,
@@ -76,10 +100,11 @@ def _moved(
     exact = None if toTarget is None else _exactly(image, target, toTarget)
     if exact is not None:
         return _clipped(*exact, target)
-    reference = slicer.vtkOrientedImageData()
-    reference.SetExtent(_reached(image, target, toTarget))
-    if min(reference.GetDimensions()) < 1:
+    edges = _reached(image, target, toTarget)
+    if np.any(edges[:, 0] > edges[:, 1]):
         return None
+    reference = slicer.vtkOrientedImageData()
+    reference.SetExtent(edges.ravel().tolist())
     reference.SetGeometryFromImageToWorldMatrix(slicer.util.vtkMatrixFromArray(_matrixOf(target)))
     transform, result = _between(source, parent), slicer.vtkOrientedImageData()
     slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage(
@@ -122,8 +147,10 @@ def _exactly(
     return voxels[flips].transpose(2, 1, 0), begin
 
 
-def _reached(image: slicer.vtkOrientedImageData, target: slicer.vtkOrientedImageData, toTarget: np.ndarray | None) -> list[int]:
-    """The target's extent, narrowed to what a linear transform brings the image to."""
+def _reached(
+    image: slicer.vtkOrientedImageData, target: slicer.vtkOrientedImageData, toTarget: np.ndarray | None
+) -> np.ndarray:
+    """(3, 2) the target's extent, narrowed to what a linear transform brings the image to; empty where lows exceed highs."""
     extent = np.array(target.GetExtent()).reshape(3, 2)
     if toTarget is not None:
         ends = np.array(image.GetExtent()).reshape(3, 2)
@@ -131,7 +158,7 @@ def _reached(image: slicer.vtkOrientedImageData, target: slicer.vtkOrientedImage
         reached = (toTarget @ corners)[:3]
         extent[:, 0] = np.maximum(extent[:, 0], np.floor(reached.min(axis=1)).astype(int) - 1)
         extent[:, 1] = np.minimum(extent[:, 1], np.ceil(reached.max(axis=1)).astype(int) + 1)
-    return extent.ravel().tolist()
+    return extent
 
 
 def _indexToIndex(image, target, source, parent) -> np.ndarray | None:

@@ -91,12 +91,12 @@ class ThroughVolume:
         for segmentID, label in self._labels.items():
             untouched = set(self._kept[segmentID]) | set(before[segmentID].differing(self._sums[segmentID]))
             slices = tuple(k for k in outcome.drawn(label.value) if k not in untouched)
-            if slices:
-                drawn = outcome.labelmap.voxels[self._axial.part(slices)] == label.value
-                written.append(SlicesOfSegment(segmentID, slices, drawn))
-            confidence = outcome.confidence[label.value]
-            holding = (k for k in slices if np.any(outcome.labelmap.voxels[self._axial.part([k])] == label.value))
-            doubtful += [DoubtfulSlice(label.name, k, confidence[k]) for k in holding]
+            if not slices:
+                continue
+            drawn = outcome.labelmap.voxels == label.value
+            written.append(SlicesOfSegment(segmentID, slices, drawn[self._axial.part(slices)]))
+            confidence, holding = outcome.confidence[label.value], self._axial.holding(drawn).intersection(slices)
+            doubtful += [DoubtfulSlice(label.name, k, confidence[k]) for k in sorted(holding)]
         if written:
             keepInEditor(self._effect, self._axial, written)
         self._record(before, segmentSums(node, volumeNode), {each.segmentID: each.slices for each in written})

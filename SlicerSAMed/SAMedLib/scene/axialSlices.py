@@ -108,6 +108,11 @@ class AxialSlices:
         present[np.array(along) - min(others)] = True
         return np.expand_dims(present, tuple(axis for axis in range(3) if axis != 2 - self._axis))
 
+    def holding(self, voxels: np.ndarray) -> set[int]:
+        """The slices on which any voxel of an array (k, j, i) on the volume's grid is True."""
+        others = tuple(axis for axis in range(3) if axis != 2 - self._axis)
+        return set(along_axis(np.flatnonzero(voxels.any(axis=others)).tolist(), self._grid))
+
 
 def _transformed(points: np.ndarray, source, target) -> np.ndarray:
     """Points (n, 3) under the transform node `source` as they read under `target`; None stands for the world."""
