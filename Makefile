@@ -12,7 +12,7 @@ export MALLOC_TRIM_THRESHOLD_ := 2147483647
 export GOMP_SPINCOUNT ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-all test-slicer-python check format demo train-demo screenshots benchmark stalls prompt-dice resolve clean
+.PHONY: help setup test test-all test-slicer-python check format demo train-demo screenshots benchmark stalls prompt-dice five-organs resolve clean
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -81,6 +81,9 @@ stalls: $(READY) ## how long Slicer is busy at a time with a CT of 1,000 slices
 
 prompt-dice: $(READY) ## what boxes and clicks are worth: Dice on two CTs and an MR, to build/prompt-dice.json; 10 minutes
 	$(BIN)/python Testing/Benchmark/prompt_dice.py
+
+five-organs: $(READY) ## the tutorial's first part by a simulated person: boxes, minutes, Dice
+	PYTHONPATH=SlicerSAMed:Testing/Host:Tools $(BIN)/python Testing/Benchmark/five_organs.py
 
 resolve: $(READY) ## what pip would install into Slicer on each system, and how large it is
 	$(BIN)/python Testing/Slicer/dry_run.py
