@@ -59,7 +59,7 @@ screenshots: $(READY) ## draw the pictures of the documentation; some minutes
 # what a person waits for. The JSON stays in build/benchmark.
 STORED := build/benchmark
 TIMED := $(addprefix Testing/Benchmark/test_,whole_volume.py stages.py training_step.py)
-WAITED := $(addprefix Testing/Benchmark/test_,start_up.py busy.py prompting.py growth.py)
+WAITED := $(addprefix Testing/Benchmark/test_,start_up.py busy.py prompting.py effect.py growth.py)
 # What a processor without AVX-512 would do, as far as one with it can tell.
 AS_AVX2 := ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=1
 benchmark: $(READY) ## speed and memory, beside the paper's procedure, to Docs/benchmark.md; 20 minutes on two idle cores

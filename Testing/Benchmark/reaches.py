@@ -46,7 +46,9 @@ def of_ratio(result: Result) -> Reach | None:
 def of_seconds(result: Result) -> Reach | None:
     """Of a time by itself."""
     on_gpu = {("segment", "vit_b"): 1.5, ("segment_vit_h", ""): 5, ("warm_worker", ""): 1} if result.machine["gpu"] else {}
-    limit = {("import", ""): 0.2, ("help", ""): 0.5, ("prompt", ""): 0.15, **on_gpu}.get((result.name, result.variant))
+    limit = {("import", ""): 0.2, ("help", ""): 0.5, ("prompt", ""): 0.15, ("effect_mask", ""): 0.15, **on_gpu}.get(
+        (result.name, result.variant)
+    )
     return None if limit is None else below(result.median_s, limit, " s")
 
 

@@ -125,20 +125,21 @@ def start_up(results: Results) -> str:
     return table(["", "median", "reach"], rows)
 
 
+PROMPTED = {
+    "prompt": "box on an encoded slice, request to mask, lite",
+    "effect_mask": "the same in the Segment Editor, from the mouse's release to the mask in the view",
+    "effect_mask_while_drawing": "the same, while an earlier box of the same movement is still under way",
+    "effect_keep": "from Enter to the mask in the segment",
+}
+
+
 def prompting(results: Results) -> str:
     """What a person waits for who prompts, and the memory that it takes."""
     rows = []
-    for result in results.named("prompt"):
-        reach = _reach(reaches.of_seconds(result))
-        rows.append(
-            [
-                "box on an encoded slice, request to mask, lite",
-                seconds_text(result.median_s),
-                seconds_text(max(result.seconds)),
-                "",
-                reach,
-            ]
-        )
+    for name, text in PROMPTED.items():
+        for result in results.named(name):
+            reach = _reach(reaches.of_seconds(result))
+            rows.append([text, seconds_text(result.median_s), seconds_text(max(result.seconds)), "", reach])
     for result in results.named("encode_for_prompting"):
         rows.append(
             [f"encoding a slice, {result.variant}", seconds_text(result.median_s), seconds_text(max(result.seconds)), "", ""]

@@ -64,7 +64,7 @@ def test_effect_mask_while_drawing(benchmark, editing):
 
     def drawn():
         (end,), _ = pressed(editing, random)
-        slicerhost.mouse.move("Red", end - 3)
+        slicerhost.mouse.move("Red", end - np.array([3.0, 3.0, 0.0]))
         return (end,), {}
 
     benchmark.pedantic(lambda end: release(editing, end), setup=drawn, rounds=BOXES)

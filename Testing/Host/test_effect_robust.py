@@ -70,6 +70,21 @@ def test_another_effect_is_chosen_in_the_middle_of_a_request(editing, promptedWo
     assert editing.slicesOf() == [2, 3]
 
 
+def test_the_effect_is_left_and_chosen_again_while_it_carries_on(editing, promptedWorker):
+    editing.keep(3)
+    promptedWorker.hold()
+    slicerhost.click(editing.ui.throughButton)
+    slicerhost.waitUntil(lambda: promptedWorker.heard("Propagate"))
+    editing.choose("")
+    editing.choose()
+    assert editing.ui.throughButton.text == "Through the volume"
+    promptedWorker.answer()
+    slicerhost.waitUntil(lambda: not editing.activity.runner.isBusy, seconds=20)
+    assert editing.slicesOf() == [3]
+    editing.through()
+    assert editing.slicesOf() == [0, 1, 2, 3]
+
+
 def test_closing_the_scene_in_the_middle(editing, promptedWorker):
     editing.keep(3)
     promptedWorker.hold()
@@ -172,9 +187,12 @@ def test_nothing_is_left_when_the_effect_is_left(editing):
     editing.box(2)
     activity = weakref.ref(editing.activity)
     editing.choose("")
-    slicerhost.processEvents()
-    gc.collect()
-    assert activity() is None
+
+    def isGone() -> bool:
+        gc.collect()
+        return activity() is None
+
+    slicerhost.waitUntil(isGone)  # the worker may still be at what it was told to leave
     assert [actors(widget) for widget in sliceWidgets()] == inViews
 
 

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import slicer
 
-from conftest import a_linear_transform
 from SAMedCore.image.orientation import turned_view
 from SAMedLib.scene.axialSlices import AxialSlices
 from SAMedLib.scene.volumes import centreOfSlice, sliceAt
 
 
-@pytest.fixture(params=[False, True], ids=["as it is", "transformed"])
-def node(request, load, an_odd_ct):
-    """The CT in the scene, under a linear transform or not."""
-    loaded = load(an_odd_ct[0])
-    if request.param:
-        parent = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-        parent.SetMatrixTransformToParent(a_linear_transform().GetMatrix())
-        loaded.SetAndObserveTransformNodeID(parent.GetID())
+@pytest.fixture
+def node(load, an_odd_ct):
+    """The CT in the scene."""
+    return load(an_odd_ct[0])
+
+
+@pytest.fixture
+def moved(load, sample_ct, a_transform):
+    """The sample CT under a transform, linear or not."""
+    loaded = load(sample_ct)
+    loaded.SetAndObserveTransformNodeID(a_transform.GetID())
     return loaded
+
+
+def test_a_voxel_under_a_transform_is_found_again_where_it_is_in_the_world(moved):
+    axial = AxialSlices(moved)
+    index = np.array([40.0, 50.0, 60.0])
+    (world,) = axial.world(index[None])
+    assert np.allclose(axial.indexAt(world), index, atol=0.02)
+    assert axial.numberAt(axial.indexAt(centreOfSlice(moved, 60))) == 60
 
 
 def test_a_voxel_is_found_again_where_it_is_in_the_world(node):

@@ -36,6 +36,7 @@ class Activity(VTKObservationMixin):
     def __init__(self, scriptedEffect, ui) -> None:
         super().__init__()
         self._views: list = []
+        self._isOver = False
         self._encodedFor = None
         self._effect = scriptedEffect
         self._ui = ui
@@ -53,11 +54,13 @@ class Activity(VTKObservationMixin):
         self._observe()
         self.frame.listDevices(self._worker.ready)
         self.runner.say("")
+        ui.throughButton.text = _("Through the volume")  # a job of the last time may still be at its cancelling
         self.layoutChanged()
         self.sourceVolumeChanged()
 
     def end(self) -> None:
         """The effect is left."""
+        self._isOver = True
         self.removeObservers()
         self._forget()
         self._ahead.stop()
@@ -90,7 +93,9 @@ class Activity(VTKObservationMixin):
         self._noteShownAgain()
 
     def refresh(self) -> None:
-        """Enable what can be done."""
+        """Enable what can be done; not when a job that was cancelled at the end says so at last."""
+        if self._isOver:
+            return
         isFree = not self.runner.isBusy
         self._ui.applyButton.enabled = self._ui.clearButton.enabled = not self.prompting.isEmpty
         self._ui.throughButton.enabled = isFree or self.runner.isRunBy(self._ui.throughButton)

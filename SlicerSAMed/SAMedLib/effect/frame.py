@@ -43,6 +43,7 @@ class Frame:
         for base in catalogue.BASE_MODELS:
             ui.baseComboBox.addItem(base.name, base.name)
         self.listDevices(None)
+        self.showDoubtful([])
         for box, name in ((ui.lowestSpinBox, "LowestSlice"), (ui.highestSpinBox, "HighestSlice")):
             self.connect(box, "valueChanged(int)", lambda value, name=name: self._choose(name, value))
         for box, name in ((ui.baseComboBox, "Base"), (ui.deviceComboBox, "Device")):
