@@ -65,13 +65,11 @@ def run(options: argparse.Namespace, console: Console) -> None:
     from SAMedCore.prompt.structures import prompt_volume
 
     prompted = prompt_volume(volume, structures, asked, console.work)
-    # a person pointed at it, which DICOM calls semi-automatic
-    labelmap = replace(prompted.labelmap, person_drew=True)
-    write_or_keep(labelmap, options.out, source=options.ct)
+    write_or_keep(prompted.labelmap, options.out, source=options.ct)
     if options.overview is not None:
         from SAMedCore.draw.overview import overview
 
-        overview(volume, labelmap, options.overview)
+        overview(volume, prompted.labelmap, options.overview)
     found = [_found(prompted, name) for name in prompted.labelmap.labels.names]
     lines = [_in_a_line(**each) for each in found]
     console.result("\n".join([*lines, f"Segmentation: {options.out}"]), segmentation=str(options.out), structures=found)

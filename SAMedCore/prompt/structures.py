@@ -61,7 +61,7 @@ def prompt_volume(
     labels = labels_of([structure.name for structure in structures])
     session = open_session(volume, options, model)
     painted = Image(np.zeros(volume.grid.shape, value_dtype(len(labels))), volume.ijk_to_lps)
-    painting = _Painting(turned_view(painted, ORIENTATION).voxels)
+    painting = Painting(turned_view(painted, ORIENTATION).voxels)
     confidence: dict[str, dict[int, float]] = {}
     kept: dict[str, tuple[int, ...]] = {}
     for label, structure in zip(labels, structures, strict=True):
@@ -81,11 +81,16 @@ def prompt_volume(
         qualities = {k: answer.quality for k, answer in prompted.items()}
         confidence[structure.name] = dict(sorted({**carried.confidence, **qualities}.items()))
         kept[structure.name] = tuple(sorted(prompted))
-    return Prompted(LabelMap(painted.voxels, volume.ijk_to_lps, labels), confidence, kept)
+    # A person pointed at it, which DICOM calls semi-automatic.
+    return Prompted(LabelMap(painted.voxels, volume.ijk_to_lps, labels, person_drew=True), confidence, kept)
 
 
-class _Painting:
-    """Label values on slices, each pixel the value that claimed it with the highest score."""
+class Painting:
+    """Label values on slices, each pixel the value that claimed it with the highest score.
+
+    Args:
+        voxels: (k, j, i) in the orientation LPS, all 0; painted in place.
+    """
 
     def __init__(self, voxels: np.ndarray) -> None:
         self._voxels = voxels

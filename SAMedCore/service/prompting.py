@@ -12,6 +12,7 @@ from SAMedCore.image.orientation import turned_view
 from SAMedCore.image.volume import LabelMap
 from SAMedCore.prompt.placing import ORIENTATION, one_slice, slice_of_labelmap
 from SAMedCore.prompt.session import PromptSession
+from SAMedCore.prompt.structures import Painting
 from SAMedCore.prompt.through import Carried, carry_on
 from SAMedCore.service.job import Job
 from SAMedCore.service.messages import EncodeAhead, KeptStructure, Prompt, Propagate
@@ -62,18 +63,14 @@ def propagate(request: Propagate, job: Job, models: Models, volumes: Volumes) ->
     }
     drawn = LabelMap(np.zeros(volume.voxels.shape, labelmap.voxels.dtype), volume.ijk_to_lps, labelmap.labels)
     slices = turned_view(drawn, ORIENTATION).voxels
-    for k in sorted({k for each in carried.values() for k in each.masks}):
-        highest = np.zeros(slices[k].shape, np.float32)
-        for structure, each in carried.items():
-            if k in each.masks:
-                scores = np.zeros_like(highest)
-                scores[each.masks[k]] = each.scores[k]
-                slices[k][scores > highest] = structure.label
-                np.maximum(scores, highest, out=highest)
-        # What a person kept of another structure stays.
-        for masks in kept.values():
-            if k in masks:
-                slices[k][masks[k]] = 0
+    painting = Painting(slices)
+    for structure, each in carried.items():
+        for k, mask in each.masks.items():
+            painting.claim(k, mask, each.scores[k], structure.label)
+    # What a person kept of another structure stays.
+    for masks in kept.values():
+        for k, mask in masks.items():
+            slices[k][mask] = 0
     rows = [_row(structure, each) for structure, each in carried.items()]
     return {"labelmap": write_labelmap(job, drawn), "structures": rows}
 

@@ -56,6 +56,11 @@ def prompted(request, number):
     told = {{"path": path, "ijk_to_lps": matrix.tolist(), "labels": LABELS}}
     return {{"labelmap": told, "slice": lowest(volume, along), "quality": 0.9}}
 
+def redrawn(structure, k):
+    kept, changed = structure["slices"], structure["changed"]
+    ends = max((each for each in kept if each < k), default=None), min((each for each in kept if each > k), default=None)
+    return k not in kept and (changed is None or not set(ends).isdisjoint(changed))
+
 def carried(request, number):
     volume, kept = volumes[request["volume"]], request["labels"]
     labels = np.zeros(grid(volume), np.uint8)
@@ -66,7 +71,7 @@ def carried(request, number):
         present = (given == structure["label"]).any(axis=chosen, keepdims=True)
         first = np.rint(np.linalg.solve(np.array(volume["ijk_to_lps"]), np.array(kept["ijk_to_lps"])[:, 3])[:3]).astype(int)
         low, high = structure["limits"]["slices"] or (0, count - 1)
-        drawn = [k for k in range(low, high + 1) if k not in structure["slices"]]
+        drawn = [k for k in range(low, high + 1) if redrawn(structure, k)]
         for k in drawn:
             part = [slice(None)] * 3
             along = lowest(volume, k)

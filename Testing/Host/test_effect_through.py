@@ -125,6 +125,34 @@ def test_all_segments_with_kept_slices_at_once(editing, promptedWorker):
     assert (editing.slicesOf("first"), editing.slicesOf("second")) == ([4], [6])
 
 
+@pytest.mark.parametrize("mayOverlap", [False, True])
+def test_what_a_person_kept_of_another_segment_stays(editing, mayOverlap):
+    voxels = np.zeros(editing.held().shape, np.uint8)
+    voxels[7, 20:60, 20:60] = 1
+    slicer.util.updateSegmentBinaryLabelmapFromArray(voxels, editing.segmentationNode, "second", editing.volumeNode)
+    nodes = slicer.vtkMRMLSegmentEditorNode
+    editing.node.SetOverwriteMode(nodes.OverwriteNone if mayOverlap else nodes.OverwriteAllSegments)
+    editing.keep(4, (20, 20), (60, 60))
+    editing.through()
+    assert np.array_equal(editing.held("second"), voxels > 0)
+    assert (editing.held()[7] & (voxels[7] > 0)).any() == mayOverlap
+    assert editing.held()[6].any()
+
+
+def test_the_models_slices_stay_the_models_where_another_segment_takes_from_them(editing):
+    for k in (1, 5, 8):
+        editing.keep(k, (20, 20), (60, 60))
+    editing.through()
+    editing.keep(8, (20, 20), (50, 50))
+    editing.editor.setCurrentSegmentID("second")
+    editing.keep(2, (20, 20), (40, 40))
+    before = editing.held()[3]
+    editing.ui.allSegmentsCheckBox.checked = True
+    editing.through()
+    assert (editing.held()[3] < before).any()  # the first was not drawn again there, and the second has taken from it
+    assert (kept(editing, "first"), kept(editing, "second")) == ((1, 5, 8), (2,))
+
+
 def test_masking_holds_and_what_was_written_after_it_is_the_models(editing):
     voxels = np.zeros(editing.held().shape, np.uint8)
     voxels[:, 20:30] = 1
@@ -145,7 +173,9 @@ def test_least_sure_slices_are_links_that_jump_there(editing):
     text = editing.ui.doubtfulLabel.text
     assert text.startswith("Least sure: <a href=")
     assert text.index("slice 0") < text.index("slice 1") < text.index("slice 2")
+    editing.editor.setCurrentSegmentID("second")
     editing.ui.doubtfulLabel.linkActivated.emit("2")
+    assert editing.node.GetSelectedSegmentID() == "first"
     assert shownSlice(editing.volumeNode) == 2
 
 

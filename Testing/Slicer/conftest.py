@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import slicer
 import vtk
+from geometries import GEOMETRIES, some_slices
 from vtk.util.numpy_support import vtk_to_numpy
 
 import slicerhost
-from SAMedCore.image.orientation import reorient
-from SAMedCore.image.slices import axial_count, part_of_slices
+from SAMedCore.image.slices import axial_count
 from SAMedCore.image.volume import Image, LabelMap, Volume
 from slicerhost.checks import noTorchInSlicersProcess  # noqa: F401
 
@@ -53,42 +53,6 @@ def ct_node(load, sample_ct) -> slicer.vtkMRMLScalarVolumeNode:
 def segmentation_node() -> slicer.vtkMRMLSegmentationNode:
     """An empty one."""
     return slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "CT segmentation")
-
-
-def oblique(image: Image) -> Image:
-    rotation = vtk.vtkTransform()
-    rotation.RotateWXYZ(25, 0.3, 1, 0.5)
-    return replace(image, ijk_to_lps=slicer.util.arrayFromVTKMatrix(rotation.GetMatrix()) @ image.ijk_to_lps)
-
-
-def anisotropic(image: Image) -> Image:
-    return replace(
-        image, voxels=np.ascontiguousarray(image.voxels[::3, :, ::2]), ijk_to_lps=image.ijk_to_lps @ np.diag([2, 1, 3, 1])
-    )
-
-
-def cropped(image: Image) -> Image:
-    start = np.eye(4)
-    start[:3, 3] = 20, 10, 60
-    return replace(image, voxels=np.ascontiguousarray(image.voxels[60:, 10:80, 20:]), ijk_to_lps=image.ijk_to_lps @ start)
-
-
-def one_slice(image: Image) -> Image:
-    start = np.eye(4)
-    start[2, 3] = 90
-    return replace(image, voxels=np.ascontiguousarray(image.voxels[90:91]), ijk_to_lps=image.ijk_to_lps @ start)
-
-
-GEOMETRIES: dict[str, Callable[[Image], Image]] = {
-    "as it is": lambda image: image,
-    "oblique": oblique,
-    "anisotropic": anisotropic,
-    "cropped": cropped,
-    "one slice": one_slice,
-    "axes in another order": lambda image: reorient(image, "SRA"),
-    "left-handed": lambda image: reorient(image, "LAS"),
-    "oblique and anisotropic, other order": lambda image: reorient(oblique(anisotropic(image)), "IPL"),
-}
 
 
 @pytest.fixture(params=GEOMETRIES)
@@ -211,14 +175,6 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     worker = sys.modules.get("SAMedLib.worker.client")
     if worker is not None and (nextitem is None or not nextitem.path.is_relative_to(Path(__file__).parent)):
         worker.stopSharedWorker()
-
-
-def some_slices(image: Image, first: int, last: int) -> Image:
-    """The axial slices `first` to `last`, counted from the feet, whichever axis they are stacked along."""
-    k, j, i = part_of_slices(image.grid, "LPS", first, last)
-    start = np.eye(4)
-    start[:3, 3] = i.start, j.start, k.start
-    return replace(image, voxels=np.ascontiguousarray(image.voxels[k, j, i]), ijk_to_lps=image.ijk_to_lps @ start)
 
 
 def two_slices(image: Image) -> Image:

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import slicer
+from geometries import oblique, some_slices
 
-from conftest import oblique, some_slices
 from SAMedCore.errors import InputError
 from SAMedCore.image.orientation import reorient
 from SAMedCore.image.prompts import Limits, SlicePrompt, StructurePrompts

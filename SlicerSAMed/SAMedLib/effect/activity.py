@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import slicer
@@ -233,10 +234,17 @@ class Activity(VTKObservationMixin):
         written = through.write(outcome)
         self.frame.showDoubtful(written)
         self.frame.listDevices(self._worker.ready)
-        self.runner.say(_("The structure was found on {count} slices.").format(count=len({each.k for each in written})))
+        found = Counter(each.segmentName for each in written)
+        each = _("{name} on {count} slices")
+        names = ", ".join(each.format(name=name, count=count) for name, count in found.items())
+        self.runner.say(_("Found: {names}.").format(names=names) if found else _("Nothing was found beyond the kept slices."))
 
     def _onDoubtful(self, link: str) -> None:
-        jumpToSlice(self._effect.parameterSetNode().GetSourceVolumeNode(), int(link))
+        """The slice, and the segment to correct there."""
+        doubtful, parameters = self.frame.doubtful[int(link)], self._effect.parameterSetNode()
+        if parameters.GetSegmentationNode().GetSegmentation().GetSegment(doubtful.segmentID) is not None:
+            parameters.SetSelectedSegmentID(doubtful.segmentID)
+        jumpToSlice(parameters.GetSourceVolumeNode(), doubtful.k)
 
     def _limitHere(self, name: str) -> None:
         volumeNode = self._effect.parameterSetNode().GetSourceVolumeNode()

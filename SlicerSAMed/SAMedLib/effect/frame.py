@@ -32,9 +32,13 @@ class Frame:
     Args:
         scriptedEffect: whose parameters are shown.
         ui: the widgets by name.
+
+    Attributes:
+        doubtful: the slices that are named as least sure.
     """
 
     def __init__(self, scriptedEffect, ui) -> None:
+        self.doubtful: list[DoubtfulSlice] = []
         self._effect = scriptedEffect
         self.ui = ui
         self._connected: list[tuple[object, str, Callable]] = []
@@ -112,12 +116,13 @@ class Frame:
         return Limits(slices, None if roiNode is None else boxOfROI(roiNode, axial))
 
     def showDoubtful(self, doubtful: list[DoubtfulSlice]) -> None:
-        """The first of them as links, each with its slice's number."""
-        several = len({each.segmentName for each in doubtful}) > 1
-        text = _('<a href="{k}">{name}slice {k}</a> ({confidence:.2f})')
+        """The first of them as links, each with its place in `doubtful`."""
+        self.doubtful = doubtful[:LISTED]
+        several = len({each.segmentID for each in doubtful}) > 1
+        text = _('<a href="{number}">{name}slice {k}</a> ({confidence:.2f})')
         links = (
-            text.format(k=each.k, name=f"{each.segmentName}, " if several else "", confidence=each.confidence)
-            for each in doubtful[:LISTED]
+            text.format(number=number, k=each.k, name=f"{each.segmentName}, " if several else "", confidence=each.confidence)
+            for number, each in enumerate(self.doubtful)
         )
         self.ui.doubtfulLabel.text = _("Least sure: {links}").format(links=", ".join(links)) if doubtful else ""
         self.ui.doubtfulLabel.visible = bool(doubtful)

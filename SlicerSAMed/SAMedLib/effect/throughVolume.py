@@ -37,6 +37,7 @@ from SAMedLib.worker.client import Worker
 class DoubtfulSlice:
     """A slice, from the feet, that the model drew in a segment, and how sure it is of it, 0 to 1."""
 
+    segmentID: str
     segmentName: str
     k: int
     confidence: float
@@ -94,13 +95,31 @@ class ThroughVolume:
             if not slices:
                 continue
             drawn = outcome.labelmap.voxels == label.value
-            written.append(SlicesOfSegment(segmentID, slices, drawn[self._axial.part(slices)]))
+            free = ~self._keptOfOthers(segmentID, before, slices)
+            written.append(SlicesOfSegment(segmentID, slices, drawn[self._axial.part(slices)] & free))
             confidence, holding = outcome.confidence[label.value], self._axial.holding(drawn).intersection(slices)
-            doubtful += [DoubtfulSlice(label.name, k, confidence[k]) for k in sorted(holding)]
+            doubtful += [DoubtfulSlice(segmentID, label.name, k, confidence[k]) for k in sorted(holding)]
         if written:
             keepInEditor(self._effect, self._axial, written)
         self._record(before, segmentSums(node, volumeNode), {each.segmentID: each.slices for each in written})
         return sorted(doubtful, key=lambda each: each.confidence)
+
+    def _keptOfOthers(self, segmentID: str, before: dict[str, SliceSums], slices: Sequence[int]) -> np.ndarray:
+        """(k, j, i) bool, `AxialSlices.part` of these slices: what a person kept of other segments.
+
+        The editor would let it be overwritten, as by a brush; but nobody looks at each slice here. Where the editor lets
+        segments overlap there is nothing to save.
+        """
+        node, parameters, part = self._segmentationNode, self._effect.parameterSetNode(), self._axial.part(slices)
+        taken = np.zeros([each.stop - each.start for each in part], bool)
+        if parameters.GetOverwriteMode() == parameters.OverwriteNone:
+            return taken
+        for other, sums in before.items():
+            kept = set(keptSlices(node, other, sums)).intersection(slices)
+            if other != segmentID and kept:
+                found = onVolume(node, other, self._axial.volumeNode, part)
+                taken |= found & self._axial.among(sorted(kept), within=slices)
+        return taken
 
     def _record(self, before: dict[str, SliceSums], now: dict[str, SliceSums], written: dict[str, Sequence[int]]) -> None:
         node = self._segmentationNode
