@@ -85,8 +85,8 @@ class PromptSession:
     Attributes:
         volume: turned to the orientation LPS.
         model: with its preprocessing fitted.
-        pixels: a slice's own pixels, of all masks that come and go, and the isotropic ones on which they are drawn.
-        grids: a slice's isotropic pixels and the network's.
+        pixels: a slice's own pixels, of all masks that come and go, and those for drawing, of all in between.
+        grids: a slice's pixels for drawing and the network's.
 
     Raises:
         InputError: the volume's intensities cannot be scaled.
@@ -99,7 +99,7 @@ class PromptSession:
         _, rows, columns = self.volume.grid.shape
         self.pixels = SlicePixels((rows, columns), (row_mm, column_mm))
         self.grids = PixelGrids(
-            self.pixels.isotropic_shape, self.pixels.isotropic_spacing_mm, model.sam.input_size, model.sam.low_res_size
+            self.pixels.drawing_shape, self.pixels.drawing_spacing_mm, model.sam.input_size, model.sam.low_res_size
         )
         self._embeddings: Embeddings = {} if embeddings is None else embeddings
 
@@ -136,8 +136,8 @@ class PromptSession:
         self._embedding(k, work)
 
     def image(self, k: int) -> np.ndarray:
-        """(j, i) float32 in [0, 1] on isotropic pixels: the slice's intensities as the model sees them."""
-        return self.pixels.isotropic_image(window(self.volume.voxels[k], self.model.preprocessing.window_hu))
+        """(j, i) float32 in [0, 1] on the pixels for drawing: the slice's intensities as the model sees them."""
+        return self.pixels.to_drawing(window(self.volume.voxels[k], self.model.preprocessing.window_hu))
 
     def mask(self, prompt: SlicePrompt, before: np.ndarray | None = None, work: Work = SILENT) -> SliceMask:
         """The structure that the prompt shows.
@@ -157,7 +157,7 @@ class PromptSession:
         """
         k = self.slice_of(prompt)
         clicks = self._clicks(prompt)
-        had = self.pixels.isotropic_mask(before) if before is not None and before.any() else None
+        had = self.pixels.to_drawing(before) if before is not None and before.any() else None
         if prompt.box is not None:
             box = self._box(prompt.box)
             answers, qualities = self.ask(k, box[None], clicks, work)
@@ -173,7 +173,7 @@ class PromptSession:
         else:
             raise InputError("there are only points that do not belong: give a box or a point that does.")
         corrected = correct(scores, clicks, self.image(k), self.grids, lambda one: self._from_points(k, one, work)[0])
-        drawn = self.pixels.own_pixels(corrected)
+        drawn = self.pixels.to_own(corrected)
         return SliceMask(k, drawn > 0, quality, drawn[drawn > 0])
 
     def ask(
@@ -182,7 +182,7 @@ class PromptSession:
         """What the model draws in each box.
 
         Args:
-            boxes: (N, 4) x0 y0 x1 y1, the edges in the slice's isotropic pixels, whose centres are whole numbers.
+            boxes: (N, 4) x0 y0 x1 y1, the edges in the slice's pixels for drawing, whose centres are whole numbers.
             clicks: shown to a model that was trained on points too.
 
         Returns:
@@ -242,7 +242,7 @@ class PromptSession:
         size = np.array(self.pixels.shape[::-1])
         if (high < -0.5).any() or (low > size - 0.5).any():
             raise InputError("the prompt's box lies beside the volume: draw it on the slice.")
-        return self.pixels.isotropic_places(np.stack([np.maximum(low, -0.5), np.minimum(high, size - 0.5)])).ravel()
+        return self.pixels.to_drawing_places(np.stack([np.maximum(low, -0.5), np.minimum(high, size - 0.5)])).ravel()
 
     def _clicks(self, prompt: SlicePrompt) -> Clicks:
         places = self.to_ijk((*prompt.points_in, *prompt.points_out))[:, :2]
@@ -252,4 +252,4 @@ class PromptSession:
         if (belongs & ~inside).any():
             raise InputError("a point of the prompt lies beside the volume: place it on the slice.")
         # by way of its own pixel, so that this is on the click's side afterwards
-        return Clicks(np.rint(self.pixels.isotropic_places(pixels[inside])).astype(int), belongs[inside])
+        return Clicks(np.rint(self.pixels.to_drawing_places(pixels[inside])).astype(int), belongs[inside])

@@ -1,4 +1,4 @@
-"""Masks of a slice as boxes and as signed distances, in its isotropic pixels (x along i, y along j; centres are whole numbers)."""
+"""Masks of a slice as boxes and as signed distances, in its pixels (x along i, y along j; centres are whole numbers)."""
 
 from __future__ import annotations
 

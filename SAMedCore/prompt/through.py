@@ -79,7 +79,7 @@ def carry_on(
     for gap in gaps:
         drawn: dict[int, Drawn] = {}
         for n, (k, one) in enumerate(_fill(session, kept, gap, work), start=1):
-            drawn[k] = replace(one, scores=session.pixels.own_pixels(one.scores))
+            drawn[k] = replace(one, scores=session.pixels.to_own(one.scores))
             work.step("propagating", done + n, total)
         done += len(gap.slices)
         work.step("propagating", done, total)
@@ -89,7 +89,7 @@ def carry_on(
 
 def _fill(session: PromptSession, kept: Mapping[int, np.ndarray], gap: _Gap, work: Work) -> Iterator[tuple[int, Drawn]]:
     masks = {k: kept[k] for k in (gap.below, gap.above) if k is not None and kept[k].any()}
-    ends = {k: session.pixels.isotropic_mask(mask) for k, mask in masks.items()}
+    ends = {k: session.pixels.to_drawing(mask) for k, mask in masks.items()}
     if len(ends) == 2:
         yield from between(session, ends, gap.slices, work)
     elif ends:
