@@ -22,8 +22,8 @@ LONGEST = 1024
 class SlicePixels:
     """The two pixel lattices of a slice, of which the first and the last pixel centres of each row and column coincide.
 
-    On the one for drawing, columns that lie farther apart than the rows are repeated until the pixels are square. Otherwise both
-    lattices are one, and everything below gives back what it was given.
+    On the one for drawing, columns that lie farther apart than the rows are repeated until the pixels are square. Otherwise
+    both lattices are one, and everything below gives back what it was given.
 
     Attributes:
         shape: rows and columns of the scan's own pixels.
