@@ -67,7 +67,9 @@ def test_drawing_pixels_are_square_and_lie_on_the_same_anatomy(times):
     drawn_mm = np.arange(pixels.drawing_shape[1]) * column_mm
     assert np.abs(pixels.to_drawing(mm) - drawn_mm).max() <= pixels.spacing_mm[1] / 2 + 1e-9
     places = pixels.to_drawing_places(np.array([[0.0, 0.0], [47.0, 39.0], [12.5, 7.25]]))
-    np.testing.assert_allclose(places * (column_mm, row_mm), np.array([[0, 0], [47, 39], [12.5, 7.25]]) * pixels.spacing_mm[::-1])
+    np.testing.assert_allclose(
+        places * (column_mm, row_mm), np.array([[0, 0], [47, 39], [12.5, 7.25]]) * pixels.spacing_mm[::-1]
+    )
 
 
 def test_extreme_spacings_stay_bounded():
