@@ -1,8 +1,8 @@
 """A slice's own pixels and those on which prompts are answered: from one to the other.
 
-The network's input brings the longer side of a slice to its size without regard to spacing, so that coarse columns squash a body
-from side to side and coarse rows flatten it. The first cost Dice that square pixels bring back, the second mostly did not:
-see "Pixels that are not square" in Docs/prompting.md.
+The network's input brings the longer side of a slice to its size without regard to spacing, so that coarse columns squash a
+body from side to side and coarse rows flatten it. The first cost Dice that square pixels bring back, the second mostly did
+not: see "Pixels that are not square" in Docs/prompting.md.
 """
 
 from __future__ import annotations
