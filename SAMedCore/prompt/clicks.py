@@ -33,7 +33,7 @@ class Clicks:
     """Points on a slice.
 
     Attributes:
-        points: (P, 2) int x y, pixels of the slice.
+        points: (P, 2) int x y, pixels for drawing of the slice.
         belongs: (P,) bool: whether each belongs to the structure.
     """
 

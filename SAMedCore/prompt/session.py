@@ -23,6 +23,7 @@ from SAMedCore.model.promptable import Promptable
 from SAMedCore.model.stopping import stopping
 from SAMedCore.options import PromptOptions
 from SAMedCore.prompt.clicks import Clicks, box_candidates, correct, most_fitting
+from SAMedCore.prompt.pixels import SlicePixels
 from SAMedCore.prompt.placing import ORIENTATION
 from SAMedCore.prompt.shapes import LOGIT_LIMIT, SHAPE_WEIGHT, alone, box_of, distances, overlap, wider
 from SAMedCore.work import SILENT, Work
@@ -84,7 +85,8 @@ class PromptSession:
     Attributes:
         volume: turned to the orientation LPS.
         model: with its preprocessing fitted.
-        grids: a slice's pixels and the network's.
+        pixels: a slice's own pixels, of all masks that come and go, and those for drawing, of all in between.
+        grids: a slice's pixels for drawing and the network's.
 
     Raises:
         InputError: the volume's intensities cannot be scaled.
@@ -95,7 +97,10 @@ class PromptSession:
         self.model = replace(model, preprocessing=model.preprocessing.fit(volume))
         column_mm, row_mm, _ = self.volume.grid.spacing_mm
         _, rows, columns = self.volume.grid.shape
-        self.grids = PixelGrids((rows, columns), (row_mm, column_mm), model.sam.input_size, model.sam.low_res_size)
+        self.pixels = SlicePixels((rows, columns), (row_mm, column_mm))
+        self.grids = PixelGrids(
+            self.pixels.drawing_shape, self.pixels.drawing_spacing_mm, model.sam.input_size, model.sam.low_res_size
+        )
         self._embeddings: Embeddings = {} if embeddings is None else embeddings
 
     @property
@@ -131,8 +136,8 @@ class PromptSession:
         self._embedding(k, work)
 
     def image(self, k: int) -> np.ndarray:
-        """(j, i) float32 in [0, 1]: the slice's intensities as the model sees them."""
-        return window(self.volume.voxels[k], self.model.preprocessing.window_hu)
+        """(j, i) float32 in [0, 1] on the pixels for drawing: the slice's intensities as the model sees them."""
+        return self.pixels.to_drawing(window(self.volume.voxels[k], self.model.preprocessing.window_hu))
 
     def mask(self, prompt: SlicePrompt, before: np.ndarray | None = None, work: Work = SILENT) -> SliceMask:
         """The structure that the prompt shows.
@@ -152,7 +157,7 @@ class PromptSession:
         """
         k = self.slice_of(prompt)
         clicks = self._clicks(prompt)
-        had = before if before is not None and before.any() else None
+        had = self.pixels.to_drawing(before) if before is not None and before.any() else None
         if prompt.box is not None:
             box = self._box(prompt.box)
             answers, qualities = self.ask(k, box[None], clicks, work)
@@ -167,7 +172,8 @@ class PromptSession:
             scores, quality = self._from_points(k, clicks, work)
         else:
             raise InputError("there are only points that do not belong: give a box or a point that does.")
-        drawn = correct(scores, clicks, self.image(k), self.grids, lambda one: self._from_points(k, one, work)[0])
+        corrected = correct(scores, clicks, self.image(k), self.grids, lambda one: self._from_points(k, one, work)[0])
+        drawn = self.pixels.to_own(corrected)
         return SliceMask(k, drawn > 0, quality, drawn[drawn > 0])
 
     def ask(
@@ -176,11 +182,11 @@ class PromptSession:
         """What the model draws in each box.
 
         Args:
-            boxes: (N, 4) x0 y0 x1 y1, the edges in the slice's pixels, whose centres are whole numbers.
+            boxes: (N, 4) x0 y0 x1 y1, the edges in the slice's pixels for drawing, whose centres are whole numbers.
             clicks: shown to a model that was trained on points too.
 
         Returns:
-            scores (N, j, i) float32, above 0 inside, between plus and minus `LOGIT_LIMIT`; and quality (N,), 0 to 1.
+            scores (N, j, i) float32 on these, above 0 inside, between plus and minus `LOGIT_LIMIT`; and quality (N,), 0 to 1.
         """
         embedding = self._embedding(k, work)
         grids, device = self.grids, self.model.sam.device
@@ -204,7 +210,7 @@ class PromptSession:
         if kept is not None:
             return kept
         with stopping(self.model.sam, work), exact_products():
-            embedding = self.model.encode(self.model.preprocessing.images_of(self.volume.voxels[k : k + 1])).half()
+            embedding = self.model.encode(self.model.preprocessing.pad(self.image(k)[None])).half()
         self._embeddings[(ORIENTATION, k)] = embedding
         return embedding
 
@@ -233,16 +239,17 @@ class PromptSession:
     def _box(self, corners: tuple[Point, Point]) -> np.ndarray:
         places = self.to_ijk(corners)[:, :2]
         low, high = places.min(axis=0), places.max(axis=0)
-        size = np.array(self.grids.slice_shape[::-1])
+        size = np.array(self.pixels.shape[::-1])
         if (high < -0.5).any() or (low > size - 0.5).any():
             raise InputError("the prompt's box lies beside the volume: draw it on the slice.")
-        return np.concatenate([np.maximum(low, -0.5), np.minimum(high, size - 0.5)])
+        return self.pixels.to_drawing_places(np.stack([np.maximum(low, -0.5), np.minimum(high, size - 0.5)])).ravel()
 
     def _clicks(self, prompt: SlicePrompt) -> Clicks:
         places = self.to_ijk((*prompt.points_in, *prompt.points_out))[:, :2]
         pixels = np.rint(places).astype(int)
-        inside = ((pixels >= 0) & (pixels < self.grids.slice_shape[::-1])).all(axis=1)
+        inside = ((pixels >= 0) & (pixels < self.pixels.shape[::-1])).all(axis=1)
         belongs = np.arange(len(places)) < len(prompt.points_in)
         if (belongs & ~inside).any():
             raise InputError("a point of the prompt lies beside the volume: place it on the slice.")
-        return Clicks(pixels[inside], belongs[inside])
+        # by way of its own pixel, so that this is on the click's side afterwards
+        return Clicks(np.rint(self.pixels.to_drawing_places(pixels[inside])).astype(int), belongs[inside])

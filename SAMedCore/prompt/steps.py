@@ -1,4 +1,4 @@
-"""A structure on one more slice, from what is expected there."""
+"""A structure on one more slice, from what is expected there. All masks and scores are on the session's pixels for drawing."""
 
 from __future__ import annotations
 

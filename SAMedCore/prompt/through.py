@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -79,7 +79,7 @@ def carry_on(
     for gap in gaps:
         drawn: dict[int, Drawn] = {}
         for n, (k, one) in enumerate(_fill(session, kept, gap, work), start=1):
-            drawn[k] = one
+            drawn[k] = replace(one, scores=session.pixels.to_own(one.scores))
             work.step("propagating", done + n, total)
         done += len(gap.slices)
         work.step("propagating", done, total)
@@ -88,7 +88,8 @@ def carry_on(
 
 
 def _fill(session: PromptSession, kept: Mapping[int, np.ndarray], gap: _Gap, work: Work) -> Iterator[tuple[int, Drawn]]:
-    ends = {k: kept[k] for k in (gap.below, gap.above) if k is not None and kept[k].any()}
+    masks = {k: kept[k] for k in (gap.below, gap.above) if k is not None and kept[k].any()}
+    ends = {k: session.pixels.to_drawing(mask) for k, mask in masks.items()}
     if len(ends) == 2:
         yield from between(session, ends, gap.slices, work)
     elif ends:
@@ -127,7 +128,7 @@ def _slices(below: int | None, above: int | None, first: int, last: int) -> rang
 
 def _inside(limits: Limits, session: PromptSession) -> np.ndarray:
     """(j, i) bool: the pixels within the limits' box."""
-    shape = session.grids.slice_shape
+    shape = session.pixels.shape
     if limits.box is None:
         return np.ones(shape, bool)
     corners = session.to_ijk(limits.box)[:, :2]
