@@ -234,9 +234,13 @@ class Activity(VTKObservationMixin):
         written = through.write(outcome)
         self.frame.showDoubtful(written)
         self.frame.listDevices(self._worker.ready)
-        found = Counter(each.segmentName for each in written)
-        each = _("{name} on {count} slices")
-        names = ", ".join(each.format(name=name, count=count) for name, count in found.items())
+        found, segmentation = Counter(each.segmentID for each in written), through.segmentation
+        text = _("{name} on {count} slices")
+        names = ", ".join(
+            text.format(name=segmentation.GetSegment(each).GetName(), count=found[each])
+            for each in segmentation.GetSegmentIDs()
+            if each in found
+        )
         self.runner.say(_("Found: {names}.").format(names=names) if found else _("Nothing was found beyond the kept slices."))
 
     def _onDoubtful(self, link: str) -> None:

@@ -64,8 +64,12 @@ class ThroughVolume:
         self._kept = {each: slices for each, slices in kept.items() if self._sums[each].sums.keys() & set(slices)}
         if not self._kept:
             raise InputError(_("No slice is kept yet: draw a box on one, and keep what comes with Enter."))
-        segmentation = self._segmentationNode.GetSegmentation()
-        self._labels = labelsOf(segmentation, list(self._kept))
+        self._labels = labelsOf(self.segmentation, list(self._kept))
+
+    @property
+    def segmentation(self) -> slicer.vtkSegmentation:
+        """Which has the segments."""
+        return self._segmentationNode.GetSegmentation()
 
     def job(self, worker: Worker, limits: Limits, options: PromptOptions) -> PropagateJob:
         """To be run; its outcome is for `write`."""
@@ -131,7 +135,7 @@ class ThroughVolume:
     def _checkUnchanged(self) -> None:
         parameters = self._effect.parameterSetNode()
         isThere = parameters is not None and parameters.GetSegmentationNode() is self._segmentationNode
-        if not isThere or not all(self._segmentationNode.GetSegmentation().GetSegment(each) for each in self._labels):
+        if not isThere or not all(self.segmentation.GetSegment(each) for each in self._labels):
             raise InputError(_("The segments were removed or others chosen meanwhile: nothing was changed."))
         if not self._axial.isUnchanged or parameters.GetSourceVolumeNode() is not self._axial.volumeNode:
             raise InputError(_("The volume was changed meanwhile: nothing was changed in the segments."))
