@@ -1,8 +1,8 @@
 """A structure from points alone: what the model draws in boxes tried round them, or what the image itself shows.
 
 LiteMedSAM heeds no points, so boxes of several sizes are tried and its answers tell the right one. It draws a structure a few
-pixels wide poorly even in its own box. Where an outline in the image stands out from the noise, and the model draws something
-alike in one of the boxes, that outline is taken.
+pixels wide poorly even in its own box. So an outline in the image that stands out from the noise is taken where it is as large
+as a small lesion, or the model draws something alike in one of the boxes.
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ if TYPE_CHECKING:
 BOX_SIDES = (8, 16, 32, 64)
 """Input pixels: the squares round a point that are tried."""
 
-CLEAR = 0.7
+CLEAR = 1.0
 """Of the noise: an outline that differs less from its rim may be noise itself."""
 
-ALIKE = 0.3
-"""Overlap of an outline with something that the model draws, below which it sees nothing there."""
+LESION_MM = (2.5, 10.0)
+"""Radii of a disc as large as an outline that needs no more than that: a smaller one may be noise, a larger one a part."""
 
-UNSEEN = 0.05
+ALIKE = 0.3
+"""Overlap of any other outline with something that the model draws, below which it sees nothing there."""
+
+UNSEEN = 0.1
 """In [0, 1] of the window, added to an answer's difference to its rim: the model also draws what does not stand out."""
 
 
@@ -58,7 +61,8 @@ def from_points(
     outline = outline_round(image, clicks, grids.spacing_mm)
     if outline is not None and outline.clearness > CLEAR:
         overlaps = [overlap(outline.mask, score > 0) for score in scores]
-        if max(overlaps) > ALIKE:
+        radius_mm = float(np.sqrt(np.count_nonzero(outline.mask) * np.prod(grids.spacing_mm) / np.pi))
+        if LESION_MM[0] < radius_mm < LESION_MM[1] or max(overlaps) > ALIKE:
             quality = float(qualities[int(np.argmax(overlaps))]) * max(overlaps)
             return np.clip(distances(outline.mask, grids), -LOGIT_LIMIT, LOGIT_LIMIT), quality
     # what a box shows lies more often in the middle of its own box than in that of the box that was tried

@@ -41,7 +41,7 @@ KINDS = [Kind(*each) for each in product((4, 6, 9, 15), (25, -25, 40, -40, 60, -
 
 @dataclass(frozen=True, eq=False)
 class Lesion:
-    """A lesion on the slice k, from the feet; `truth` (j, i) bool; x y of its centre and of a point a third of the radius off."""
+    """A lesion on the slice k, from the feet: `truth` (j, i) bool; x y of its centre and of a point a third of a radius off."""
 
     place: str
     kind: Kind
