@@ -26,6 +26,8 @@ LEAST_LIKENESS = 0.6
 LEAST_QUALITY = 0.8
 """Of the best quality so far: where the model is less sure than that, the structure has ended."""
 
+UNVOUCHED = 0.5
+"""Times the likeness of a lesion's outline with the last one is its confidence: no model's quality speaks for it."""
 
 FADING_MM = 300.0
 """From a kept slice, where confidence has fallen to a third."""
@@ -115,7 +117,7 @@ def onward(
         for k, outline, likeness in lesion.onward(session, mask, slices):
             work.stop_if_cancelled()
             scores = np.where(outline, LOGIT_LIMIT, -LOGIT_LIMIT).astype(np.float32)
-            yield k, _fading(Drawn(scores, likeness, likeness, likeness), session, abs(k - start))
+            yield k, _fading(Drawn(scores, UNVOUCHED * likeness, likeness, likeness), session, abs(k - start))
         return
     tissue = Tissue.of([session.image(start)], [mask])
     last = mask
