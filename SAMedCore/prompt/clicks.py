@@ -1,8 +1,8 @@
-"""Points on a slice: where to look when there is nothing else, and a mask corrected at them.
+"""Points on a slice, and a mask corrected at them.
 
 LiteMedSAM was trained on boxes alone. Shown a point at the centre of a structure and nothing else, its mask has a Dice of 0.01
-on the sample CT, and beside the right box a point makes it worse. So a point is turned into boxes of several sizes, of which
-the model's answers tell the right one, and a correction changes the mask by the image around the click.
+on the sample CT, and beside the right box a point makes it worse. So a correction changes the mask by the image round the
+click, and points alone are another matter (`prompt/points.py`).
 """
 
 from __future__ import annotations
@@ -13,13 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from SAMedCore.prompt.shapes import LOGIT_LIMIT, box_of, sharpness, wider
+from SAMedCore.prompt.shapes import LOGIT_LIMIT
 
 if TYPE_CHECKING:
     from SAMedCore.model.pixel_grids import PixelGrids
-
-BOX_SIDES = (8, 16, 32, 64)
-"""Input pixels: the squares round a point that are tried."""
 
 FARTHEST = 16.0
 """Input pixels: a point that belongs and lies farther than that from the outline shows another piece; no outline moves more."""
@@ -39,38 +36,6 @@ class Clicks:
 
     points: np.ndarray
     belongs: np.ndarray
-
-
-def box_candidates(clicks: Clicks, grids: PixelGrids) -> np.ndarray:
-    """(N, 4) boxes x0 y0 x1 y1 round the points that belong, of which there is at least one."""
-    inside = clicks.points[clicks.belongs]
-    around = np.concatenate([inside.min(axis=0), inside.max(axis=0)]).astype(float)
-    return np.stack([wider(around, side / 2, grids) for side in BOX_SIDES])
-
-
-def most_fitting(
-    scores: np.ndarray, qualities: np.ndarray, boxes: np.ndarray, clicks: Clicks, grids: PixelGrids
-) -> tuple[np.ndarray, float]:
-    """The answer that the points agree with most, that the model is surest of and that fills its box.
-
-    Args:
-        scores: (N, j, i), above 0 inside.
-        qualities: (N,), as the model says.
-        boxes: (N, 4) in which each was drawn.
-        clicks: some belong.
-
-    Returns:
-        its scores (j, i), and its quality.
-    """
-    columns, rows = clicks.points.T
-    fits: list[float] = []
-    for score, quality, box in zip(scores, qualities, boxes, strict=True):
-        mask = score > 0
-        right = np.mean(mask[rows, columns] == clicks.belongs)
-        fills = _box_overlap(wider(box_of(mask), 1, grids), box) if mask.any() else 0.0
-        fits.append(float(right * quality * sharpness(score) * fills))
-    best = int(np.argmax(fits))
-    return scores[best], float(qualities[best])
 
 
 def correct(
@@ -126,9 +91,3 @@ def _alike(image: np.ndarray, x: int, y: int, distance: float) -> np.ndarray:
     changed = np.zeros(image.shape, bool)
     changed[part] = pieces == pieces[y - part[0].start, x - part[1].start]
     return changed
-
-
-def _box_overlap(first: np.ndarray, second: np.ndarray) -> float:
-    sides = np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2])
-    shared = float(np.prod(np.maximum(sides, 0)))
-    return shared / (float(np.prod(first[2:] - first[:2]) + np.prod(second[2:] - second[:2])) - shared)

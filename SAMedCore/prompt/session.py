@@ -22,10 +22,11 @@ from SAMedCore.model.preprocessing import window
 from SAMedCore.model.promptable import Promptable
 from SAMedCore.model.stopping import stopping
 from SAMedCore.options import PromptOptions
-from SAMedCore.prompt.clicks import Clicks, box_candidates, correct, most_fitting
+from SAMedCore.prompt.clicks import Clicks, correct
 from SAMedCore.prompt.pixels import SlicePixels
 from SAMedCore.prompt.placing import ORIENTATION
-from SAMedCore.prompt.shapes import LOGIT_LIMIT, SHAPE_WEIGHT, alone, box_of, distances, overlap, wider
+from SAMedCore.prompt.points import from_points
+from SAMedCore.prompt.shapes import LOGIT_LIMIT, SHAPE_WEIGHT, box_of, distances, overlap, wider
 from SAMedCore.work import SILENT, Work
 
 MR_PERCENTILES = (0.5, 99.5)
@@ -215,26 +216,7 @@ class PromptSession:
         return embedding
 
     def _from_points(self, k: int, clicks: Clicks, work: Work) -> tuple[np.ndarray, float]:
-        boxes = box_candidates(clicks, self.grids)
-        seeds = np.zeros(self.grids.slice_shape, bool)
-        seeds[tuple(clicks.points[clicks.belongs].T[::-1])] = True
-
-        def show(tried: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            answers, qualities = self.ask(k, tried, clicks, work)
-            return np.stack([alone(answer, seeds) for answer in answers]), qualities
-
-        scores, qualities = show(boxes)
-        # what a box shows lies more often in the middle of its own box than in that of the box that was tried
-        found = [box_of(score > 0) if (score > 0).any() else box for score, box in zip(scores, boxes, strict=True)]
-        again = np.stack([wider(box, 1, self.grids) for box in found])
-        more_scores, more_qualities = show(again)
-        return most_fitting(
-            np.concatenate([scores, more_scores]),
-            np.concatenate([qualities, more_qualities]),
-            np.concatenate([boxes, again]),
-            clicks,
-            self.grids,
-        )
+        return from_points(lambda boxes: self.ask(k, boxes, clicks, work), self.image(k), clicks, self.grids)
 
     def _box(self, corners: tuple[Point, Point]) -> np.ndarray:
         places = self.to_ijk(corners)[:, :2]

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from SAMedCore.evaluate.measures import dice
+from SAMedCore.prompt.lesions import Lesion
 from SAMedCore.prompt.session import PromptSession
-from SAMedCore.prompt.shapes import SHAPE_WEIGHT, alone, box_of, distances, sharpness, touching, wider
+from SAMedCore.prompt.shapes import LOGIT_LIMIT, SHAPE_WEIGHT, alone, box_of, distances, sharpness, touching, wider
 from SAMedCore.work import Work
 
 WIDER = 4.0
@@ -25,6 +26,8 @@ LEAST_LIKENESS = 0.6
 LEAST_QUALITY = 0.8
 """Of the best quality so far: where the model is less sure than that, the structure has ended."""
 
+UNVOUCHED = 0.5
+"""Times the likeness of a lesion's outline with the last one is its confidence: no model's quality speaks for it."""
 
 FADING_MM = 300.0
 """From a kept slice, where confidence has fallen to a third."""
@@ -102,13 +105,20 @@ def onward(
     """The slices one after the other from a kept one, each expected as the last one was, until the structure ends.
 
     It ends where nothing of it touches the last mask, or what is drawn has another shape or is another tissue than before, or
-    the model is much less sure of it.
+    the model is much less sure of it. Of a small lesion the model makes little: it is carried on by what the image shows.
 
     Args:
         start: the kept slice.
         mask: (j, i) bool of it, which holds something.
         slices: in order, away from it.
     """
+    lesion = Lesion.of(session, start, mask)
+    if lesion is not None:
+        for k, outline, likeness in lesion.onward(session, mask, slices):
+            work.stop_if_cancelled()
+            scores = np.where(outline, LOGIT_LIMIT, -LOGIT_LIMIT).astype(np.float32)
+            yield k, _fading(Drawn(scores, UNVOUCHED * likeness, likeness, likeness), session, abs(k - start))
+        return
     tissue = Tissue.of([session.image(start)], [mask])
     last = mask
     best = _draw(session, start, box_of(mask), distances(mask, session.grids), tissue, work).quality
