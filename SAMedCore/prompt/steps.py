@@ -26,6 +26,9 @@ LEAST_LIKENESS = 0.6
 LEAST_QUALITY = 0.8
 """Of the best quality so far: where the model is less sure than that, the structure has ended."""
 
+SEEN = 0.7
+"""Likeness of what the model draws on a kept slice with its mask, from which on it is the model that carries it on."""
+
 UNVOUCHED = 0.5
 """Times the likeness of a lesion's outline with the last one is its confidence: no model's quality speaks for it."""
 
@@ -105,23 +108,27 @@ def onward(
     """The slices one after the other from a kept one, each expected as the last one was, until the structure ends.
 
     It ends where nothing of it touches the last mask, or what is drawn has another shape or is another tissue than before, or
-    the model is much less sure of it. Of a small lesion the model makes little: it is carried on by what the image shows.
+    the model is much less sure of it. A small lesion of which the model makes little is carried on by what the image shows, if
+    that shows it on the next slice.
 
     Args:
         start: the kept slice.
         mask: (j, i) bool of it, which holds something.
         slices: in order, away from it.
     """
-    lesion = Lesion.of(session, start, mask)
+    tissue = Tissue.of([session.image(start)], [mask])
+    first = _draw(session, start, box_of(mask), distances(mask, session.grids), tissue, work)
+    lesion = Lesion.of(session, start, mask) if first.likeness < SEEN else None
     if lesion is not None:
+        is_seen = False
         for k, outline, likeness in lesion.onward(session, mask, slices):
             work.stop_if_cancelled()
             scores = np.where(outline, LOGIT_LIMIT, -LOGIT_LIMIT).astype(np.float32)
             yield k, _fading(Drawn(scores, UNVOUCHED * likeness, likeness, likeness), session, abs(k - start))
-        return
-    tissue = Tissue.of([session.image(start)], [mask])
-    last = mask
-    best = _draw(session, start, box_of(mask), distances(mask, session.grids), tissue, work).quality
+            is_seen = True
+        if is_seen:
+            return
+    last, best = mask, first.quality
     for k in slices:
         drawn = _draw(session, k, box_of(last), distances(last, session.grids), tissue, work)
         now = touching(drawn.scores > 0, last)
