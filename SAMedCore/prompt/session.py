@@ -125,8 +125,7 @@ class PromptSession:
 
     def to_ijk(self, points: Sequence[Point]) -> np.ndarray:
         """LPS points in mm as (N, 3) i j k of the volume in the orientation LPS, not rounded."""
-        homogeneous = np.column_stack([np.reshape(points, (-1, 3)), np.ones(len(points))])
-        return np.linalg.solve(self.volume.ijk_to_lps, homogeneous.T)[:3].T
+        return self.volume.grid.indices_of(np.reshape(points, (-1, 3)))
 
     def is_encoded(self, k: int) -> bool:
         """Whether prompts on this slice are answered at once."""
