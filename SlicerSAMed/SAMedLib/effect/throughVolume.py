@@ -99,8 +99,8 @@ class ThroughVolume:
             if not slices:
                 continue
             drawn = outcome.labelmap.voxels == label.value
-            free = ~self._keptOfOthers(segmentID, before, slices)
-            written.append(SlicesOfSegment(segmentID, slices, drawn[self._axial.part(slices)] & free))
+            self._leaveKept(drawn, segmentID, before, slices)
+            written.append(SlicesOfSegment(segmentID, slices, drawn[self._axial.part(slices)]))
             confidence, holding = outcome.confidence[label.value], self._axial.holding(drawn).intersection(slices)
             doubtful += [DoubtfulSlice(segmentID, label.name, k, confidence[k]) for k in sorted(holding)]
         if written:
@@ -108,22 +108,20 @@ class ThroughVolume:
         self._record(before, segmentSums(node, volumeNode), {each.segmentID: each.slices for each in written})
         return sorted(doubtful, key=lambda each: each.confidence)
 
-    def _keptOfOthers(self, segmentID: str, before: dict[str, SliceSums], slices: Sequence[int]) -> np.ndarray:
-        """(k, j, i) bool, `AxialSlices.part` of these slices: what a person kept of other segments.
+    def _leaveKept(self, drawn: np.ndarray, segmentID: str, before: dict[str, SliceSums], slices: Sequence[int]) -> None:
+        """Take out of `drawn`, (k, j, i) bool on the volume's grid, what a person kept of other segments on these slices.
 
         The editor would let it be overwritten, as by a brush; but nobody looks at each slice here. Where the editor lets
         segments overlap there is nothing to save.
         """
-        node, parameters, part = self._segmentationNode, self._effect.parameterSetNode(), self._axial.part(slices)
-        taken = np.zeros([each.stop - each.start for each in part], bool)
+        node, parameters = self._segmentationNode, self._effect.parameterSetNode()
         if parameters.GetOverwriteMode() == parameters.OverwriteNone:
-            return taken
-        for other, sums in before.items():
-            kept = set(keptSlices(node, other, sums)).intersection(slices)
-            if other != segmentID and kept:
-                found = onVolume(node, other, self._axial.volumeNode, part)
-                taken |= found & self._axial.among(sorted(kept), within=slices)
-        return taken
+            return
+        for other in before.keys() - {segmentID}:
+            # Slice by slice: few are kept, and all of a large volume would hold the application up.
+            for k in set(keptSlices(node, other, before[other])).intersection(slices):
+                part = self._axial.part([k])
+                drawn[part] &= ~onVolume(node, other, self._axial.volumeNode, part)
 
     def _record(self, before: dict[str, SliceSums], now: dict[str, SliceSums], written: dict[str, Sequence[int]]) -> None:
         node = self._segmentationNode
