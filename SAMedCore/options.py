@@ -24,7 +24,7 @@ INTENSITIES = {
     "ct": "HU",
     "other": "percentiles of the whole scan, as LiteMedSAM was trained on MR",
 }
-"""What a prompted volume's values are, the default first."""
+"""What a volume's values are, the default first; "auto" goes by the modality where DICOM says it."""
 
 PRESETS = {
     "few-shot": "a few annotated slices or scans",
@@ -81,6 +81,7 @@ class SegmentOptions:
         batch_size: slices at a time; None for the device's own. Halved where a GPU runs out of memory.
         largest_component: keep each label's largest 26-connected component only.
         probabilities: also return the softmax over the classes.
+        uncertainty: also return how unsure the model is of each voxel, slice and structure.
 
     Raises:
         InputError: no label, no slice, or no positive batch size.
@@ -91,6 +92,7 @@ class SegmentOptions:
     batch_size: int | None = None
     largest_component: bool = False
     probabilities: bool = False
+    uncertainty: bool = False
 
     def __post_init__(self) -> None:
         _as_tuples(self, "labels", "slices")
@@ -128,8 +130,7 @@ class PromptOptions:
 
     def __post_init__(self) -> None:
         _check_device(self.device)
-        if self.intensities not in INTENSITIES:
-            raise InputError(f'unknown intensities "{self.intensities}": choose from {", ".join(INTENSITIES)}.')
+        _check_intensities(self.intensities)
 
 
 @dataclass(frozen=True)
@@ -142,9 +143,10 @@ class CompleteOptions:
         device: as in `ModelOptions`.
         steps: of training, one annotated slice each, and half as many for each half of the estimate.
         seed: of the training.
+        intensities: of `INTENSITIES`.
 
     Raises:
-        InputError: no such kind of device, or no positive number of steps.
+        InputError: no such kind of device or intensities, or no positive number of steps.
     """
 
     annotated_slices: tuple[int, ...] | None = None
@@ -152,10 +154,12 @@ class CompleteOptions:
     device: str = "auto"
     steps: int = DEFAULT_COMPLETE_STEPS
     seed: int = 0
+    intensities: str = "auto"
 
     def __post_init__(self) -> None:
         _as_tuples(self, "annotated_slices")
         _check_device(self.device)
+        _check_intensities(self.intensities)
         _check_positive(self.steps, "training steps")
 
 
@@ -181,9 +185,10 @@ class FinetuneOptions:
         resume: go on where a killed or cancelled run to `out` stopped. False refuses to overwrite one; None goes on if there
             is one and begins anew if there is none.
         device: as in `ModelOptions`.
+        intensities: of `INTENSITIES`; a checkpoint to go on from keeps its own.
 
     Raises:
-        InputError: a value is out of range, or the preset is unknown.
+        InputError: a value is out of range, or preset or intensities are unknown.
     """
 
     out: str
@@ -201,6 +206,7 @@ class FinetuneOptions:
     half: bool = False
     resume: bool | None = False
     device: str = "auto"
+    intensities: str = "auto"
 
     def __post_init__(self) -> None:
         _as_tuples(self, "classes", "slices")
@@ -219,6 +225,7 @@ class FinetuneOptions:
         if self.keep_others and self.chosen_slices == "all":
             raise InputError("with all slices chosen there are no others to keep: choose the annotated ones, or some.")
         _check_device(self.device)
+        _check_intensities(self.intensities)
 
     @property
     def chosen_slices(self) -> str | tuple[int, ...]:
@@ -240,6 +247,11 @@ def _check_device(name: str) -> None:
     kind, colon, number = name.partition(":")
     if kind not in DEVICES or (colon and not (kind == "cuda" and number.isdecimal())):
         raise InputError(f'unknown device "{name}": choose from auto, cpu, cuda, cuda:N or mps.')
+
+
+def _check_intensities(name: str) -> None:
+    if name not in INTENSITIES:
+        raise InputError(f'unknown intensities "{name}": choose from {", ".join(INTENSITIES)}.')
 
 
 def _check_positive(number: int | None, what: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,10 +41,16 @@ class Segmentation:
     Attributes:
         labelmap: on the volume's own grid.
         probabilities: (classes + 1, k, j, i) float16 on the same grid, background first; or None.
+        uncertainty: (k, j, i) float16 on the same grid, 0..1; or None.
+        slice_doubt: for each axial slice from the feet 0..1, NaN where none was segmented; or None.
+        label_doubt: label name -> 0..1 over all segmented slices; or None.
     """
 
     labelmap: LabelMap
     probabilities: np.ndarray | None = None
+    uncertainty: np.ndarray | None = None
+    slice_doubt: tuple[float, ...] | None = None
+    label_doubt: Mapping[str, float] | None = None
 
 
 class Segmenter:

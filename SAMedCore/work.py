@@ -61,7 +61,14 @@ class FinishedSlices:
     part: tuple[slice, slice, slice]
 
 
-Event = Progress | TrainingProgress | FinishedSlices
+@dataclass(frozen=True)
+class Notice:
+    """A sentence that a person should read although the work goes on: what was chosen for them, or what does not fit."""
+
+    message: str
+
+
+Event = Progress | TrainingProgress | FinishedSlices | Notice
 
 
 class Work:
@@ -85,6 +92,10 @@ class Work:
         """Tell how far this phase is. Raises as `stop_if_cancelled`."""
         self.stop_if_cancelled()
         self.tell(Progress(phase, done, total))
+
+    def note(self, message: str) -> None:
+        """Tell a `Notice`."""
+        self.tell(Notice(message))
 
     def stop_if_cancelled(self) -> None:
         """Raises Cancelled where the user stopped the work."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from SAMedCore.cli.console import Console, add_device, add_json, positive_int, slice_range
+from SAMedCore.cli.console import Console, add_device, add_intensities, add_json, positive_int, slice_range
 from SAMedCore.options import DEFAULT_BASE, DEFAULT_COMPLETE_STEPS, CompleteOptions
 
 
@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_COMPLETE_STEPS,
         help="of training; default %(default)s, two minutes on two CPU cores",
     )
+    add_intensities(parser)
     add_device(parser)
     add_json(parser)
 
@@ -44,7 +45,9 @@ def run(options: argparse.Namespace, console: Console) -> None:
     check_different(options.ct, options.labels, options.out)
     volume = read_volume(options.ct)
     labelmap = read_labelmap(options.labels)
-    asked = CompleteOptions(options.annotated_slices, options.base, options.device, options.steps)
+    asked = CompleteOptions(
+        options.annotated_slices, options.base, options.device, options.steps, intensities=options.intensities
+    )
     completion = complete(volume, labelmap, asked, console.work)
     write_or_keep(completion.labelmap, options.out, source=options.ct)
     estimates = {method: estimate.mean_dice for method, estimate in completion.estimates.items()}

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from SAMedCore.work import Event, FinishedSlices, Progress, Work
+from SAMedCore.options import INTENSITIES
+from SAMedCore.work import Event, FinishedSlices, Notice, Progress, Work
 
 
 class ReaderGone(Exception):
@@ -56,6 +57,9 @@ class Console:
     def _show(self, event: Event) -> None:
         if isinstance(event, FinishedSlices):
             return
+        if isinstance(event, Notice):
+            self.note(event.message)
+            return
         phase = event.phase if isinstance(event, Progress) else "training"
         with listened_to():
             if self.as_json:
@@ -69,6 +73,15 @@ class Console:
                 measured = {"loss": event.loss, "validation_dice": event.validation_dice}
                 facts = {name: f"{value:.3f}" for name, value in measured.items() if value is not None}
                 self._shown.show(phase, event.step, event.steps, facts)
+
+    def note(self, sentence: str) -> None:
+        """What a person should know although the work goes on: on stderr, and for programs an event."""
+        self.close()
+        with listened_to():
+            if self.as_json:
+                print(json.dumps({"event": "notice", "message": sentence}), flush=True)
+            else:
+                print(f"samed: {sentence}", file=sys.stderr, flush=True)
 
     def result(self, text: str, **facts: Any) -> None:
         """The outcome: `text` for people, `facts` for programs."""
@@ -142,6 +155,15 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda[:N]|mps", type=_device, help="default: auto")
+
+
+def add_intensities(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--intensities",
+        choices=tuple(INTENSITIES),
+        default=next(iter(INTENSITIES)),
+        help="; ".join(f"{name}: {meaning}" for name, meaning in INTENSITIES.items()),
+    )
 
 
 def slice_range(text: str) -> range:

@@ -6,7 +6,16 @@ import argparse
 from dataclasses import fields
 from pathlib import Path
 
-from SAMedCore.cli.console import Console, add_device, add_json, names, positive_int, positive_number, slice_range
+from SAMedCore.cli.console import (
+    Console,
+    add_device,
+    add_intensities,
+    add_json,
+    names,
+    positive_int,
+    positive_number,
+    slice_range,
+)
 from SAMedCore.errors import Cancelled, InputError
 from SAMedCore.options import DEFAULT_PRESET, DEFAULT_VALIDATION, PRESETS, FinetuneOptions
 
@@ -55,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--half", action="store_true", help="store the checkpoint in float16: half the size")
     parser.add_argument("--resume", action="store_true", help="go on where a killed or cancelled run stopped")
+    add_intensities(parser)
     add_device(parser)
     add_json(parser)
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from SAMedCore.cli.console import Console, add_device, add_json, slice_limits
-from SAMedCore.options import DEFAULT_BASE, INTENSITIES, PromptOptions
+from SAMedCore.cli.console import Console, add_device, add_intensities, add_json, slice_limits
+from SAMedCore.options import DEFAULT_BASE, PromptOptions
 
 if TYPE_CHECKING:
     from SAMedCore.prompt.structures import Prompted
@@ -26,12 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prompts", metavar="PROMPTS", type=Path, nargs="+", help="files or folders with boxes and points")
     parser.add_argument("out", metavar="OUT", type=Path, help="the segmentation to write")
     parser.add_argument("--base", default=DEFAULT_BASE, metavar="BASE", help="lite, vit_b, vit_l, vit_h, or a weights file")
-    parser.add_argument(
-        "--intensities",
-        choices=tuple(INTENSITIES),
-        default=PromptOptions.intensities,
-        help="; ".join(f"{name}: {meaning}" for name, meaning in INTENSITIES.items()),
-    )
+    add_intensities(parser)
     parser.add_argument(
         "--slices", metavar="FROM:TO", type=slice_limits, help="draw on these axial slices only, counted from the feet"
     )

@@ -39,15 +39,18 @@ class Image:
 
 @dataclass(frozen=True, eq=False)
 class Volume(Image):
-    """A scalar CT volume.
+    """A scalar volume: a CT, or a scan of another modality.
 
     Attributes:
-        voxels: (k, j, i), HU, any real dtype.
+        voxels: (k, j, i), any real dtype; HU in a CT.
         ijk_to_lps: (4, 4) float64, from voxel index to LPS in mm.
+        modality: as DICOM says it ("CT", "MR", "PT"); None where nothing says.
 
     Raises:
         InputError: as `Grid`, or the voxels are not real numbers.
     """
+
+    modality: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-PROTOCOL = 3
+PROTOCOL = 4
 """To be raised with every change that an older worker or panel would misunderstand."""
 
 
@@ -73,6 +73,13 @@ class Metrics:
 
 
 @dataclass(frozen=True)
+class Notice:
+    """A sentence that a person should read although the work goes on: what was chosen for them, or what does not fit."""
+
+    message: str
+
+
+@dataclass(frozen=True)
 class Result:
     """A request is done; `values` as the request's class says."""
 
@@ -87,4 +94,4 @@ class Error:
     kind: Literal["input", "failed", "cancelled", "internal"] = "failed"
 
 
-Event = Started | Ready | Progress | Slices | Metrics | Result | Error
+Event = Started | Ready | Progress | Slices | Metrics | Notice | Result | Error

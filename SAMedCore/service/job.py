@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from SAMedCore.service.events import Event, Metrics, Progress
+from SAMedCore.service.events import Event, Metrics, Notice, Progress
 from SAMedCore.service.messages import CloseVolume, Request
 from SAMedCore.work import Event as WorkEvent
 from SAMedCore.work import FinishedSlices, TrainingProgress, Work
+from SAMedCore.work import Notice as WorkNotice
 
 Box = tuple[slice, slice, slice]
 """A part of a volume along its own k, j and i."""
@@ -82,6 +83,8 @@ class Job:
                 finished(event.part)
             elif isinstance(event, TrainingProgress):
                 metrics.add(event)
+            elif isinstance(event, WorkNotice):
+                self.send(Notice(event.message))
             else:
                 self.progress(event.phase, event.done, event.total)
 

@@ -53,10 +53,14 @@ class OpenVolume:
     """Hold a volume under the name `handle`, by which other requests name it until it is closed; answered at once.
 
     The file stays where it is and as it is until the volume is closed. Its encoded slices are kept as long. Result: {}.
+
+    Attributes:
+        modality: as `Volume` has it.
     """
 
     handle: str
     volume: VoxelFile
+    modality: str | None = None
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,10 @@ class Import:
 
 @dataclass(frozen=True)
 class Fetch:
-    """Get a base model of the catalogue, or the sample CT ("sample"), into the cache folder. Result: {"path": path}."""
+    """Get a base model of the catalogue, the sample CT ("sample"), or what "hf:owner/name[@revision]" names, and keep it.
+
+    Result: {"path": path}.
+    """
 
     name: str
 
@@ -119,7 +126,10 @@ class Fetch:
 class Segment:
     """Segment an open volume; `Slices` events come with it.
 
-    Result: {"labelmap": `LabelFile` as plain JSON, on the volume's grid}; the receiver removes the file.
+    Result: {"labelmap": `LabelFile` as plain JSON, on the volume's grid, "uncertainty": `VoxelFile` as plain JSON (k, j, i)
+    float16 on the volume's own grid, where `options.uncertainty` asks for it, else None, "doubt": {"labels": {name: 0 to 1},
+    "slices": [0 to 1 or None where none was segmented, for each axial slice from the feet]} likewise}; the receiver removes
+    the files.
     """
 
     volume: str
@@ -210,8 +220,9 @@ class Complete:
 class Finetune:
     """Train on annotated scans and leave the best checkpoint at `options.out`; `Metrics` events come with it.
 
-    Result: {"checkpoint": path, "validation_dice": float or None, "cancelled": bool}; a cancelled run that had finished an
-    epoch gives its best checkpoint so far, one that had not ends in `Error`.
+    Result: {"checkpoint": path, "validation_dice": float or None, "cancelled": bool, "comparison": as
+    `BeforeAfter.to_json` has it, or None where nothing was held out}; a cancelled run that had finished an epoch gives its best
+    checkpoint so far, one that had not ends in `Error`.
     """
 
     scans: tuple[AnnotatedScan, ...]

@@ -174,7 +174,7 @@ class Server:
 
     def _do_at_once(self, request: AtOnce, models: Models, volumes: Volumes) -> None:
         if isinstance(request, OpenVolume):
-            volumes.open(request.handle, request.volume)
+            volumes.open(request.handle, request.volume, request.modality)
         elif isinstance(request, CloseVolume):
             volumes.close(request.handle)
             models.forget(request.handle)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 from SAMedCore.errors import InputError
 from SAMedCore.image.slices import axial_count, check_slices
@@ -18,9 +19,9 @@ class Volumes:
         self._open: dict[str, Volume] = {}
         self._lock = threading.Lock()
 
-    def open(self, handle: str, file: VoxelFile) -> None:
+    def open(self, handle: str, file: VoxelFile, modality: str | None = None) -> None:
         """Map the file's voxels. Raises InputError where it holds none, or the handle is taken."""
-        volume = volume_of(file)
+        volume = replace(volume_of(file), modality=modality)
         with self._lock:
             if handle in self._open:
                 raise InputError(f'a volume is open as "{handle}" already: close that first.')

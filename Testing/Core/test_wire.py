@@ -11,7 +11,7 @@ from SAMedCore.errors import InputError
 from SAMedCore.image.prompts import Limits, SlicePrompt
 from SAMedCore.options import CompleteOptions, FinetuneOptions, ModelOptions, PromptOptions, RankOptions, SegmentOptions
 from SAMedCore.service import events, messages
-from SAMedCore.service.events import Device, Error, Metrics, Progress, Ready, Result, Slices, Started
+from SAMedCore.service.events import Device, Error, Metrics, Notice, Progress, Ready, Result, Slices, Started
 from SAMedCore.service.messages import (
     AnnotatedScan,
     Cancel,
@@ -58,7 +58,7 @@ LEARNT = {
     ),
 }
 REQUESTS = [
-    OpenVolume("ct 1", VoxelFile("/tmp/privé/CT 1.npy", MATRIX)),
+    OpenVolume("ct 1", VoxelFile("/tmp/privé/CT 1.npy", MATRIX), "MR"),
     CloseVolume("ct 1"),
     Describe("abdomen-demo"),
     Import("epoch_159.pth", "vit_b", "out", "RPS"),
@@ -95,6 +95,7 @@ EVENTS = [
     Slices("/tmp/out.npy", ((0, 4), (0, 512), (0, 512))),
     Metrics(10, 480, 1, 30, 0.25),
     Metrics(480, 480, 30, 30, 0.125, 0.875),
+    Notice("Without a GPU, the decoder alone is trained."),
     Result({"slices": [{"slice": 3, "uncertainty": 0.5}]}),
     Error('"x.npy" cannot be read: try again.', "input"),
 ]

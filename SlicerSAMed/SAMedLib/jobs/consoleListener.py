@@ -29,6 +29,9 @@ class ConsoleListener(JobListener):
         left = f", {duration(secondsLeft)} left" if secondsLeft and done < total else ""
         print(f"{self._subject}: {PHASES.get(phase, phase)}{count}{left}")
 
+    def jobNoted(self, message) -> None:
+        print(f"{self._subject}: {message}")
+
     def jobMeasured(self, metrics) -> None:
         if metrics.validation_dice is not None:
             epoch = f"epoch {metrics.epoch}/{metrics.epochs}"

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from SAMedCore.errors import Cancelled, InputError, SAMedError
 from SAMedCore.image.volume import Volume
-from SAMedCore.service.events import Error, Metrics, Progress, Result, Slices
+from SAMedCore.service.events import Error, Metrics, Notice, Progress, Result, Slices
 from SAMedLib.scene.volumes import VolumeState
 from SAMedLib.worker.client import Worker
 from SAMedLib.worker.openVolumes import HeldVolume, OpenVolumes
@@ -27,6 +27,9 @@ class JobListener:
 
     def jobMeasured(self, metrics: Metrics) -> None:
         """Training goes on like this."""
+
+    def jobNoted(self, message: str) -> None:
+        """Something that the person should read although the job goes on."""
 
     def jobSucceeded(self, outcome) -> None:
         """`outcome` as the job's class says."""
@@ -150,6 +153,8 @@ class Job(ABC):
             self.slicesFinished(event)
         elif isinstance(event, Metrics):
             self.listener.jobMeasured(event)
+        elif isinstance(event, Notice):
+            self.listener.jobNoted(event.message)
         elif isinstance(event, Error):
             self._fail(_ERRORS.get(event.kind, SAMedError)(event.message))
         elif isinstance(event, Result):

@@ -106,7 +106,8 @@ class OpenVolumes:
     def _copy(self, held: HeldVolume, volume: Volume) -> None:
         def onCopied(paths: list[Path]) -> None:
             held.writer, held.path = None, paths[0]
-            self._request(OpenVolume(held.handle, voxelFile(held.path, volume)), lambda event: self._onOpened(held, event))
+            message = OpenVolume(held.handle, voxelFile(held.path, volume), volume.modality)
+            self._request(message, lambda event: self._onOpened(held, event))
             for reader in list(held.readers):
                 reader.volumeSent()
 
