@@ -126,6 +126,16 @@ BASE_MODELS = (
         description="MedSAM, vit_b at 1024 pixels trained on 1.5 million medical image-mask pairs, boxes only, 375 MB",
         hub="hf:wanglab/medsam-vit-base",
     ),
+    BaseModel(
+        name="mobile",
+        architecture="mobile",
+        file_name="mobile_sam.pt",
+        sha256="6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f",
+        licence="Apache-2.0",
+        description="MobileSAM, a TinyViT encoder at 1024 pixels distilled from Segment Anything, 41 MB",
+        address="https://raw.githubusercontent.com/ChaoningZhang/MobileSAM/"
+        "f706ad9c4eb7f219c00d9050e46328518ffb65d2/weights/mobile_sam.pt",
+    ),
 )
 
 DEMO_CHECKPOINT = "abdomen-demo"
