@@ -23,7 +23,8 @@ ANSWERS = {{
     "Import": lambda request, number: {{"checkpoint": {checkpoint!r}}},
     "Segment": lambda request, number: {{"labelmap": drawn(request, number)}},
     "RankSlices": lambda request, number: {{"slices": [{{"slice": 2, "uncertainty": 0.5}}]}},
-    "Finetune": lambda request, number: {{"checkpoint": {checkpoint!r}, "validation_dice": 0.75, "cancelled": False}},
+    "Finetune": lambda request, number: {{"checkpoint": {checkpoint!r}, "validation_dice": 0.75, "cancelled": False,
+                                          "comparison": None}},
     "Complete": lambda request, number: {{
         "labelmap": drawn(request, number), "completed": [1], "annotated": [0, 2, 3],
         "summary": "One slice.", "method": "copy", "estimates": {{}},

@@ -68,7 +68,8 @@ class Panel:
             self._isRefreshing = False
 
     def listModels(self) -> None:
-        """A checkpoint was added."""
+        """A checkpoint or a base model was added."""
+        self.completeTab.listModels()
         self.segmentTab.listModels()
         self.finetuneTab.listModels()
 
@@ -99,6 +100,8 @@ class Panel:
             self.pathTab.showDrawn()
         elif index == self.ui.tabWidget.indexOf(self.ui.completeTab):
             self.completeTab.showAnnotated()
+        elif index == self.ui.tabWidget.indexOf(self.ui.finetuneTab):
+            self.finetuneTab.beforeAfter.fit()
         elif index == self.ui.tabWidget.indexOf(self.ui.settingsTab):
             self.settingsTab.showState()
 

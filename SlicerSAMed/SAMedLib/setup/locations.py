@@ -60,16 +60,25 @@ def cacheFolder() -> Path | None:
         return None
 
 
+def fetchedFromHub(kind: str) -> list:
+    """What was fetched from the Hugging Face Hub (`SAMedCore.checkpoint.hub.Fetched`): "base" models, or "checkpoint"s."""
+    from SAMedCore.checkpoint import hub
+
+    return [] if cacheFolder() is None else [record for record in hub.fetched() if record.kind == kind]
+
+
 def cachedFiles() -> list[Path]:
     """The fetched base models and samples that lie in the cache folder; nothing that a user saved there."""
-    from SAMedCore.checkpoint import catalogue
+    from SAMedCore.checkpoint import catalogue, hub
     from SAMedCore.demo import sample
 
     folder = cacheFolder()
     if folder is None:
         return []
     sampleFiles = [folder / "samples" / Path(member).name for member in sample.SAMPLE.members]
-    return [path for path in [*(base.path for base in catalogue.BASE_MODELS), *sampleFiles] if path.is_file()]
+    basesFromHub = [record.folder / name for record in fetchedFromHub("base") for name in (*record.files, hub.RECORD)]
+    known = [*(base.path for base in catalogue.BASE_MODELS), *basesFromHub, *sampleFiles]
+    return [path for path in known if path.is_file()]
 
 
 def cacheMegabytes() -> float:
