@@ -13,7 +13,7 @@ import torch
 from peft import PeftModel
 from torch import nn
 
-from SAMedCore.checkpoint.folder import CheckpointInfo, read_info
+from SAMedCore.checkpoint.folder import CHECKPOINT_TAKES, CheckpointInfo, read_info
 from SAMedCore.checkpoint.load import load_peft, read_base, write_checkpoint
 from SAMedCore.devices import choose_device
 from SAMedCore.errors import InputError
@@ -22,7 +22,7 @@ from SAMedCore.model.architectures import architecture_of
 from SAMedCore.model.lora import LoraSettings, add_lora
 from SAMedCore.model.weights import build_pretrained
 from SAMedCore.options import FinetuneOptions
-from SAMedCore.train.cases import Case, training_labels
+from SAMedCore.train.cases import Case, note_misfits, training_intensities, training_labels
 from SAMedCore.train.loop import Run, train
 from SAMedCore.train.recipe import Recipe
 from SAMedCore.train.slices import SliceDataset, slice_dataset, split
@@ -42,7 +42,8 @@ def finetune(
         the history, a row an epoch; see `TrainingState`.
 
     Raises:
-        InputError: as `check_start`; base and cases do not fit together, or the run to be resumed learnt from others.
+        InputError: as `check_start` and `training_intensities`; base and cases do not fit together, or the run to be resumed
+            learnt from others.
         Cancelled, SAMedError: as `loop.train`.
 
     Example:
@@ -52,8 +53,13 @@ def finetune(
     device = choose_device(options.device)
     if start.checkpoint is not None:
         model, info = load_peft(start.checkpoint, start.weights, trainable=True)
+        taken_as = info.preprocessing.intensities
+        note_misfits(cases, taken_as, CHECKPOINT_TAKES[taken_as], work)
+        if options.intensities not in ("auto", taken_as):
+            work.note(f"{CHECKPOINT_TAKES[taken_as]}: so it does while it learns on, whatever was asked for.")
     else:
-        model, info = _new_model(start, training_labels(cases, options.classes), options.orientation)
+        intensities = training_intensities(cases, options.intensities, work)
+        model, info = _new_model(start, training_labels(cases, options.classes), options.orientation, intensities)
     dataset = slice_dataset(
         cases, info.labels, info.preprocessing, model.low_res_size, options.chosen_slices, options.keep_others, work
     )
@@ -68,10 +74,10 @@ def finetune(
     return train(Run(model, start.recipe, Path(options.out), save, device, work, start.resume), training, validation)
 
 
-def _new_model(start: Start, labels: LabelTable, orientation: str) -> tuple[PeftModel, CheckpointInfo]:
+def _new_model(start: Start, labels: LabelTable, orientation: str, intensities: str) -> tuple[PeftModel, CheckpointInfo]:
     """SAM with the base's weights and fresh LoRA, seeded by the recipe."""
     base, recipe = start.base, start.recipe
-    preprocessing = architecture_of(base.architecture).tuning_at(recipe.sizes)
+    preprocessing = architecture_of(base.architecture).tuning_at(recipe.sizes).suited(intensities)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         state = read_base(base, start.weights)

@@ -61,8 +61,8 @@ def readVolume(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> Volume:
 
 def modalityOf(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> str | None:
     """The modality ("CT", "MR", "PT") of a volume that was loaded from DICOM; None where the scene does not know it."""
-    hierarchy = slicer.mrmlScene.GetSubjectHierarchyNode()
-    item = hierarchy.GetItemByDataNode(volumeNode) if hierarchy is not None else 0
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    item = hierarchy.GetItemByDataNode(volumeNode)
     if not item:
         return None
     # Slicer's DICOM readers put it on the volume's own item, which stands for the series.
