@@ -31,7 +31,7 @@ class BaseNeeded(InputError):
 
 
 class BaseNotFetched(InputError):
-    """A base model of the catalogue is not in the cache folder yet; how it is fetched each client adds in its own words.
+    """A base model of the catalogue or the Hub is not in the cache folder yet; how it is fetched each client adds in its words.
 
     Attributes:
         base: its name.
@@ -40,6 +40,18 @@ class BaseNotFetched(InputError):
     def __init__(self, base: str) -> None:
         super().__init__(f'the weights of the base model "{base}" are not here: fetch them first.')
         self.base = base
+
+
+class CheckpointNotFetched(InputError):
+    """A checkpoint of the Hugging Face Hub is not in the cache folder yet; how it is fetched each client adds likewise.
+
+    Attributes:
+        checkpoint: its name.
+    """
+
+    def __init__(self, checkpoint: str) -> None:
+        super().__init__(f'the checkpoint "{checkpoint}" is not here: fetch it first.')
+        self.checkpoint = checkpoint
 
 
 class DeviceNeeded(InputError):

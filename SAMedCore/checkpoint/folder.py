@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from SAMedCore.checkpoint import catalogue
-from SAMedCore.errors import BaseNeeded, InputError
+from SAMedCore.checkpoint.hub import is_hub_name
+from SAMedCore.errors import BaseNeeded, BaseNotFetched, CheckpointNotFetched, InputError
 from SAMedCore.files.atomic import check_writable
 from SAMedCore.image.intensities import misfit
 from SAMedCore.image.labels import LabelTable
@@ -29,6 +30,7 @@ FORMAT_VERSION = 2
 INFO_FILE = "samed.json"
 CARD_FILE = "README.md"
 ADAPTER_FILE = "adapter_model.safetensors"
+CONFIG_FILE = "adapter_config.json"
 
 CHECKPOINT_TAKES = {
     "ct": "the checkpoint was made for CT and reads values as HU",
@@ -152,16 +154,19 @@ def write_info(folder: Path, info: CheckpointInfo) -> None:
 
 
 def find_folder(checkpoint: str | Path) -> Path:
-    """The folder of a checkpoint given by path or by its name in the catalogue.
+    """The folder of a checkpoint given by path, by its name in the catalogue, or as "hf:owner/name" once it was fetched.
 
     Raises:
         InputError: there is none.
+        CheckpointNotFetched: it is a name of the Hub, and nothing was fetched under it.
     """
     if Path(checkpoint).is_dir():
         return Path(checkpoint)
     if Path(checkpoint).name == ADAPTER_FILE and Path(checkpoint).is_file():
         return Path(checkpoint).parent
     known = catalogue.find_checkpoint(str(checkpoint))
+    if known is None and is_hub_name(checkpoint):
+        raise CheckpointNotFetched(str(checkpoint))
     if known is None:
         raise InputError(f"{checkpoint}: no such checkpoint: give its folder or a name of the catalogue.")
     if known.folder is None:
@@ -170,10 +175,11 @@ def find_folder(checkpoint: str | Path) -> Path:
 
 
 def find_weights(base: Base, weights: str | Path | None = None) -> Path:
-    """The base model's weights file: `weights`, or for a base of the catalogue the one in the cache folder.
+    """The base model's weights file: `weights`, or for a base of the catalogue or the Hub the one in the cache folder.
 
     Raises:
         InputError: it is not there, or the catalogue has no such base.
+        BaseNotFetched: it has, or the Hub, and it is not there.
     """
     if weights is not None:
         catalogue.check_weights_file(Path(weights))
@@ -181,6 +187,8 @@ def find_weights(base: Base, weights: str | Path | None = None) -> Path:
     known = catalogue.known_base(base.sha256)
     if known is not None:
         return catalogue.base_weights(known)
+    if is_hub_name(base.name):
+        raise BaseNotFetched(base.name)
     raise BaseNeeded(
         f'the checkpoint was made on the base model "{base.name}" (SHA-256 {base.sha256[:12]}...), which is none of the '
         f"catalogue's: name the weights file that it was made on."

@@ -40,21 +40,22 @@ SAM_CLASSES = 3
 
 
 def find_base_model(name_or_file: str | Path) -> tuple[Base, Path]:
-    """The base model of that catalogue name, or in that weights file, and where its weights are.
+    """The base model of that catalogue name or "hf:owner/name", or in that weights file, and where its weights are.
 
     Raises:
         InputError: it is unknown, not fetched, or not a Segment Anything.
     """
     if not Path(name_or_file).is_file():
         known = catalogue.find_base(str(name_or_file))
-        return Base(known.name, known.architecture, known.sha256), catalogue.base_weights(known)
+        weights = catalogue.base_weights(known)
+        return Base(known.exact_name, known.architecture, known.sha256), weights
     from SAMedCore.model.weights import detect_architecture, read_state
 
     file = Path(name_or_file)
     sha256 = fetch.sha256_of(file)
     known_here = catalogue.known_base(sha256)
     if known_here is not None:
-        return Base(known_here.name, known_here.architecture, sha256), file
+        return Base(known_here.exact_name, known_here.architecture, sha256), file
     architecture = detect_architecture(read_state(file))
     if architecture is None:
         raise InputError(f"{file}: not the weights of a Segment Anything: give those of {', '.join(ARCHITECTURES)}.")
@@ -127,7 +128,8 @@ def load_promptable(base: str | Path, device: str) -> Promptable:
     row = architecture_of(described.architecture)
     sam = build_pretrained(row.name, SAM_CLASSES, row.prompting.input_size, read_base(described, weights), str(base))
     sam = sam.eval().to(choose_device(device))
-    if catalogue.known_base(described.sha256) is None:
+    known = catalogue.known_base(described.sha256)
+    if known is None or not known.is_publishers_own:
         return Promptable(sam, row.prompting)
     return Promptable(sam, row.prompting, row.pixel_mean, row.pixel_std, row.heeds_points)
 

@@ -15,7 +15,7 @@ from typing import NoReturn
 from SAMedCore import __version__
 from SAMedCore.cli import complete, demo, evaluate, finetune, models, prompt, segment
 from SAMedCore.cli.console import Console, ReaderGone, add_debug, listened_to
-from SAMedCore.errors import BaseNeeded, BaseNotFetched, Cancelled, DeviceNeeded, InputError, SAMedError
+from SAMedCore.errors import BaseNeeded, BaseNotFetched, Cancelled, CheckpointNotFetched, DeviceNeeded, InputError, SAMedError
 from SAMedCore.runtime import prepare_process
 
 COMMANDS = (prompt, complete, finetune, segment, evaluate, models, demo)
@@ -90,8 +90,8 @@ def _said_of(error: BaseException) -> tuple[str, str, int]:
 def _own_word(error: SAMedError) -> str | None:
     """What the remedy of the library's sentence is called here."""
     match error:
-        case BaseNotFetched(base=base):
-            return f'run "samed models fetch {base}"'
+        case BaseNotFetched(base=name) | CheckpointNotFetched(checkpoint=name):
+            return f'run "samed models fetch {name}"'
         case BaseNeeded():
             return "--base FILE"
         case DeviceNeeded():

@@ -1,6 +1,7 @@
-"""List, fetch, describe, import and export models.
+"""List, fetch, describe, push, import and export models.
 
-list: what there is; fetch NAME: get a base model; info CHECKPOINT: what it is; import FILE.pth: the authors' files; export.
+list: what there is; fetch NAME: get a base model, or what hf:owner/name names; info CHECKPOINT: what it is; push: upload to the
+Hugging Face Hub; import FILE.pth: the authors' files; export.
 """
 
 from __future__ import annotations
@@ -15,8 +16,12 @@ from SAMedCore.cli.console import Console, add_debug, add_json, positive_int
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(title="actions", metavar="ACTION")
     listing = actions.add_parser("list", help="base models and checkpoints, and where they come from")
-    fetch = actions.add_parser("fetch", help="get a base model's weights into the cache folder")
-    fetch.add_argument("name", metavar="NAME")
+    fetch = actions.add_parser("fetch", help="get a base model, or anything of the Hugging Face Hub, into the cache folder")
+    fetch.add_argument("name", metavar="NAME", help="of `samed models list`, or hf:owner/name[@revision]")
+    push = actions.add_parser("push", help="upload a checkpoint to the Hugging Face Hub, with your own login there")
+    push.add_argument("checkpoint", metavar="CHECKPOINT")
+    push.add_argument("name", metavar="hf:owner/name[@branch]")
+    push.add_argument("--private", action="store_true", help="make a new repository private")
     info = actions.add_parser("info", help="what a checkpoint is and what it was trained on")
     info.add_argument("checkpoint", metavar="CHECKPOINT")
     importing = actions.add_parser("import", help="turn a .pth of SAMed's authors into a checkpoint")
@@ -31,7 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument("checkpoint", metavar="CHECKPOINT")
     export.add_argument("file", metavar="FILE.pth", type=Path)
     export.add_argument("--base", metavar="FILE", type=Path, help="the base model's weights, if not in the cache folder")
-    for action, run_action in ((listing, _list), (fetch, _fetch), (info, _info), (importing, _import), (export, _export)):
+    for action, run_action in (
+        (listing, _list),
+        (fetch, _fetch),
+        (push, _push),
+        (info, _info),
+        (importing, _import),
+        (export, _export),
+    ):
         add_debug(action)
         add_json(action)
         action.set_defaults(action=run_action)
@@ -43,16 +55,16 @@ def run(options: argparse.Namespace, console: Console) -> None:
 
 
 def _list(options: argparse.Namespace, console: Console) -> None:
-    from SAMedCore.checkpoint.catalogue import BASE_MODELS, CHECKPOINTS
+    from SAMedCore.checkpoint import catalogue
 
     lines, rows = ["Base models:"], []
-    for base in BASE_MODELS:
+    for base in [*catalogue.BASE_MODELS, *catalogue.fetched_bases()]:
         here = base.path.is_file()
         state = "here" if here else f"get it with: samed models fetch {base.name}"
-        lines.append(f"  {base.name:14}{base.description} [{base.licence}]; {state}")
+        lines.append(f"  {base.name:14}{base.description} [{base.licence or 'licence not stated'}]; {state}")
         rows.append({"kind": "base", "name": base.name, "description": base.description, "here": here})
     lines.append("Checkpoints:")
-    for known in CHECKPOINTS:
+    for known in [*catalogue.CHECKPOINTS, *catalogue.fetched_checkpoints()]:
         here = known.folder is not None and known.folder.is_dir()
         where = "here" if here else f"by import, from {known.address}" if known.address else "missing here"
         lines.append(f"  {known.name:14}{known.description} (base {known.base}); {where}")
@@ -61,10 +73,18 @@ def _list(options: argparse.Namespace, console: Console) -> None:
 
 
 def _fetch(options: argparse.Namespace, console: Console) -> None:
-    from SAMedCore.checkpoint.catalogue import fetch_base, find_base
+    from SAMedCore.checkpoint.exchange import fetch_model
 
-    path = fetch_base(find_base(options.name), console.work)
+    path = fetch_model(options.name, console.work)
     console.result(f"Fetched and checked: {path}", path=str(path))
+
+
+def _push(options: argparse.Namespace, console: Console) -> None:
+    from SAMedCore.checkpoint.exchange import push_checkpoint
+    from SAMedCore.checkpoint.hub import hub_name
+
+    address = push_checkpoint(options.checkpoint, hub_name(options.name), options.private, console.work)
+    console.result(f"Pushed: {address}", address=address)
 
 
 def _info(options: argparse.Namespace, console: Console) -> None:

@@ -46,7 +46,8 @@ class Architecture:
     Attributes:
         name: as checkpoints record it.
         encoder: the module of its image encoder, imported when one is built, since that takes torch.
-        mark: a tensor that its published weights have, and the size of the last axis: by this they are recognised.
+        mark: a tensor that its published weights have, and the size of the last axis: by this they are recognised; None where
+            they have another row's, and the catalogue alone tells which they are.
         stride: input pixels along each side of a cell of image_embedding.
         input_sizes: the pixels along each side that it can take.
         tuning: how slices are brought to it where a training asks for nothing else; gives the default input size.
@@ -61,7 +62,7 @@ class Architecture:
 
     name: str
     encoder: str
-    mark: tuple[str, int]
+    mark: tuple[str, int] | None
     stride: int
     input_sizes: Sequence[int]
     tuning: Preprocessing
@@ -117,12 +118,25 @@ def _vit(name: str, size: VitSize) -> Architecture:
     )
 
 
+VIT_B = _vit("vit_b", VitSize(embed_dim=768, depth=12, num_heads=12, global_attn_indexes=(2, 5, 8, 11)))
+
 ARCHITECTURES = {
     row.name: row
     for row in (
-        _vit("vit_b", VitSize(embed_dim=768, depth=12, num_heads=12, global_attn_indexes=(2, 5, 8, 11))),
+        VIT_B,
         _vit("vit_l", VitSize(embed_dim=1024, depth=24, num_heads=16, global_attn_indexes=(5, 11, 17, 23))),
         _vit("vit_h", VitSize(embed_dim=1280, depth=32, num_heads=16, global_attn_indexes=(7, 15, 23, 31))),
+        # Ma et al. 2024, arXiv 2304.12306: trained on 1024 pixels in [0, 1] as they are, and on boxes alone.
+        replace(
+            VIT_B,
+            name="medsam",
+            mark=None,
+            prompting=replace(LITE_MEDSAM_INPUT, sizes=(1024,)),
+            pixel_mean=(0.0, 0.0, 0.0),
+            pixel_std=(1.0, 1.0, 1.0),
+            heeds_points=False,
+            in_original_format=False,
+        ),
         Architecture(
             name="lite",
             encoder="SAMedCore.model.fast.tiny_vit",

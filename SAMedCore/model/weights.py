@@ -11,6 +11,7 @@ import torch
 from SAMedCore.errors import InputError
 from SAMedCore.model.architectures import ARCHITECTURES
 from SAMedCore.model.sam import Sam, build_sam
+from SAMedCore.model.transformers_names import original_names
 
 ENCODER = "image_encoder."
 SINGLE_MASK_TOKEN = 0
@@ -18,7 +19,7 @@ SINGLE_MASK_TOKEN = 0
 
 
 def read_state(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a weights file, .safetensors or .pth; no pickle is ever executed.
+    """The tensors of a weights file, .safetensors or .pth, by segment_anything's names; no pickle is ever executed.
 
     Raises:
         InputError: the file holds anything but tensors.
@@ -27,7 +28,7 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
-            return load_file(path)
+            return original_names(load_file(path))
         # mapped, a file of 375 MB is there at once instead of after two seconds
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except Exception as error:  # torch and safetensors raise many kinds for a damaged or foreign file
@@ -36,13 +37,13 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
         state = state["model"]
     if not isinstance(state, dict) or not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise InputError(f"{path}: not a weights file: a dictionary of tensors is expected.")
-    return state
+    return original_names(state)
 
 
 def detect_architecture(state: dict[str, torch.Tensor]) -> str | None:
     """Which architecture a base model's weights belong to, or None."""
     for architecture in ARCHITECTURES.values():
-        key, last_axis = architecture.mark
+        key, last_axis = architecture.mark or ("", 0)
         if key in state and state[key].shape[-1] == last_axis:
             return architecture.name
     return None

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from SAMedCore.checkpoint.catalogue import fetch_base, find_base
+from SAMedCore.checkpoint.exchange import fetch_model
 from SAMedCore.checkpoint.folder import check_output, find_folder, read_info
 from SAMedCore.checkpoint.load import find_base_model
 from SAMedCore.checkpoint.original import describe_original, import_original
@@ -67,7 +67,7 @@ def _fetch(request: Fetch, job: Job, *_: object) -> dict[str, Any]:
     work.step("fetching", 0, 0)
     if request.name == sample.NAME:
         return {"path": str(sample.fetch_sample_files(work)[0])}
-    return {"path": str(fetch_base(find_base(request.name), work))}
+    return {"path": str(fetch_model(request.name, work))}
 
 
 def _segment(request: Segment, job: Job, models: Models, volumes: Volumes) -> dict[str, Any]:
