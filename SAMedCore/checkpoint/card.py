@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from SAMedCore import __version__
 from SAMedCore.checkpoint import catalogue
+from SAMedCore.evaluate.before_after import PICTURE_FILE, BeforeAfter
 
 if TYPE_CHECKING:
     from SAMedCore.checkpoint.folder import Base, CheckpointInfo
@@ -29,7 +30,19 @@ patients it may be wrong without showing it: look at every result before you use
 
 `samed.json` has all of it, for programs. Written by SAMedCore {version}.
 
-{usage}"""
+{usage}{comparison}"""
+
+COMPARISON = """
+## Before and after the training
+
+{summary}
+
+```
+{table}
+```
+
+![Dice before and after]({picture})
+"""
 
 USAGE = """\
 ## Use
@@ -70,6 +83,7 @@ def model_card(info: CheckpointInfo) -> str:
         size=info.preprocessing.input_size,
         version=__version__,
         usage=usage(info.base, "CHECKPOINT"),
+        comparison=_comparison(info.metrics.get("before_after")),
     )
 
 
@@ -101,6 +115,13 @@ def usage(base: Base, checkpoint: str) -> str:
     else:
         base_at_hand, weights = "the base model's weights in `BASE.pth`", ', base_weights=Path("BASE.pth")'
     return USAGE.format(base_at_hand=base_at_hand, arguments=f'"{checkpoint}"{weights}')
+
+
+def _comparison(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return ""
+    comparison = BeforeAfter.from_json(row)
+    return COMPARISON.format(summary=comparison.summary(), table=comparison.table(), picture=PICTURE_FILE)
 
 
 def _licence(base: Base) -> str:
