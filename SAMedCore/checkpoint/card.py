@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from SAMedCore import __version__
 from SAMedCore.checkpoint import catalogue
 from SAMedCore.checkpoint.hub import hub_name, is_hub_name
+from SAMedCore.evaluate.before_after import PICTURE_FILE, BeforeAfter
 
 if TYPE_CHECKING:
     from SAMedCore.checkpoint.folder import Base, CheckpointInfo
@@ -34,7 +35,19 @@ patients it may be wrong without showing it: look at every result before you use
 
 `samed.json` has all of it, for programs. Written by SAMedCore {version}.
 
-{usage}"""
+{usage}{comparison}"""
+
+COMPARISON = """
+## Before and after the training
+
+{summary}
+
+```
+{table}
+```
+
+![Dice before and after]({picture})
+"""
 
 USAGE = """\
 ## Use
@@ -75,6 +88,7 @@ def model_card(info: CheckpointInfo) -> str:
         size=info.preprocessing.input_size,
         version=__version__,
         usage=usage(info.base, "CHECKPOINT", "ct" if is_ct else "scan"),
+        comparison=_comparison(info.metrics.get("before_after")),
     )
 
 
@@ -122,6 +136,13 @@ def _values(preprocessing: Preprocessing) -> str:
         return f"HU clipped to {low:g}..{high:g}"
     low, high = preprocessing.percentiles
     return f"values clipped to the percentiles {low:g}..{high:g} of those above 0 in the whole scan"
+
+
+def _comparison(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return ""
+    comparison = BeforeAfter.from_json(row)
+    return COMPARISON.format(summary=comparison.summary(), table=comparison.table(), picture=PICTURE_FILE)
 
 
 def _licence(base: Base) -> str:
