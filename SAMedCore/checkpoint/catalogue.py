@@ -183,7 +183,7 @@ def find_base(name: str) -> BaseModel:
 
 def known_base(sha256: str) -> BaseModel | None:
     """The base model of the catalogue, or fetched from the Hub, whose weights file has this SHA-256, or None."""
-    return next((known for known in [*BASE_MODELS, *fetched_bases()] if known.sha256 == sha256), None)
+    return next((known for known in [*BASE_MODELS, *fetched_bases()] if known.sha256 and known.sha256 == sha256), None)
 
 
 def fetched_bases() -> list[BaseModel]:

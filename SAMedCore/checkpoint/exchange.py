@@ -175,7 +175,8 @@ def _download(name: HubName, listing: Listing, files: list[str], folder: Path, w
 
 def _checkpoint(name: HubName, listing: Listing, hashes: dict[str, str], folder: Path) -> Fetched:
     info = read_info(folder)
-    facts = {"base": info.base.name, "description": info.description, "licence": listing.licence}
+    description = f"{info.description or 'a checkpoint'}; of the Hugging Face Hub, commit {listing.commit[:7]}"
+    facts = {"base": info.base.name, "description": description, "licence": listing.licence}
     return Fetched(name.repository, name.revision, listing.commit, "checkpoint", hashes, **facts)
 
 

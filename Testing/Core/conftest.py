@@ -12,6 +12,7 @@ import torch
 from cli_files import ONE_BLOCK, SLICES, SMALL, SMALL_FEW_SHOT, Files, seeded_checkpoint
 from cone_scan import SPACING_MM, disc
 from cuda_rehearsal import Gpu, rehearsal
+from hub_server import Hub, running_hub
 from made_labelmaps import OBLIQUE
 from worker_process import PATIENCE_S, WorkerProcess, written
 from worker_process import SMALL as SMALL_WORKER
@@ -207,3 +208,16 @@ def cone() -> tuple[Volume, LabelMap]:
     matrix[:3, 3] = 10, -20, 30
     hu = np.where(voxels == 1, 100, np.where(voxels == 4, 200, 0)).astype(np.float32)
     return Volume(hu, matrix), LabelMap(voxels, matrix, LabelTable.generic([1, 4]))
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch) -> Iterator[Hub]:
+    """A stand-in for the Hugging Face Hub that huggingface_hub is led to, nobody logged in, and an empty cache folder."""
+    with running_hub() as running:
+        monkeypatch.setenv("HF_ENDPOINT", running.address)
+        monkeypatch.setenv("HF_HOME", str(tmp_path / "huggingface"))
+        monkeypatch.setenv("SAMED_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+        for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_OFFLINE"):
+            monkeypatch.delenv(name, raising=False)
+        yield running
