@@ -103,11 +103,11 @@ def test_reload_and_a_saved_scene_bring_it_back_and_closing_the_scene_takes_it_a
     panel.onReload()
     new = slicer.modules.SAMedWidget
     new.ui.tabWidget.setCurrentWidget(new.ui.finetuneTab)
-    assert new.ui.comparisonSection.isVisible()
+    assert not new.ui.comparisonSection.isHidden()
     slicerhost.closeScene()
-    assert not new.ui.comparisonSection.visible
+    assert new.ui.comparisonSection.isHidden()
     assert slicer.mrmlScene.ReadFromMRB(str(scene))
-    assert new.ui.comparisonSection.isVisible()
+    assert not new.ui.comparisonSection.isHidden()
     assert new.ui.comparisonTable.rowCount == 4
 
 

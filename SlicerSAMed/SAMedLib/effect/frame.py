@@ -6,14 +6,13 @@ from collections.abc import Callable
 
 from slicer.i18n import tr as _
 
-from SAMedCore.checkpoint import catalogue
 from SAMedCore.image.prompts import Limits
 from SAMedCore.options import DEFAULT_BASE, DEVICES, PromptOptions
 from SAMedCore.service.events import Ready
 from SAMedLib.effect.throughVolume import DoubtfulSlice, boxOfROI
 from SAMedLib.scene.axialSlices import AxialSlices
 from SAMedLib.scene.intensities import AUTO, automatic, intensitiesChoices
-from SAMedLib.setup.locations import fetchedFromHub
+from SAMedLib.setup.locations import baseModels
 
 NO_LIMIT = -1
 LISTED = 5
@@ -46,8 +45,8 @@ class Frame:
         self._connected: list[tuple[object, str, Callable]] = []
         self._isShowing = False
         ui.baseComboBox.clear()
-        for base in (*catalogue.BASE_MODELS, *fetchedFromHub("base")):
-            ui.baseComboBox.addItem(str(base.name), str(base.name))
+        for base in baseModels():
+            ui.baseComboBox.addItem(base.name, base.name)
         ui.intensitiesComboBox.clear()
         for value, title in intensitiesChoices():
             ui.intensitiesComboBox.addItem(title, value)

@@ -12,7 +12,7 @@ from SAMedCore.checkpoint.folder import CheckpointInfo, find_folder, read_info
 from SAMedCore.errors import SAMedError
 from SAMedCore.image.labels import LabelTable
 from SAMedCore.model.preprocessing import Preprocessing
-from SAMedLib.setup.locations import fetchedFromHub
+from SAMedLib.setup.locations import baseModels, cacheFolder
 
 OWN_CHECKPOINTS = "SAMed/Checkpoints"
 """The user setting that keeps the folders of checkpoints that were chosen or trained here, newest first."""
@@ -41,15 +41,17 @@ class Description:
 def choices() -> list[tuple[str, str]]:
     """(key, title) of each model to offer: shipped ones by name, the user's own by folder, the Hub's that were fetched."""
     shipped = [(known.name, known.name) for known in catalogue.CHECKPOINTS if known.folder is not None]
-    return shipped + [(folder, Path(folder).name) for folder in ownCheckpoints()] + _choicesFromHub("checkpoint")
+    fromHub = [(known.name, known.name) for known in catalogue.fetched_checkpoints()] if cacheFolder() is not None else []
+    return shipped + [(folder, Path(folder).name) for folder in ownCheckpoints()] + fromHub
 
 
 def baseChoices() -> list[tuple[str, str]]:
-    """(key, title) of each base model: the catalogue's, then those fetched from the Hub.
+    """(key, title) of each base model: the catalogue's, then others that were fetched from the Hub, by their names there.
 
     The title is the description up to the first comma, which fits into the panel.
     """
-    return [(base.name, base.description.partition(",")[0]) for base in catalogue.BASE_MODELS] + _choicesFromHub("base")
+    ofCatalogue = {base.name for base in catalogue.BASE_MODELS}
+    return [(base.name, base.description.partition(",")[0] if base.name in ofCatalogue else base.name) for base in baseModels()]
 
 
 def ownCheckpoints() -> list[str]:
@@ -89,10 +91,6 @@ def describe(model: str) -> Description:
 def importedFolder(original: str) -> str:
     """Where an original .pth is imported to: a folder beside it."""
     return str(Path(original).with_suffix("")) + "-checkpoint"
-
-
-def _choicesFromHub(kind: str) -> list[tuple[str, str]]:
-    return [(name, name) for name in (str(record.name) for record in fetchedFromHub(kind))]
 
 
 def _inWords(info: CheckpointInfo) -> str:

@@ -4,11 +4,11 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from SAMedCore.checkpoint import catalogue, hub
+from SAMedCore.checkpoint import hub
 from SAMedCore.service import messages
 from SAMedLib.jobs.job import PlainJob
 from SAMedLib.running.runner import JobButton
-from SAMedLib.setup.locations import cachedFiles, cacheFolder, cacheMegabytes, clearCache, fetchedFromHub
+from SAMedLib.setup.locations import baseModels, cachedFiles, cacheFolder, cacheMegabytes, clearCache
 from SAMedLib.setup.packages import installedVersions, missingPackages
 
 
@@ -41,13 +41,12 @@ class SettingsTab:
         row = self.ui.baseModelsList.currentRow
         self.ui.baseModelsList.clear()
         here = cachedFiles()
-        for base in catalogue.BASE_MODELS:
+        for base in baseModels():
             state = _("here") if cacheFolder() is not None and base.path in here else _("not fetched")
-            self._listBase(base.name, f"{base.description} ({state})")
-        for record in fetchedFromHub("base"):
-            text = _("{architecture}, licence: {licence} (here)")
-            licence = record.licence or _("not stated")
-            self._listBase(str(record.name), text.format(architecture=record.architecture, licence=licence))
+            item = qt.QListWidgetItem(f"{base.name}: {base.description} ({state})")
+            item.setToolTip(_("Licence: {licence}").format(licence=base.licence or _("not stated")))
+            item.setData(qt.Qt.UserRole, base.name)
+            self.ui.baseModelsList.addItem(item)
         self.ui.baseModelsList.setCurrentRow(max(row, 0))
         folder = cacheFolder()
         text = (
@@ -98,11 +97,6 @@ class SettingsTab:
         self.panel.logic.worker.stop()
         self.panel.runner.say(_("The worker has ended and its memory is free; the next run starts a new one."))
         self.panel.refresh()
-
-    def _listBase(self, name: str, text: str) -> None:
-        item = qt.QListWidgetItem(f"{name}: {text}")
-        item.setData(qt.Qt.UserRole, name)
-        self.ui.baseModelsList.addItem(item)
 
     def _onHubFetched(self, name: hub.HubName) -> None:
         isBase = hub.find_fetched(name).kind == "base"
