@@ -77,7 +77,7 @@ class Panel:
         """Go on with `proceed` once packages and base model are there; the user is asked before anything is fetched.
 
         Args:
-            base: name of a base model of the catalogue; anything else is left to the worker.
+            base: name of a base model of the catalogue or of the Hugging Face Hub; anything else is left to the worker.
             button: the one that was clicked; it is Cancel while the base model is fetched.
         """
         whenReady(self.runner, self.logic.worker, base, button, proceed)
