@@ -126,6 +126,16 @@ BASE_MODELS = (
         description="MedSAM, vit_b at 1024 pixels trained on 1.5 million medical image-mask pairs, boxes only, 375 MB",
         hub="hf:wanglab/medsam-vit-base",
     ),
+    BaseModel(
+        name="mobile",
+        architecture="mobile",
+        file_name="mobile_sam.pt",
+        sha256="6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f",
+        licence="Apache-2.0",
+        description="MobileSAM, a TinyViT encoder at 1024 pixels distilled from Segment Anything, 41 MB",
+        address="https://raw.githubusercontent.com/ChaoningZhang/MobileSAM/"
+        "f706ad9c4eb7f219c00d9050e46328518ffb65d2/weights/mobile_sam.pt",
+    ),
 )
 
 DEMO_CHECKPOINT = "abdomen-demo"
@@ -250,10 +260,9 @@ def find_checkpoint(name: str) -> KnownCheckpoint | None:
     return None if record is None else _checkpoint_of(record)
 
 
-def architecture_on_hub(repository: str) -> str | None:
-    """The architecture of the catalogue's base model in that repository of the Hub, or None where it has none there."""
-    row = _row_on_hub(repository)
-    return None if row is None else row.architecture
+def row_on_hub(repository: str) -> BaseModel | None:
+    """The catalogue's base model that is in that repository of the Hub, or None."""
+    return next((row for row in BASE_MODELS if row.hub == f"{hub.PREFIX}{repository}"), None)
 
 
 def _from_hub(name: str) -> BaseModel:
@@ -273,7 +282,7 @@ def _as_fetched(row: BaseModel) -> BaseModel:
 
 def _base_of(record: hub.Fetched) -> BaseModel:
     name = str(record.name)
-    row = _row_on_hub(record.repository) or BaseModel(
+    row = row_on_hub(record.repository) or BaseModel(
         name=name,
         architecture=record.architecture,
         file_name="",
@@ -287,7 +296,3 @@ def _base_of(record: hub.Fetched) -> BaseModel:
 
 def _checkpoint_of(record: hub.Fetched) -> KnownCheckpoint:
     return KnownCheckpoint(str(record.name), record.base, record.description, record.folder)
-
-
-def _row_on_hub(repository: str) -> BaseModel | None:
-    return next((row for row in BASE_MODELS if row.hub == f"{hub.PREFIX}{repository}"), None)

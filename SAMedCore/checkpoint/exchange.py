@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from SAMedCore.checkpoint import fetch, hub
-from SAMedCore.checkpoint.catalogue import architecture_on_hub, fetch_base, find_base
+from SAMedCore.checkpoint.catalogue import fetch_base, find_base, row_on_hub
 from SAMedCore.checkpoint.folder import ADAPTER_FILE, CARD_FILE, CONFIG_FILE, INFO_FILE, find_folder, read_info
 from SAMedCore.checkpoint.hub import Fetched, HubName, find_fetched, hub_name, is_hub_name
 from SAMedCore.errors import InputError, SAMedError
@@ -188,7 +188,8 @@ def _base(name: HubName, listing: Listing, hashes: dict[str, str], folder: Path)
     if found is None:
         kinds = ", ".join(ARCHITECTURES)
         raise SAMedError(f"{name}: {file} has not the weights of a Segment Anything that is known here ({kinds}).")
-    architecture = architecture_on_hub(name.repository) or found
+    row = row_on_hub(name.repository)
+    architecture = found if row is None else row.architecture
     description = f"of the Hugging Face Hub, like {architecture}, commit {listing.commit[:7]}"
     facts = {"licence": listing.licence, "architecture": architecture, "description": description}
     return Fetched(name.repository, name.revision, listing.commit, "base", hashes, **facts)

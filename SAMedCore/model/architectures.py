@@ -146,6 +146,19 @@ ARCHITECTURES = {
             tuning=LITE_MEDSAM_INPUT,
             prompting=LITE_MEDSAM_INPUT,
         ),
+        # Zhang et al. 2023, arXiv 2306.14289: distilled from SAM, whose images and prompts it takes.
+        Architecture(
+            name="mobile",
+            encoder="SAMedCore.model.fast.tiny_vit",
+            mark=("image_encoder.patch_embed.seq.0.c.weight", 3),
+            stride=16,
+            input_sizes=(1024,),
+            tuning=replace(LITE_MEDSAM_INPUT, sizes=(1024,)),
+            prompting=replace(LITE_MEDSAM_INPUT, sizes=(1024,)),
+            pixel_mean=SAM_PIXEL_MEAN,
+            pixel_std=SAM_PIXEL_STD,
+            heeds_points=True,
+        ),
     )
 }
 

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import torch
 from segment_anything.modeling import MaskDecoder
@@ -22,6 +24,52 @@ def test_lite_encoder_equals_the_original(lite_weights):
     with torch.no_grad():
         difference = encoder.eval()(images) - original.image_encoder.eval()(images)
     assert difference.abs().max() <= 1e-5
+
+
+@torch.no_grad()
+def test_mobile_sams_encoder_is_timms_tiny_vit_whose_last_stage_does_not_stride():
+    timm = pytest.importorskip("timm.models.tiny_vit", reason="timm is not installed")
+    torch.manual_seed(0)
+    original = timm.TinyVit(num_classes=0, embed_dims=(64, 128, 160, 320), num_heads=(2, 4, 5, 10), window_sizes=(7, 7, 14, 7))
+    original.stages[3].downsample.conv2.conv.stride = (1, 1)
+    for name, tensor in original.state_dict().items():
+        if tensor.is_floating_point():
+            tensor += 0.05 * torch.randn(tensor.shape) * (tensor if "running_var" in name else 1)
+    encoder = TinyVitEncoder(stem_stride=2).eval()
+    missing, unknown = encoder.load_state_dict(original.state_dict(), strict=False)
+    assert {key.partition(".")[0] for key in missing} == {"neck"}
+    assert {key.partition(".")[0] for key in unknown} <= {"head"}
+    images = torch.rand(2, 3, 256, 256)
+    expected = original.eval().forward_features(images)
+    assert expected.shape[2:] == (16, 16)
+    found = encoder.stages(encoder.patch_embed(images.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
+    assert expected.std() > 0.1
+    assert (found - expected).abs().max() <= 1e-5
+
+
+PUBLISHED = (
+    (r"^stages\.0", "layers.0"),
+    (r"^stages\.(\d)\.blocks", r"layers.\1.blocks"),
+    (r"^stages\.1\.downsample", "layers.0.downsample"),
+    (r"^stages\.2\.downsample", "layers.1.downsample"),
+    (r"^stages\.3\.downsample", "layers.2.downsample"),
+    (r"^patch_embed\.conv1", "patch_embed.seq.0"),
+    (r"^patch_embed\.conv2", "patch_embed.seq.2"),
+    (r"\.conv\.weight$", ".c.weight"),
+)
+
+
+def test_mobile_sams_published_names_fit_and_its_classification_head_is_left_out():
+    with torch.device("meta"):
+        ours = TinyVitEncoder(stem_stride=2).state_dict()
+    theirs = {}
+    for key, tensor in ours.items():
+        for pattern, name in PUBLISHED:
+            key = re.sub(pattern, name, key)
+        theirs[key] = tensor
+    assert "layers.2.downsample.conv1.c.weight" in theirs
+    unused = dict.fromkeys(("norm_head.weight", "head.bias", "layers.1.blocks.0.attn.ab"), torch.zeros(1))
+    assert encoder_state({**theirs, **unused}, 64).keys() == ours.keys()
 
 
 def test_upscaling_equals_the_original_mask_decoders():

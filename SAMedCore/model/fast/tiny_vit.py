@@ -1,7 +1,8 @@
-"""LiteMedSAM's image encoder: a TinyViT (Wu et al. 2022, arXiv 2207.10666) at 256 x 256 that never strides in its stem.
+"""MobileSAM's and LiteMedSAM's image encoder: a TinyViT (Wu et al. 2022, arXiv 2207.10666) in front of SAM's neck.
 
-LiteMedSAM differs from TinyViT in three places: the stem's convolutions are 1 x 1 with stride 1, the last stage does not
-stride, and SAM's neck takes the place of the classification head. The parameters have timm's names for TinyViT's.
+Both differ from TinyViT in two places: the last stage does not stride, and SAM's neck takes the place of the classification
+head. LiteMedSAM differs in a third: the stem's convolutions are 1 x 1 and do not stride, so that 256 pixels give as many
+tokens as 1024 give MobileSAM. The parameters have timm's names for TinyViT's.
 """
 
 from __future__ import annotations
@@ -24,11 +25,15 @@ STRIP = 64
 
 
 class TinyVitEncoder(nn.Module):
-    """(B, 3 or 1, 256, 256) to image_embedding (B, 256, 64, 64); one channel counts as three equal ones."""
+    """(B, 3 or 1, S, S) to image_embedding (B, 256, 64, 64); one channel counts as three equal ones.
 
-    def __init__(self) -> None:
+    Args:
+        stem_stride: of each of the stem's two convolutions: 1 for S = 256, 2 for S = 1024.
+    """
+
+    def __init__(self, stem_stride: int = 1) -> None:
         super().__init__()
-        self.patch_embed = Stem(3, 64)
+        self.patch_embed = Stem(3, 64, stem_stride)
         self.stages = nn.Sequential(
             ConvStage(64, depth=2),
             AttentionStage(64, 128, depth=2, num_heads=4, window=7, stride=2),
@@ -48,12 +53,12 @@ class ConvNorm(nn.Module):
     The statistics are always the pretrained ones, in training too: a few slices would replace them by their own.
 
     Args:
-        kernel: 1, or 3 for a convolution of each channel by itself.
+        each_alone: whether each channel is convolved by itself.
     """
 
-    def __init__(self, channels: int, out_channels: int, kernel: int = 1, stride: int = 1) -> None:
+    def __init__(self, channels: int, out_channels: int, kernel: int = 1, stride: int = 1, each_alone: bool = False) -> None:
         super().__init__()
-        groups = 1 if kernel == 1 else channels
+        groups = channels if each_alone else 1
         self.conv = nn.Conv2d(channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=False)
         self.bn = nn.BatchNorm2d(out_channels)
 
@@ -74,12 +79,13 @@ class ConvNorm(nn.Module):
 
 
 class Stem(nn.Module):
-    """Channels (B, H, W, in) to features (B, H, W, C)."""
+    """Channels (B, H, W, in) to features (B, H / stride**2, W / stride**2, C)."""
 
-    def __init__(self, channels: int, dim: int) -> None:
+    def __init__(self, channels: int, dim: int, stride: int) -> None:
         super().__init__()
-        self.conv1 = ConvNorm(channels, dim // 2)
-        self.conv2 = ConvNorm(dim // 2, dim)
+        kernel = 1 if stride == 1 else 3
+        self.conv1 = ConvNorm(channels, dim // 2, kernel, stride)
+        self.conv2 = ConvNorm(dim // 2, dim, kernel, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv2(gelu(self.conv1(x)))
@@ -104,7 +110,7 @@ class InvertedBottleneck(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.conv1 = ConvNorm(dim, 4 * dim)
-        self.conv2 = ConvNorm(4 * dim, 4 * dim, kernel=3)
+        self.conv2 = ConvNorm(4 * dim, 4 * dim, kernel=3, each_alone=True)
         self.conv3 = ConvNorm(4 * dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -130,7 +136,7 @@ class Downsample(nn.Module):
         super().__init__()
         self.stride = stride
         self.conv1 = ConvNorm(dim, out_dim)
-        self.conv2 = ConvNorm(out_dim, out_dim, kernel=3, stride=stride)
+        self.conv2 = ConvNorm(out_dim, out_dim, kernel=3, stride=stride, each_alone=True)
         self.conv3 = ConvNorm(out_dim, out_dim)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -143,7 +149,7 @@ class Block(nn.Module):
     def __init__(self, dim: int, num_heads: int, window: int) -> None:
         super().__init__()
         self.attn = Attention(dim, num_heads, window)
-        self.local_conv = ConvNorm(dim, dim, kernel=3)
+        self.local_conv = ConvNorm(dim, dim, kernel=3, each_alone=True)
         self.mlp = Mlp(dim)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -222,9 +228,15 @@ def in_strips(layers: Callable[[Tensor], Tensor], x: Tensor, stride: int = 1, re
 
 
 def build_encoder(architecture: Architecture, input_size: int) -> TinyVitEncoder:
-    """The encoder with fresh weights; it comes in one size, for one input size."""
-    return TinyVitEncoder()
+    """The encoder with fresh weights; it comes in one size, for the architecture's one input size."""
+    return TinyVitEncoder(stem_stride=1 if architecture.stride == UNSTRIDED else 2)
 
+
+UNSTRIDED = 4
+"""Input pixels along each side of a cell of image_embedding where the stem does not stride."""
+
+UNUSED = ("head.", "norm_head.")
+"""TinyViT's classification head, which MobileSAM's file still has."""
 
 RENAMED = (
     (r"^patch_embed\.seq\.0\.", "patch_embed.conv1."),
@@ -235,12 +247,12 @@ RENAMED = (
 
 
 def encoder_state(state: dict[str, Tensor], embedding_size: int) -> dict[str, Tensor]:
-    """LiteMedSAM's image-encoder weights under timm's names; a stage's downsampling moves to the start of the next."""
+    """The published image-encoder weights under timm's names; a stage's downsampling moves to the start of the next."""
     renamed = {}
     for key, value in state.items():
         for pattern, replacement in RENAMED:
             key = re.sub(pattern, replacement, key)
         key = re.sub(r"^layers\.(\d+)\.downsample\.", lambda found: f"stages.{int(found[1]) + 1}.downsample.", key)
-        if not key.endswith((".ab", ".attention_bias_idxs")):
+        if not key.endswith((".ab", ".attention_bias_idxs")) and not key.startswith(UNUSED):
             renamed[key] = value
     return renamed
