@@ -18,7 +18,8 @@ class Progress:
 
     Attributes:
         phase: "reading", "loading", "fetching", "importing", "segmenting", "ranking", "interpolating", "encoding",
-            "propagating", "estimating", "training", "completing" or "evaluating"; one may come again, with another total.
+            "propagating", "estimating", "training", "comparing", "completing" or "evaluating"; one may come again, with another
+            total.
         done, total: of slices, steps, files or bytes; a total of 0 is not known.
     """
 

@@ -202,6 +202,7 @@ def _is_whole(known: Fetched) -> bool:
 def _run(name: HubName, arguments: list[str], scratch: Path, watch: Callable[[], None]) -> None:
     """Raises SAMedError with the reason where the program fails."""
     environment = {**os.environ, **QUIETLY, **OVER_HTTP}
+    environment[hub.OFFLINE] = os.environ.get(hub.USERS_OFFLINE, os.environ.get(hub.OFFLINE, ""))
     failed, said = fetch.run_program([sys.executable, "-P", str(PROGRAM), *arguments], scratch, watch, environment)
     if failed:
         reason = (said.strip().splitlines() or ["the connection broke off"])[-1].removesuffix(".")

@@ -17,6 +17,12 @@ from urllib.parse import quote
 from SAMedCore.checkpoint import fetch
 from SAMedCore.errors import InputError
 
+OFFLINE = "HF_HUB_OFFLINE"
+"""The variable by which huggingface_hub, and PEFT through it, asks nothing of the network."""
+
+USERS_OFFLINE = "SAMED_HF_HUB_OFFLINE"
+"""What the user had set it to, in a process that sets it for itself."""
+
 PREFIX = "hf:"
 RECORD = "fetched.json"
 DEFAULT_REVISION = "main"

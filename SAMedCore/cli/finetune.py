@@ -79,19 +79,23 @@ def run(options: argparse.Namespace, console: Console) -> None:
     check_start(asked)
 
     from SAMedCore.devices import choose_device
+    from SAMedCore.evaluate.before_after import PICTURE_FILE
     from SAMedCore.train.cases import load_cases
     from SAMedCore.train.finetune import finetune
 
     choose_device(asked.device)
     try:
-        history = finetune(load_cases(files, console.work), asked, console.work)
+        finetuned = finetune(load_cases(files, console.work), asked, console.work)
     except Cancelled as error:
         if not Path(asked.out).exists():
             raise
         raise Cancelled(f"{error} Add --resume to go on.") from error
-    best = max((row["validation_dice"] for row in history if row["validation_dice"] is not None), default=None)
-    said = "" if best is None else f" (best validation Dice {best:.3f})"
-    console.result(f"Checkpoint: {asked.out}{said}", checkpoint=asked.out, validation_dice=best)
+    best = max((row["validation_dice"] for row in finetuned.history if row["validation_dice"] is not None), default=None)
+    comparison, lines = finetuned.comparison, [f"Checkpoint: {asked.out}"]
+    if comparison is not None:
+        lines = [comparison.table(), "", comparison.summary(), f"Picture: {Path(asked.out) / PICTURE_FILE}", *lines]
+    compared = None if comparison is None else comparison.to_json()
+    console.result("\n".join(lines), checkpoint=asked.out, validation_dice=best, comparison=compared)
 
 
 def _slices(text: str) -> str | range:

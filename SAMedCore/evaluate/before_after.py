@@ -1,4 +1,7 @@
-"""Whether a training made it better: Dice by structure before and after, on what it did not learn from."""
+"""Whether a training made it better: Dice by structure before and after, on what it did not learn from.
+
+Imports neither torch nor numpy, since Slicer's panel shows it too.
+"""
 
 from __future__ import annotations
 
@@ -31,23 +34,73 @@ class BeforeAfter:
 
     @property
     def mean_before(self) -> float | None:
-        """Mean over the structures that have a value; None where none has."""
-        return _mean(self.before)
+        """Mean over the structures that have both values, so that both means are of the same ones; None where none has."""
+        return _mean([before for before, after in self._values() if before is not None and after is not None])
 
     @property
     def mean_after(self) -> float | None:
         """Likewise."""
-        return _mean(self.after)
+        return _mean([after for before, after in self._values() if before is not None and after is not None])
 
     @property
     def worse(self) -> tuple[str, ...]:
-        """Structures that came out worse by more than a hundredth, the worst first."""
+        """Structures that came out worse by more than a hundredth, the worst first.
+
+        To draw none where there is none is as good as a Dice of 1: one that is drawn only since the training is among them.
+        """
         lost = {
-            name: before - after
-            for name, before, after in zip(self.names, self.before, self.after, strict=True)
-            if before is not None and after is not None and before - after > WORSE_BY
+            name: (1.0 if before is None else before) - (1.0 if after is None else after)
+            for name, (before, after) in zip(self.names, self._values(), strict=True)
         }
-        return tuple(sorted(lost, key=lambda name: -lost[name]))
+        return tuple(sorted((name for name in lost if lost[name] > WORSE_BY), key=lambda name: -lost[name]))
+
+    def table(self) -> str:
+        """A line for each structure, before, after and difference, those that came out worse marked; the last is the mean.
+
+        "-" stands for no value.
+        """
+        worse = self.worse
+        rows = [("structure", "before", "after", "difference", "")]
+        for name, (before, after) in zip(self.names, self._values(), strict=True):
+            rows.append((name, *_cells(before, after), "worse" if name in worse else ""))
+        rows.append(("mean", *_cells(self.mean_before, self.mean_after), ""))
+        widths = [max(len(row[column]) for row in rows) for column in range(4)]
+        lines = [f"{row[0]:<{widths[0]}}  " + "  ".join(f"{row[c]:>{widths[c]}}" for c in (1, 2, 3)) for row in rows]
+        lines = [f"{line}  {row[4]}".rstrip() for line, row in zip(lines, rows, strict=True)]
+        rule = "-" * max(map(len, lines))
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+    def summary(self) -> str:
+        """On what it was measured, from what to what, and where it got worse: two or three plain sentences."""
+        sentences = [f"Measured on {self.measured_on}: {self._from_what_to_what()}."]
+        if self.worse:
+            sentences.append(f"Worse than before: {', '.join(map(self._fall, self.worse))}.")
+        elif self.mean_after is not None:
+            sentences.append("No structure got worse by more than a hundredth.")
+        return " ".join(sentences)
+
+    @property
+    def measured_on(self) -> str:
+        """The held-out slices or scans in words."""
+        if self.whole_scans:
+            return "a whole scan that was not learnt from" if self.scans == 1 else f"{self.scans} whole scans"
+        slices = "one held-out slice" if self.slices == 1 else f"{self.slices} held-out slices"
+        scans = "a scan that was" if self.scans == 1 else f"{self.scans} scans that were"
+        return f"{slices} of {scans} also learnt from, which flatters"
+
+    def _from_what_to_what(self) -> str:
+        if self.mean_before is None or self.mean_after is None:
+            return "none of the structures is there, so that nobody knows whether it got better"
+        return f"mean Dice from {self.mean_before:.2f} ({self.start}) to {self.mean_after:.2f}"
+
+    def _fall(self, name: str) -> str:
+        before, after = dict(zip(self.names, self._values(), strict=True))[name]
+        if before is None:
+            return f"{name} (drawn where there is none)"
+        return f"{name} {before:.2f} -> {_number(after, 2)}"
+
+    def _values(self) -> list[tuple[float | None, float | None]]:
+        return list(zip(self.before, self.after, strict=True))
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists and dictionaries, for samed.json and messages."""
@@ -60,10 +113,21 @@ class BeforeAfter:
         return cls(**fields)
 
 
+PICTURE_FILE = "before-after.png"
+"""The comparison drawn, in the folder of the checkpoint that came out."""
+
 WORSE_BY = 0.01
 """A smaller loss of Dice is no more than another order of the slices makes."""
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def _cells(before: float | None, after: float | None) -> tuple[str, str, str]:
+    difference = "-" if before is None or after is None else f"{after - before:+.3f}"
+    return _number(before), _number(after), difference
+
+
+def _number(value: float | None, decimals: int = 3) -> str:
+    return "-" if value is None else f"{value:.{decimals}f}"

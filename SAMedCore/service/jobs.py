@@ -103,17 +103,18 @@ def _finetune(request: Finetune, job: Job, models: Models, volumes: Volumes) -> 
     if not request.scans:
         raise InputError("there is no scan to learn from: add one with its segmentation.")
     models.release()
-    work, out, was_cancelled = job.work(), Path(request.options.out), False
+    work, out, was_cancelled, comparison = job.work(), Path(request.options.out), False, None
     work.step("loading", 0, 1)
     cases = [_case(number, scan, volumes) for number, scan in enumerate(request.scans, start=1)]
     try:
-        finetune(cases, request.options, work)
+        comparison = finetune(cases, request.options, work).comparison
     except Cancelled:
         if not out.exists():
             raise
         was_cancelled = True
     dice = read_info(out).metrics.get("validation_dice")
-    return {"checkpoint": str(out), "validation_dice": dice, "cancelled": was_cancelled}
+    compared = None if comparison is None else comparison.to_json()
+    return {"checkpoint": str(out), "validation_dice": dice, "cancelled": was_cancelled, "comparison": compared}
 
 
 def _case(number: int, scan: AnnotatedScan, volumes: Volumes) -> Case:

@@ -221,8 +221,8 @@ class Finetune:
     """Train on annotated scans and leave the best checkpoint at `options.out`; `Metrics` events come with it.
 
     Result: {"checkpoint": path, "validation_dice": float or None, "cancelled": bool, "comparison": as
-    `BeforeAfter.to_json` has it, or None where nothing was held out}; a cancelled run that had finished an epoch gives its best
-    checkpoint so far, one that had not ends in `Error`.
+    `BeforeAfter.to_json` has it, or None where nothing was held out or the run was cancelled}; a cancelled run that had
+    finished an epoch gives its best checkpoint so far, one that had not ends in `Error`.
     """
 
     scans: tuple[AnnotatedScan, ...]

@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from SAMedCore.checkpoint.hub import OFFLINE, USERS_OFFLINE
 from SAMedCore.errors import Cancelled
 from SAMedCore.runtime import prepare_process
 from SAMedCore.service.answers import answer_to, error_of
@@ -60,7 +61,8 @@ def start(arguments: list[str], requests: int, events: int) -> int:
     prepare_process()
     log = Log(folder)
     # PEFT asks the Hub about models unless told otherwise; what is not here is fetched when the user asks for it.
-    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ[USERS_OFFLINE] = os.environ.get(OFFLINE, "")
+    os.environ[OFFLINE] = "1"
     try:
         return Server(requests, events, folder).run()
     finally:

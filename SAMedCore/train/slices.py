@@ -46,6 +46,7 @@ class SliceDataset(Dataset):
         images: (n, S0, S0) float32, windowed to [0, 1].
         classes: (n, S0, S0) uint8; 0 background, c the c-th label that is learnt, 255 not annotated.
         volume_numbers: (n,) which scan each slice is from.
+        slice_numbers: (n,) and which of its slices, along k in the preprocessing's orientation.
         low_res_size: of the network's logits.
         augmentation: a name in `AUGMENTATIONS`, or None.
     """
@@ -53,6 +54,7 @@ class SliceDataset(Dataset):
     images: np.ndarray
     classes: np.ndarray
     volume_numbers: np.ndarray
+    slice_numbers: np.ndarray
     preprocessing: Preprocessing
     low_res_size: int
     augmentation: str | None = None
@@ -86,6 +88,7 @@ class SliceDataset(Dataset):
             images=self.images[chosen],
             classes=self.classes[chosen],
             volume_numbers=self.volume_numbers[chosen],
+            slice_numbers=self.slice_numbers[chosen],
             augmentation=augmentation,
         )
 
@@ -111,7 +114,7 @@ def slice_dataset(
         InputError: no slice remains, a slice number is not in its scan, or the preprocessing's slices are not axial and
             have no number.
     """
-    images, classes, volume_numbers = [], [], []
+    images, classes, volume_numbers, slice_numbers = [], [], [], []
     for number, case in enumerate(cases):
         work.stop_if_cancelled()
         scan_classes = preprocessing.pad(classes_of(reorient(case.labelmap, preprocessing.orientation), labels))
@@ -126,7 +129,8 @@ def slice_dataset(
         images.append(resize(torch.from_numpy(scan_images), preprocessing, first_size).numpy())
         classes.append(resize_labels(scan_classes[chosen], first_size))
         volume_numbers.append(np.full(int(chosen.sum()), number))
-    arrays = np.concatenate(images), np.concatenate(classes), np.concatenate(volume_numbers)
+        slice_numbers.append(np.flatnonzero(chosen))
+    arrays = np.concatenate(images), np.concatenate(classes), np.concatenate(volume_numbers), np.concatenate(slice_numbers)
     dataset = SliceDataset(*arrays, preprocessing, low_res_size)
     if not np.isin(dataset.classes, (0, NOT_ANNOTATED), invert=True).any():
         raise InputError("the label maps hold none of the structures to learn: check their names and the label maps.")

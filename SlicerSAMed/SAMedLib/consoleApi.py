@@ -102,6 +102,7 @@ class ConsoleApi:
         segmentationNode: vtkMRMLSegmentationNode | None = None,
         base: str | Path = DEFAULT_BASE,
         device: str = "auto",
+        intensities: str = "auto",
     ) -> vtkMRMLSegmentationNode:
         """Draw structures from boxes and points on some slices, and carry them on through the volume.
 
@@ -110,6 +111,7 @@ class ConsoleApi:
                 left aside. Several prompts on one slice correct each other in turn.
             segmentationNode: takes the result; None makes a new one.
             base: a base model of the catalogue, or a weights file.
+            intensities: "ct" (HU) or "other" (percentiles); "auto" goes by DICOM, and where that says nothing by the values.
 
         Example:
             >>> liver = StructurePrompts("liver", (SlicePrompt(box=((-20, 40, 87), (60, 110, 87))),))
@@ -118,7 +120,7 @@ class ConsoleApi:
         if segmentationNode is not None:
             readVolume(volumeNode)
             checkOutput(segmentationNode, volumeNode)
-        options, name = PromptOptions(str(base), device), volumeNode.GetName()
+        options, name = PromptOptions(str(base), device, intensities), volumeNode.GetName()
         wait = partial(self._wait, subject=name)
         labelmap = promptedStructures(self.worker, volumeNode, structures, options, wait)
         if segmentationNode is None:
@@ -133,14 +135,16 @@ class ConsoleApi:
         annotatedSlices: Sequence[int] | None = None,
         base: str | Path = DEFAULT_BASE,
         device: str = "auto",
+        intensities: str = "auto",
     ) -> CompletionOutcome:
         """Fill in the slices between the annotated ones, in the segmentation itself; the annotated ones stay as they are.
 
         Args:
             annotatedSlices: None for those that a person drew.
             base: a base model of the catalogue, or a weights file.
+            intensities: as in `prompt`.
         """
-        options = CompleteOptions(_tuple(annotatedSlices), str(base), device)
+        options = CompleteOptions(_tuple(annotatedSlices), str(base), device, intensities=intensities)
         return self._wait(CompleteJob(self.worker, volumeNode, segmentationNode, options), volumeNode.GetName())
 
     def finetune(
@@ -152,7 +156,7 @@ class ConsoleApi:
         leftOut: Sequence[str] = (),
         **training,
     ) -> TrainingOutcome:
-        """Train on annotated scans and leave a checkpoint.
+        """Train on annotated scans and leave a checkpoint; whether it came out better or worse is said on the console.
 
         Args:
             scans: (volumeNode, segmentationNode), or with the annotated slices as a third; None for those that a person drew.
@@ -160,11 +164,14 @@ class ConsoleApi:
             base: a base model to start from, or
             checkpoint: one to go on from.
             leftOut: names of classes that are not learnt.
-            training: preset, epochs, minutes, validation, device and so on; see `FinetuneOptions`.
+            training: preset, epochs, minutes, validation, intensities, device and so on; see `FinetuneOptions`.
         """
         rows = [Scan(*row[:2], _tuple(row[2]) if len(row) > 2 else None) for row in scans]
         options = FinetuneOptions(str(output), _text(base), _text(checkpoint), **{"resume": None, **training})
-        return self._wait(FinetuneJob(self.worker, rows, options, leftOut), Path(output).name)
+        outcome = self._wait(FinetuneJob(self.worker, rows, options, leftOut), Path(output).name)
+        if outcome.comparison is not None:
+            print(outcome.comparison.summary())
+        return outcome
 
     def rankSlices(
         self,

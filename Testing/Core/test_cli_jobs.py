@@ -167,10 +167,12 @@ def test_a_completed_dicom_series_says_that_a_person_drew_part_of_it(files, tmp_
 
 def test_folders_become_a_checkpoint_that_segments(files, tmp_path, capsys):
     *progress, result = run(capsys, *finetune(files, tmp_path / "new", "--classes", "liver,aorta"))
-    assert {event["phase"] for event in progress} == {"reading", "encoding", "training"}
+    assert {event["phase"] for event in progress} == {"reading", "encoding", "training", "comparing"}
     assert result["checkpoint"] == str(tmp_path / "new")
     assert 0 <= result["validation_dice"] <= 1
     info = read_info(tmp_path / "new")
+    assert result["comparison"] == info.metrics["before_after"]
+    assert (tmp_path / "new" / "before-after.png").read_bytes().startswith(b"\x89PNG")
     assert info.labels.names == ("liver", "aorta")
     assert (info.trained_on["slices"], info.trained_on["validation_slices"]) == (3, 1)
     run(capsys, "segment", files.ct, tmp_path / "out.nii.gz", "--model", tmp_path / "new", "--base", files.base)

@@ -48,7 +48,7 @@ def asked(lite_weights):
 @pytest.fixture(scope="module")
 def finetuned(tmp_path_factory, cases, recipe, asked):
     out = tmp_path_factory.mktemp("finetuned") / "liver"
-    return out, finetune(cases, asked(out), recipe=recipe)
+    return out, finetune(cases, asked(out), recipe=recipe).history
 
 
 def test_both_stages_lower_the_loss(finetuned):
@@ -75,7 +75,7 @@ def test_the_checkpoint_segments(finetuned, sample_ct):
 
 def test_training_goes_on_from_a_checkpoint(finetuned, cases, recipe, tmp_path, asked):
     only_decoder = replace(recipe, stages=(replace(TWO_STAGES[0], epochs=1),), seed=2)
-    history = finetune(cases, asked(tmp_path / "next", checkpoint=str(finetuned[0])), recipe=only_decoder)
+    history = finetune(cases, asked(tmp_path / "next", checkpoint=str(finetuned[0])), recipe=only_decoder).history
     assert history[0]["loss"] < finetuned[1][0]["loss"]
 
 
@@ -99,7 +99,7 @@ def test_a_run_on_other_slices_is_not_resumed(cases, recipe, tmp_path, asked):
     shutil.rmtree(tmp_path / "out")
     with pytest.raises(InputError, match=r"out\.training was begun with other scans, slices or labels"):
         finetune(cases, replace(options, slices=[70, 81], resume=True), recipe=short)
-    assert finetune(cases, replace(options, resume=True), recipe=short)
+    assert finetune(cases, replace(options, resume=True), recipe=short).history
 
 
 @pytest.mark.parametrize("check", [check_start, partial(finetune, [])])

@@ -8,6 +8,7 @@ import pytest
 from worker_process import cancelled, only_inputs, segmented, written
 
 from SAMedCore.checkpoint.folder import read_info
+from SAMedCore.evaluate.before_after import BeforeAfter
 from SAMedCore.service.events import Metrics, Progress, Ready, Result
 from SAMedCore.service.job import Job
 from SAMedCore.service.jobs import do
@@ -25,10 +26,12 @@ def test_a_fine_tuned_checkpoint_segments(worker, ask_finetune, ask_segment, sma
     metrics = [event for event in events if isinstance(event, Metrics)]
     dices = [event.validation_dice for event in metrics if event.validation_dice is not None]
     assert len(dices) == 3
+    comparison = BeforeAfter.from_json(result.values.pop("comparison"))
+    assert (comparison.names, comparison.slices, comparison.whole_scans) == (("liver", "aorta"), 1, False)
     assert result.values == {"checkpoint": str(out), "validation_dice": max(dices), "cancelled": False}
     assert [event.step for event in metrics] == sorted(event.step for event in metrics)
     assert (metrics[-1].step, metrics[-1].epoch) == (metrics[-1].steps, metrics[-1].epochs)
-    assert {event.phase for event in events if isinstance(event, Progress)} == {"loading", "encoding", "training"}
+    assert {event.phase for event in events if isinstance(event, Progress)} == {"loading", "encoding", "training", "comparing"}
     assert read_info(out).labels.names == ("liver", "aorta")
     events = worker.ask(ask_segment(model=replace(small_model, checkpoint=str(out))))
     assert [label["name"] for label in events[-1].values["labelmap"]["labels"]] == ["liver", "aorta"]
@@ -50,7 +53,7 @@ def test_a_cancelled_training_keeps_its_best_checkpoint(worker, ask_finetune, tm
         return isinstance(event, Metrics) and event.validation_dice is not None
 
     answer = cancelled(worker, ask_finetune(tmp_path / "mine", epochs=10_000), has_an_epoch)
-    assert answer.values["cancelled"] is True
+    assert (answer.values["cancelled"], answer.values["comparison"]) == (True, None)
     assert answer.values["validation_dice"] == read_info(tmp_path / "mine").metrics["validation_dice"]
     assert only_inputs(worker)
 

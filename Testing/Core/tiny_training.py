@@ -51,7 +51,7 @@ def bright_squares(count: int, augmentation: str | None) -> SliceDataset:
         picture[row : row + 6, column : column + 6] = 1
     images = np.where(classes, 0.8, 0.2).astype(np.float32)
     grid = Preprocessing(sizes=(16,))
-    return SliceDataset(images, classes, np.zeros(count, int), grid, 16, augmentation, seed=5)
+    return SliceDataset(images, classes, np.zeros(count, int), np.arange(count), grid, 16, augmentation, seed=5)
 
 
 def train_tiny(out: Path, recipe: Recipe = RECIPE, work: Work = SILENT, resume: bool = False) -> TinySam:

@@ -1,5 +1,6 @@
 """A worker that holds back its answers until a test opens the gate; every answer is a result, also to a cancelled request."""
 
+import json
 from pathlib import Path
 
 import launchers
@@ -23,7 +24,8 @@ ANSWERS = {{
     "Import": lambda request, number: {{"checkpoint": {checkpoint!r}}},
     "Segment": lambda request, number: {{"labelmap": drawn(request, number)}},
     "RankSlices": lambda request, number: {{"slices": [{{"slice": 2, "uncertainty": 0.5}}]}},
-    "Finetune": lambda request, number: {{"checkpoint": {checkpoint!r}, "validation_dice": 0.75, "cancelled": False}},
+    "Finetune": lambda request, number: {{"checkpoint": {checkpoint!r}, "validation_dice": 0.75, "cancelled": False,
+                                          "comparison": None}},
     "Complete": lambda request, number: {{
         "labelmap": drawn(request, number), "completed": [1], "annotated": [0, 2, 3],
         "summary": "One slice.", "method": "copy", "estimates": {{}},
@@ -35,7 +37,7 @@ for request in requests():
     if request["type"] not in ANSWERS:
         continue
     with heard.open("a") as file:
-        file.write(request["type"] + "\\n")
+        file.write(json.dumps(request) + "\\n")
     while not gate.exists():
         time.sleep(0.01)
     say("Result", request["number"], values=ANSWERS[request["type"]](request, request["number"]))
@@ -56,7 +58,14 @@ class HeldWorker:
 
     def heard(self) -> list[str]:
         """The kinds of the requests so far."""
-        return self._heard.read_text().split() if self._heard.exists() else []
+        return [request["type"] for request in self._requests()]
+
+    def options(self, kind: str) -> dict:
+        """Those of the last request of this kind."""
+        return next(request["options"] for request in reversed(self._requests()) if request["type"] == kind)
+
+    def _requests(self) -> list[dict]:
+        return [json.loads(line) for line in self._heard.read_text().splitlines()] if self._heard.exists() else []
 
     def answer(self) -> None:
         """From now on without delay."""

@@ -45,8 +45,9 @@ class Activity(VTKObservationMixin):
         self.frame = Frame(scriptedEffect, ui)
         self.runner = Runner(ui, self.refresh)
         self.preview = Preview(scriptedEffect)
+        say, note = self.runner.say, self.runner.jobNoted
         self.prompting = Prompting(
-            scriptedEffect, self._worker, lambda: self.frame.options, self.runner.say, self._whenReady, self._draw
+            scriptedEffect, self._worker, lambda: self.frame.options, say, note, self._whenReady, self._draw
         )
         self.interaction = Interaction(self.prompting)
         self._escape = EscapeKey()
@@ -86,7 +87,9 @@ class Activity(VTKObservationMixin):
     def sourceVolumeChanged(self) -> None:
         """Another volume was chosen, or none."""
         self.prompting.check()
+        self.runner.forgetNotices()
         volumeNode = self._effect.parameterSetNode().GetSourceVolumeNode()
+        self.frame.showFound(volumeNode)
         try:
             self.frame.limitTo(AxialSlices(volumeNode).count)
         except InputError:

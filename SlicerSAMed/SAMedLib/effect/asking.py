@@ -17,11 +17,15 @@ class Asking(JobListener):
     Args:
         onWaiting: called when the worker is busy with something else.
         onFailed: called with the error of a prompt; hints fail silently.
+        onNoted: called with what the person should know, be it said to a prompt or to a hint.
     """
 
-    def __init__(self, onWaiting: Callable[[], None], onFailed: Callable[[SAMedError], None]) -> None:
+    def __init__(
+        self, onWaiting: Callable[[], None], onFailed: Callable[[SAMedError], None], onNoted: Callable[[str], None]
+    ) -> None:
         self._onWaiting = onWaiting
         self._onFailed = onFailed
+        self._onNoted = onNoted
         self._job: Job | None = None
         self._isHint = False
         self._onOutcome: Callable[[object], None] | None = None
@@ -53,6 +57,9 @@ class Asking(JobListener):
     def jobProgressed(self, phase: str, done: int, total: int, secondsLeft: float | None) -> None:
         if phase == "waiting" and not self._isHint:
             self._onWaiting()
+
+    def jobNoted(self, message: str) -> None:
+        self._onNoted(message)
 
     def jobSucceeded(self, outcome) -> None:
         onOutcome = self._rest()

@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 from slicer.i18n import tr as _
 
-from SAMedCore.checkpoint import catalogue
 from SAMedCore.image.prompts import Limits
 from SAMedCore.options import DEFAULT_BASE, DEVICES, PromptOptions
 from SAMedCore.service.events import Ready
 from SAMedLib.effect.throughVolume import DoubtfulSlice, boxOfROI
 from SAMedLib.scene.axialSlices import AxialSlices
+from SAMedLib.scene.intensities import AUTO, automatic, intensitiesChoices
+from SAMedLib.setup.locations import baseModels
 
 NO_LIMIT = -1
 LISTED = 5
@@ -20,7 +21,7 @@ LISTED = 5
 
 def setDefaults(scriptedEffect) -> None:
     """What is chosen before anything is; effects are asked for it as soon as there is a parameter node."""
-    for name, value in (("Base", DEFAULT_BASE), ("Device", DEVICES[0])):
+    for name, value in (("Base", DEFAULT_BASE), ("Device", DEVICES[0]), ("Intensities", AUTO)):
         scriptedEffect.setParameterDefault(name, value)
     for name, value in (("LowestSlice", NO_LIMIT), ("HighestSlice", NO_LIMIT), ("AllSegments", 0)):
         scriptedEffect.setParameterDefault(name, value)
@@ -44,13 +45,21 @@ class Frame:
         self._connected: list[tuple[object, str, Callable]] = []
         self._isShowing = False
         ui.baseComboBox.clear()
-        for base in catalogue.BASE_MODELS:
+        for base in baseModels():
             ui.baseComboBox.addItem(base.name, base.name)
+        ui.intensitiesComboBox.clear()
+        for value, title in intensitiesChoices():
+            ui.intensitiesComboBox.addItem(title, value)
+        self._choices = (
+            (ui.baseComboBox, "Base"),
+            (ui.intensitiesComboBox, "Intensities"),
+            (ui.deviceComboBox, "Device"),
+        )
         self.listDevices(None)
         self.showDoubtful([])
         for box, name in ((ui.lowestSpinBox, "LowestSlice"), (ui.highestSpinBox, "HighestSlice")):
             self.connect(box, "valueChanged(int)", lambda value, name=name: self._choose(name, value))
-        for box, name in ((ui.baseComboBox, "Base"), (ui.deviceComboBox, "Device")):
+        for box, name in self._choices:
             self.connect(box, "activated(int)", lambda index, box=box, name=name: self._choose(name, box.itemData(index)))
         self.connect(ui.allSegmentsCheckBox, "toggled(bool)", lambda checked: self._choose("AllSegments", int(checked)))
         self.connect(ui.roiSelector, "currentNodeChanged(vtkMRMLNode*)", self._onROI)
@@ -81,7 +90,7 @@ class Frame:
         ui, effect = self.ui, self._effect
         self._isShowing = True
         try:
-            for box, name in ((ui.baseComboBox, "Base"), (ui.deviceComboBox, "Device")):
+            for box, name in self._choices:
                 chosen = effect.parameter(name)
                 if box.findData(chosen) < 0:
                     box.addItem(chosen, chosen)
@@ -93,6 +102,10 @@ class Frame:
         finally:
             self._isShowing = False
 
+    def showFound(self, volumeNode) -> None:
+        """What the values of this volume (None: of none) are where nobody says."""
+        self.ui.intensitiesComboBox.setItemText(0, automatic([volumeNode]))
+
     def limitTo(self, count: int) -> None:
         """Slices that there are: no limit lies beyond them."""
         for box in (self.ui.lowestSpinBox, self.ui.highestSpinBox):
@@ -100,7 +113,7 @@ class Frame:
 
     @property
     def options(self) -> PromptOptions:
-        return PromptOptions(self._effect.parameter("Base"), self._effect.parameter("Device"))
+        return PromptOptions(*(self._effect.parameter(name) for name in ("Base", "Device", "Intensities")))
 
     @property
     def takesAllSegments(self) -> bool:

@@ -32,6 +32,7 @@ class Prompting:
         worker: answers.
         options: says which model draws.
         say: shows the person a sentence.
+        note: shows one that stays.
         ready: called where packages or base model are missing, with what to do when they are there.
         changed: called with what is to be seen now (None: nothing).
     """
@@ -42,10 +43,11 @@ class Prompting:
         worker: Worker,
         options: Callable[[], PromptOptions],
         say: Callable[[str], None],
+        note: Callable[[str], None],
         ready: Callable[[Callable[[], None]], None],
         changed: Callable[[Drawing | None], None],
     ) -> None:
-        self.asking = Asking(self._onWaiting, self._onFailed)
+        self.asking = Asking(self._onWaiting, self._onFailed, note)
         self._effect = scriptedEffect
         self._worker = worker
         self._options = options

@@ -8,6 +8,7 @@ from slicer.i18n import tr as _
 
 from SAMedCore.checkpoint.folder import find_folder, read_info
 from SAMedCore.errors import InputError
+from SAMedCore.evaluate.before_after import BeforeAfter
 from SAMedCore.image.labels import Label, LabelTable
 from SAMedCore.options import FinetuneOptions
 from SAMedCore.service import messages
@@ -37,11 +38,19 @@ class Scan:
 
 @dataclass(frozen=True)
 class TrainingOutcome:
-    """The new checkpoint's folder, its validation Dice where slices were held out, and whether it was stopped early."""
+    """What a training left.
+
+    Attributes:
+        checkpoint: its folder.
+        validationDice: where slices were held out, else None.
+        cancelled: whether it was stopped early.
+        comparison: on what was held out, of what it started from and what came out; None where nothing was.
+    """
 
     checkpoint: str
     validationDice: float | None
     cancelled: bool
+    comparison: BeforeAfter | None
 
 
 class FinetuneJob(Job):
@@ -93,7 +102,9 @@ class FinetuneJob(Job):
         return messages.Finetune(tuple(map(messages.AnnotatedScan, handles, files, self._slices)), self._options)
 
     def conclude(self, values):
-        return TrainingOutcome(values["checkpoint"], values["validation_dice"], values["cancelled"])
+        row = values["comparison"]
+        comparison = None if row is None else BeforeAfter.from_json(row)
+        return TrainingOutcome(values["checkpoint"], values["validation_dice"], values["cancelled"], comparison)
 
 
 def _known(options: FinetuneOptions) -> LabelTable | None:

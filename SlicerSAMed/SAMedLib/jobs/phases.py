@@ -13,6 +13,7 @@ PHASES = {
     "encoding": _("Encoding slices"),
     "estimating": _("Estimating how good it gets"),
     "training": _("Training"),
+    "comparing": _("Comparing with the start"),
     "completing": _("Filling in slices"),
     "propagating": _("Carrying on through the slices"),
     "segmenting": _("Segmenting"),

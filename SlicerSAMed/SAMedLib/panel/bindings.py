@@ -31,6 +31,10 @@ class ChoiceBinding:
         self._comboBox.blockSignals(wasBlocked)
         self.toGui()
 
+    def setTitle(self, value: str, title: str) -> None:
+        """Call one of the items otherwise."""
+        self._comboBox.setItemText(self._comboBox.findData(value), title)
+
     def toGui(self) -> None:
         node = self._parameterNode()
         if node is None:

@@ -10,6 +10,7 @@ from SAMedLib.panel import models
 from SAMedLib.panel.bindings import ChoiceBinding
 from SAMedLib.panel.sliceText import parseSlices
 from SAMedLib.running.runner import JobButton
+from SAMedLib.scene.intensities import AUTO, automatic, intensitiesChoices
 from SAMedLib.scene.provenance import keptSlicesBySegment
 from SAMedLib.scene.undo import SavedSegmentation
 from SAMedLib.scene.volumes import numberOfSlices
@@ -24,13 +25,18 @@ class CompleteTab:
         self._saved: SavedSegmentation | None = None
         self._read = None
         self.base = ChoiceBinding(ui.completeBaseComboBox, "completeBase", lambda: panel.parameterNode)
-        self.base.setItems(models.baseChoices())
-        self.bindings = (self.base,)
+        self.intensities = ChoiceBinding(ui.completeIntensitiesComboBox, "completeIntensities", lambda: panel.parameterNode)
+        self.intensities.setItems(intensitiesChoices())
+        self.bindings = (self.base, self.intensities)
+        self.listModels()
         self.runButton = JobButton(
             panel.runner, ui.completeButton, self.onComplete, _("Fill in the slices between the annotated ones.")
         )
         ui.fromBoxesButton.connect("clicked(bool)", self.onFromBoxes)
         ui.completeRevertButton.connect("clicked(bool)", self.onRevert)
+
+    def listModels(self) -> None:
+        self.base.setItems(models.baseChoices())
 
     def sceneClosed(self) -> None:
         self._saved = self._read = None
@@ -40,7 +46,8 @@ class CompleteTab:
         node, runner = self.panel.parameterNode, self.panel.runner
         problem = ""
         if node.completeVolume is None or node.completeSegmentation is None:
-            problem = _("Select the CT and the segmentation that you drew on it.")
+            problem = _("Select the volume and the segmentation that you drew on it.")
+        self.intensities.setTitle(AUTO, automatic([node.completeVolume]))
         self.runButton.refresh(problem)
         isShown = self.ui.tabWidget.currentWidget() is self.ui.completeTab
         if isShown and self._read != (node.completeVolume, node.completeSegmentation):
@@ -78,7 +85,7 @@ class CompleteTab:
 
     def _complete(self) -> None:
         node = self.panel.parameterNode
-        options = CompleteOptions(self._slices(), node.completeBase, node.device)
+        options = CompleteOptions(self._slices(), node.completeBase, node.device, intensities=node.completeIntensities)
         saved = SavedSegmentation(node.completeSegmentation)
         job = CompleteJob(self.panel.logic.worker, node.completeVolume, node.completeSegmentation, options)
 

@@ -9,11 +9,13 @@ from slicer.i18n import tr as _
 from SAMedCore.options import PRESETS, FinetuneOptions
 from SAMedLib.jobs.finetune import FinetuneJob, Scan
 from SAMedLib.panel import models
+from SAMedLib.panel.beforeAfter import BeforeAfterView
 from SAMedLib.panel.bindings import ChoiceBinding
 from SAMedLib.panel.parameters import BASE, CHECKPOINT
 from SAMedLib.panel.sliceText import parseSlices
 from SAMedLib.running.runner import JobButton
 from SAMedLib.scene.classes import Classes, matchSegments
+from SAMedLib.scene.intensities import AUTO, automatic, intensitiesChoices
 from SAMedLib.scene.reading import pairsInScene
 from SAMedLib.scene.trainingPlot import TrainingPlot
 from SAMedLib.scene.volumes import numberOfSlices
@@ -36,8 +38,10 @@ class FinetuneTab:
         self.startBase = ChoiceBinding(ui.startBaseComboBox, "startBase", node)
         self.startCheckpoint = ChoiceBinding(ui.startCheckpointComboBox, "startCheckpoint", node)
         self.preset = ChoiceBinding(ui.presetComboBox, "preset", node)
-        self.bindings = (self.startBase, self.startCheckpoint, self.preset)
-        self.startBase.setItems(models.baseChoices())
+        self.intensities = ChoiceBinding(ui.finetuneIntensitiesComboBox, "finetuneIntensities", node)
+        self.bindings = (self.startBase, self.startCheckpoint, self.preset, self.intensities)
+        self.beforeAfter = BeforeAfterView(panel.widget, ui)
+        self.intensities.setItems(intensitiesChoices())
         self.preset.setItems([(name, f"{name}: {_(what)}") for name, what in PRESETS.items()])
         self.listModels()
         _setColumns(ui.scansTable, (_("Volume"), _("Segmentation"), _("Annotated slices")))
@@ -55,6 +59,7 @@ class FinetuneTab:
         self.runButton = JobButton(panel.runner, ui.finetuneButton, self.onFinetune, _("Train on these scans."), stopTip)
 
     def listModels(self) -> None:
+        self.startBase.setItems(models.baseChoices())
         self.startCheckpoint.setItems([choice for choice in models.choices() if not models.isOriginal(choice[0])])
 
     def sceneClosed(self) -> None:
@@ -70,8 +75,13 @@ class FinetuneTab:
             self.ui.startCheckpointRadio.checked = node.startFrom == CHECKPOINT
         finally:
             self._filling = False
-        self.ui.startBaseComboBox.enabled = node.startFrom == BASE
-        self.ui.startCheckpointComboBox.enabled = node.startFrom == CHECKPOINT
+        fromBase = node.startFrom == BASE
+        self.ui.startBaseComboBox.enabled = fromBase
+        self.ui.startCheckpointComboBox.enabled = not fromBase
+        self.intensities.setTitle(AUTO, automatic(row[0] for row in self._rows()))
+        for widget in (self.ui.finetuneIntensitiesLabel, self.ui.finetuneIntensitiesComboBox):
+            widget.visible = fromBase  # a checkpoint keeps its own
+        self.beforeAfter.show(node.trained)
         self.runButton.refresh(self._whyNot())
 
     def add(self, volumeNode, segmentationNode) -> None:
@@ -136,7 +146,7 @@ class FinetuneTab:
     def _onTrained(self, outcome) -> None:
         models.remember(outcome.checkpoint)
         self.panel.listModels()
-        self.panel.parameterNode.model = outcome.checkpoint
+        self.panel.parameterNode.model = self.panel.parameterNode.trained = outcome.checkpoint
         said = _("The checkpoint is selected in the Segment tab.")
         if outcome.cancelled:
             said = _("Stopped; the best checkpoint so far is selected in the Segment tab.")
@@ -186,6 +196,7 @@ class FinetuneTab:
             validation=node.validationPercent / 100,
             resume=None,
             device=node.device,
+            intensities=node.finetuneIntensities if fromBase else AUTO,
         )
 
     def _classes(self) -> Classes:

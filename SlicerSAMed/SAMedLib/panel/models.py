@@ -11,6 +11,8 @@ from SAMedCore.checkpoint import catalogue
 from SAMedCore.checkpoint.folder import CheckpointInfo, find_folder, read_info
 from SAMedCore.errors import SAMedError
 from SAMedCore.image.labels import LabelTable
+from SAMedCore.model.preprocessing import Preprocessing
+from SAMedLib.setup.locations import baseModels, cacheFolder
 
 OWN_CHECKPOINTS = "SAMed/Checkpoints"
 """The user setting that keeps the folders of checkpoints that were chosen or trained here, newest first."""
@@ -37,14 +39,19 @@ class Description:
 
 
 def choices() -> list[tuple[str, str]]:
-    """(key, title) of each model to offer: shipped ones by name, then the user's own by folder."""
+    """(key, title) of each model to offer: shipped ones by name, the user's own by folder, the Hub's that were fetched."""
     shipped = [(known.name, known.name) for known in catalogue.CHECKPOINTS if known.folder is not None]
-    return shipped + [(folder, Path(folder).name) for folder in ownCheckpoints()]
+    fromHub = [(known.name, known.name) for known in catalogue.fetched_checkpoints()] if cacheFolder() is not None else []
+    return shipped + [(folder, Path(folder).name) for folder in ownCheckpoints()] + fromHub
 
 
 def baseChoices() -> list[tuple[str, str]]:
-    """(key, title) of each base model; the title is its description up to the first comma, which fits into the panel."""
-    return [(base.name, base.description.partition(",")[0]) for base in catalogue.BASE_MODELS]
+    """(key, title) of each base model: the catalogue's, then others that were fetched from the Hub, by their names there.
+
+    The title is the description up to the first comma, which fits into the panel.
+    """
+    ofCatalogue = {base.name for base in catalogue.BASE_MODELS}
+    return [(base.name, base.description.partition(",")[0] if base.name in ofCatalogue else base.name) for base in baseModels()]
 
 
 def ownCheckpoints() -> list[str]:
@@ -89,6 +96,7 @@ def importedFolder(original: str) -> str:
 def _inWords(info: CheckpointInfo) -> str:
     lines = [info.description or _("A checkpoint without a description.")]
     lines.append(_("Structures: {names}").format(names=", ".join(info.labels.names)))
+    lines.append(_expected(info.preprocessing))
     scans, slices = info.trained_on.get("scans"), info.trained_on.get("slices")
     if slices:
         lines.append(_("Trained on {slices} slices, scans: {scans}.").format(slices=slices, scans=scans))
@@ -97,3 +105,10 @@ def _inWords(info: CheckpointInfo) -> str:
         lines.append(_("Validation Dice: {dice:.3f}.").format(dice=dice))
     lines.append(_("Base model: {name}.").format(name=info.base.name))
     return "\n".join(lines)
+
+
+def _expected(preprocessing: Preprocessing) -> str:
+    if preprocessing.intensities == "ct":
+        low, high = preprocessing.window_hu
+        return _("Expects a CT: HU from {low:g} to {high:g}.").format(low=low, high=high)
+    return _("Expects an MR, or another scan that is no CT: its values are scaled by percentiles.")

@@ -68,7 +68,8 @@ class Panel:
             self._isRefreshing = False
 
     def listModels(self) -> None:
-        """A checkpoint was added."""
+        """A checkpoint or a base model was added."""
+        self.completeTab.listModels()
         self.segmentTab.listModels()
         self.finetuneTab.listModels()
 
@@ -76,7 +77,7 @@ class Panel:
         """Go on with `proceed` once packages and base model are there; the user is asked before anything is fetched.
 
         Args:
-            base: name of a base model of the catalogue; anything else is left to the worker.
+            base: name of a base model of the catalogue or of the Hugging Face Hub; anything else is left to the worker.
             button: the one that was clicked; it is Cancel while the base model is fetched.
         """
         whenReady(self.runner, self.logic.worker, base, button, proceed)
@@ -99,6 +100,8 @@ class Panel:
             self.pathTab.showDrawn()
         elif index == self.ui.tabWidget.indexOf(self.ui.completeTab):
             self.completeTab.showAnnotated()
+        elif index == self.ui.tabWidget.indexOf(self.ui.finetuneTab):
+            self.finetuneTab.beforeAfter.fit()
         elif index == self.ui.tabWidget.indexOf(self.ui.settingsTab):
             self.settingsTab.showState()
 

@@ -6,7 +6,7 @@ from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
 from SAMedCore.checkpoint.catalogue import DEMO_CHECKPOINT
-from SAMedCore.options import DEFAULT_BASE, DEFAULT_PRESET, DEFAULT_VALIDATION, DEVICES
+from SAMedCore.options import DEFAULT_BASE, DEFAULT_PRESET, DEFAULT_VALIDATION, DEVICES, INTENSITIES
 
 WHOLE_VOLUME, CURRENT_SLICE = "whole volume", "current slice"
 """Values of `region`."""
@@ -15,6 +15,7 @@ BASE, CHECKPOINT = "base", "checkpoint"
 """Values of `startFrom`."""
 
 AUTO_DEVICE = DEVICES[0]
+AUTO_INTENSITIES = next(iter(INTENSITIES))
 
 
 @parameterNodeWrapper
@@ -28,10 +29,12 @@ class SAMedParameterNode:
     that are not wanted); region; keepDrawn (slices that a person drew in outputSegmentation stay); device.
 
     Complete: completeVolume, completeSegmentation; annotatedSlices ("" for those drawn by a person, else FROM:TO or
-    FROM:TO:STEP); completeBase.
+    FROM:TO:STEP); completeBase; completeIntensities (of `INTENSITIES`).
 
     Fine-tune: scanVolumes, scanSegmentations and scanSlices (as annotatedSlices) belong together row by row; leftOutClasses
-    (names); startFrom, startBase, startCheckpoint; preset; epochs and minutes (0: the preset's own); validationPercent; output.
+    (names); startFrom, startBase, startCheckpoint; preset; epochs and minutes (0: the preset's own); validationPercent;
+    finetuneIntensities (for a base model; a checkpoint keeps its own); output; trained (folder of the checkpoint whose before
+    and after is shown).
     """
 
     promptVolume: vtkMRMLScalarVolumeNode
@@ -50,6 +53,7 @@ class SAMedParameterNode:
     completeSegmentation: vtkMRMLSegmentationNode
     annotatedSlices: str = ""
     completeBase: str = DEFAULT_BASE
+    completeIntensities: str = AUTO_INTENSITIES
 
     scanVolumes: list[vtkMRMLScalarVolumeNode]
     scanSegmentations: list[vtkMRMLSegmentationNode]
@@ -62,4 +66,6 @@ class SAMedParameterNode:
     epochs: Annotated[int, WithinRange(0, 10000)] = 0
     minutes: Annotated[float, WithinRange(0, 10000)] = 0.0
     validationPercent: Annotated[int, WithinRange(0, 50)] = round(100 * DEFAULT_VALIDATION)
+    finetuneIntensities: str = AUTO_INTENSITIES
     output: str = ""
+    trained: str = ""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import slicer
 from slicer.i18n import tr as _
 
-from SAMedCore.checkpoint import catalogue
+from SAMedCore.checkpoint import catalogue, hub
 from SAMedCore.service import messages
 from SAMedLib.jobs.job import PlainJob
 from SAMedLib.running.runner import Runner
@@ -20,7 +20,7 @@ def isReady(base: str | None) -> bool:
     """Whether packages and base model are there.
 
     Args:
-        base: name of a base model of the catalogue; anything else is left to the worker.
+        base: name of a base model of the catalogue or of the Hugging Face Hub; anything else is left to the worker.
     """
     return not missingPackages() and _toFetch(base) is None
 
@@ -39,11 +39,15 @@ def whenReady(runner: Runner, worker: Worker, base: str | None, button, proceed:
         runner.attempt(proceed)
         return
     text = _("This needs the base model {description}, which is not on this computer. Download it now?")
-    if slicer.util.confirmOkCancelDisplay(text.format(description=missing.description), windowTitle=_("SAMed")):
-        fetch = PlainJob(worker, messages.Fetch(missing.name))
+    name, description = missing
+    if slicer.util.confirmOkCancelDisplay(text.format(description=description), windowTitle=_("SAMed")):
+        fetch = PlainJob(worker, messages.Fetch(name))
         runner.run(fetch, button, lambda values: fetch.wasCancelled or runner.attempt(proceed))
 
 
-def _toFetch(base: str | None):
+def _toFetch(base: str | None) -> tuple[str, str] | None:
+    """Name and description of the base model where it is not on this computer."""
+    if base is not None and hub.is_hub_name(base):
+        return None if hub.find_fetched(hub.hub_name(base)) is not None else (base, base)
     known = {each.name: each for each in catalogue.BASE_MODELS}.get(base or "")
-    return None if known is None or known.path in cachedFiles() else known
+    return None if known is None or known.path in cachedFiles() else (known.name, known.description)

@@ -20,7 +20,7 @@ class Runner(JobListener):
     """Runs one job at a time.
 
     Args:
-        ui: widgets by name: `progressBar` and `statusLabel` are this one's.
+        ui: widgets by name: `progressBar`, `statusLabel` and `noticesLabel` are this one's.
         onChanged: called whenever a job has started or ended, to enable and disable buttons.
     """
 
@@ -33,7 +33,9 @@ class Runner(JobListener):
         self._buttonText = ""
         self._onSuccess: Callable[[object], None] = _ignore
         self._onMetrics: Callable[[object], None] = _ignore
+        self._notices: list[str] = []
         self.ui.progressBar.visible = False
+        self.forgetNotices()
 
     @property
     def isBusy(self) -> bool:
@@ -47,6 +49,7 @@ class Runner(JobListener):
         """Start a job; `onSuccess` gets its outcome. What is wrong with the user's choice is shown at once."""
         self._job, self._button, self._onSuccess, self._onMetrics = job, button, onSuccess, onMetrics
         self._buttonText = button.text
+        self.forgetNotices()
         button.text = _("Cancel")
         self.ui.progressBar.visible = True
         job.listener = self
@@ -105,6 +108,17 @@ class Runner(JobListener):
     def jobMeasured(self, metrics) -> None:
         self._onMetrics(metrics)
 
+    def jobNoted(self, message: str) -> None:
+        """Show it below the progress, where it stays until the next job starts."""
+        if message not in self._notices:
+            self._notices.append(message)
+            self._showNotices()
+
+    def forgetNotices(self) -> None:
+        """They are read, or of another volume."""
+        self._notices.clear()
+        self._showNotices()
+
     def jobSucceeded(self, outcome) -> None:
         onSuccess = self._onSuccess
         self._rest()
@@ -119,6 +133,10 @@ class Runner(JobListener):
         else:
             self.jobRefused(error)
         self._onChanged()
+
+    def _showNotices(self) -> None:
+        self.ui.noticesLabel.text = "\n".join(self._notices)
+        self.ui.noticesLabel.visible = bool(self._notices)
 
     def _rest(self) -> None:
         self._button.text = self._buttonText

@@ -60,16 +60,27 @@ def cacheFolder() -> Path | None:
         return None
 
 
+def baseModels() -> list:
+    """The catalogue's base models (`SAMedCore.checkpoint.catalogue.BaseModel`), then others that the Hub gave."""
+    from SAMedCore.checkpoint import catalogue
+
+    ofCatalogue = {base.hub for base in catalogue.BASE_MODELS}
+    fetched = catalogue.fetched_bases() if cacheFolder() is not None else []
+    return [*catalogue.BASE_MODELS, *(base for base in fetched if base.hub not in ofCatalogue)]
+
+
 def cachedFiles() -> list[Path]:
     """The fetched base models and samples that lie in the cache folder; nothing that a user saved there."""
-    from SAMedCore.checkpoint import catalogue
+    from SAMedCore.checkpoint.hub import RECORD
     from SAMedCore.demo import sample
 
     folder = cacheFolder()
     if folder is None:
         return []
     sampleFiles = [folder / "samples" / Path(member).name for member in sample.SAMPLE.members]
-    return [path for path in [*(base.path for base in catalogue.BASE_MODELS), *sampleFiles] if path.is_file()]
+    bases = baseModels()
+    records = [base.path.with_name(RECORD) for base in bases if base.hub is not None]
+    return [path for path in [*(base.path for base in bases), *records, *sampleFiles] if path.is_file()]
 
 
 def cacheMegabytes() -> float:
