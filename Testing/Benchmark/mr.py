@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,9 +38,6 @@ OUT = Path("build/mr.json")
 SEEDS = (0, 1, 2)
 COMPLETED_FROM = (6, 4)
 TRAINED_FROM = 4
-MINUTES = 3.0
-"""Of training, for each seed."""
-
 Row = dict[str, float]
 
 
@@ -99,15 +97,13 @@ def trained(case: Case, folder: Path) -> dict[str, Row]:
     unseen = [k for k in range(len(case.volume.voxels)) if k not in annotated]
     rows = {}
     for seed, intensities in (*((seed, "auto") for seed in SEEDS), (SEEDS[0], "ct")):
-        out = folder / f"{intensities}-{seed}"
-        options = FinetuneOptions(
-            str(out), base="lite", validation=0, slices=annotated, minutes=MINUTES, device="cpu", intensities=intensities
-        )
+        begun, out = time.monotonic(), folder / f"{intensities}-{seed}"
+        options = FinetuneOptions(str(out), base="lite", validation=0, slices=annotated, device="cpu", intensities=intensities)
         finetune([case], options, recipe=replace(recipe_of(options), seed=seed))
         row = scores(load_model(out, "cpu").segment(case.volume).voxels, case, unseen)
         words = "percentiles" if intensities == "auto" else "the CT window"
         rows[f"checkpoint, {words}, seed {seed}"] = row
-        print(f"checkpoint, {words}, seed {seed}: mean {row['mean']:.3f}", flush=True)
+        print(f"checkpoint, {words}, seed {seed}: {time.monotonic() - begun:.0f} s; mean {row['mean']:.3f}", flush=True)
     return rows
 
 
@@ -128,16 +124,18 @@ def as_table(rows: Mapping[str, Row]) -> str:
 def main() -> None:
     scan = mr_scan()
     case = as_case(scan)
-    tables = {"boxes": boxed(scan)}
-    print(as_table(tables["boxes"]), flush=True)
-    for every in COMPLETED_FROM:
-        tables[f"every {every}th"] = completed(case, every)
-        print(as_table(tables[f"every {every}th"]), flush=True)
-    with tempfile.TemporaryDirectory() as folder:
-        tables["checkpoints"] = trained(case, Path(folder))
-    print(as_table(tables["checkpoints"]), flush=True)
+    tables: dict[str, dict[str, Row]] = {}
     OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps(tables, indent=1), encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        parts = {
+            "boxes": lambda: boxed(scan),
+            **{f"every {every}th": partial(completed, case, every) for every in COMPLETED_FROM},
+            "checkpoints": lambda: trained(case, Path(folder)),
+        }
+        for title, measure in parts.items():
+            tables[title] = measure()
+            print(as_table(tables[title]), flush=True)
+            OUT.write_text(json.dumps(tables, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

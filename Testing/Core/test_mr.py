@@ -31,7 +31,7 @@ from SAMedCore.train.finetune import finetune
 from SAMedCore.train.recipe import PRESETS, Stage
 from SAMedCore.work import SILENT, Notice, Work
 
-ONE_STAGE = Stage(trains="decoder", batch_size=2, base_rate=1e-3, warmup_steps=10, planned_epochs=12, epochs=12, versions=3)
+ONE_STAGE = Stage(trains="decoder", batch_size=2, base_rate=1e-3, warmup_steps=10, planned_epochs=8, epochs=8, versions=2)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_the_checkpoint_on_a_ct_is_pointed_out_and_so_is_training_it_on(checkpoi
 
 def test_the_rest_of_it_is_completed_better_than_by_copying(case, annotated, lite_weights):
     missing = [k for k in range(annotated[-1]) if k not in annotated]
-    options = CompleteOptions(annotated, base=str(lite_weights), device="cpu", steps=20)
+    options = CompleteOptions(annotated, base=str(lite_weights), device="cpu", steps=10)
     found = complete(case.volume, only_on(case.labelmap, annotated), options)
     copied = case.labelmap.voxels[[4 * round(k / 4) for k in range(len(case.volume.voxels))]]
     assert scores(found.labelmap.voxels, case, missing)["mean"] > scores(copied, case, missing)["mean"]

@@ -1,11 +1,11 @@
-"""A scan that is shown to a model as what it is not is pointed out once a job: on the command line, as JSON and by the worker."""
+"""A scan that a model sees as what it is not is pointed out once a job: on the command line, as JSON and by the worker."""
 
 import json
 import os
 
 import numpy as np
 import pytest
-from cli_files import finetune, run, segment
+from cli_files import run, segment
 from worker_process import written
 from written_series import write_series
 
@@ -45,6 +45,12 @@ def mr_labels(files, mr, tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def scan(mr_series, mr_labels):
+    """Both files."""
+    return mr_series, mr_labels
+
+
 def box(volume) -> SlicePrompt:
     """Round what lies in the middle of the lowest slice."""
     first, last = (tuple((volume.ijk_to_lps @ [i, j, 0, 1])[:3].tolist()) for i, j in ((30, 30), (70, 60)))
@@ -75,20 +81,24 @@ def test_a_ct_is_segmented_without_a_word(files, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(("intensities", "expected"), [("auto", []), ("other", []), ("ct", [AS_ASKED])])
-def test_prompting_and_completing_do_as_asked_and_say_so(
-    files, mr, mr_series, mr_labels, lite_weights, tmp_path, capsys, intensities, expected
-):
+@pytest.mark.usefixtures("lite_weights")
+def test_prompting_does_as_asked_and_says_so(mr_series, tmp_path, capsys, intensities, expected):
+    prompts = prompts_file(tmp_path, read_volume(mr_series))
     options = ["--device", "cpu", "--intensities", intensities]
-    events = run(capsys, "prompt", mr_series, prompts_file(tmp_path, mr), tmp_path / "drawn.nii.gz", *options)
+    events = run(capsys, "prompt", mr_series, prompts, tmp_path / "drawn.nii.gz", *options)
     assert [event["message"] for event in events if event["event"] == "notice"] == expected
-    few = ["--base", files.base, "--annotated-slices", "0:4:3", "--steps", 1]
-    events = run(capsys, "complete", mr_series, mr_labels, tmp_path / "completed.nii.gz", *options, *few)
+
+
+@pytest.mark.parametrize(("intensities", "expected"), [("auto", []), ("ct", [AS_ASKED])])
+def test_completing_does_as_asked_and_says_so(files, scan, tmp_path, capsys, intensities, expected):
+    options = ["--base", files.base, "--annotated-slices", "0:4:3", "--steps", 1, "--intensities", intensities]
+    events = run(capsys, "complete", *scan, tmp_path / "completed.nii.gz", "--device", "cpu", *options)
     assert [event["message"] for event in events if event["event"] == "notice"] == expected
 
 
 @pytest.mark.parametrize(("intensities", "expected"), [("auto", []), ("ct", [TRAINING])])
-def test_training_does_as_asked_and_says_so(files, mr_series, mr_labels, tmp_path, capsys, intensities, expected):
-    (tmp_path / "pairs.csv").write_text(f"image,labels\n{mr_series},{mr_labels}\n")
+def test_training_does_as_asked_and_says_so(files, scan, tmp_path, capsys, intensities, expected):
+    (tmp_path / "pairs.csv").write_text("image,labels\n{},{}\n".format(*scan))
     base = ["--base", files.base, "--device", "cpu", "--validation", 0, "--epochs", 1, "--intensities", intensities]
     events = run(capsys, "finetune", "--pairs", tmp_path / "pairs.csv", "--out", tmp_path / "new", *base)
     assert [event["message"] for event in events if event["event"] == "notice"] == expected
