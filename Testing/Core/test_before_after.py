@@ -37,8 +37,9 @@ def test_what_got_worse_is_marked_and_the_mean_is_of_what_both_have():
 
 def test_the_summary_says_on_what_from_what_to_what_and_where_it_got_worse():
     assert MIXED.summary() == (
-        "Measured on 12 held-out slices of a scan that was also learnt from, which flatters: mean Dice from 0.81 (the checkpoint "
-        "that it went on from) to 0.80. Worse than before: gallbladder (drawn where there is none), pancreas 0.61 -> 0.55."
+        "Measured on 12 held-out slices of a scan that was also learnt from, which flatters: "
+        "mean Dice from 0.81 (the checkpoint that it went on from) to 0.80. "
+        "Worse than before: gallbladder (drawn where there is none), pancreas 0.61 -> 0.55."
     )
     assert BETTER.summary().endswith("to 0.90. No structure got worse by more than a hundredth.")
 

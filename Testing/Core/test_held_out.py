@@ -107,7 +107,9 @@ def test_the_checkpoint_says_and_shows_it_and_names_no_folder(train, scan):
 @pytest.mark.parametrize(("trains", "times"), [("decoder", 1), ("all", 2)])
 def test_slices_are_encoded_once_where_the_encoder_was_left_alone(train, scan, monkeypatch, trains, times):
     encoded, encode = [], Segmenter._encode
-    monkeypatch.setattr(Segmenter, "_encode", lambda self, slices, *more: encoded.append(len(slices)) or encode(self, slices, *more))
+    monkeypatch.setattr(
+        Segmenter, "_encode", lambda self, slices, *more: encoded.append(len(slices)) or encode(self, slices, *more)
+    )
     train("out", [scan], stages=(of(1, trains=trains),))
     assert sum(encoded) == times * 3
 
