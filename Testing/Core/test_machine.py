@@ -1,14 +1,21 @@
-"""A recipe is fitted to the machine, and what was chosen is said; none of these machines is here."""
+"""A recipe is fitted to the machine, and what was chosen is said; none of these machines but the last is here."""
 
 from dataclasses import replace
 
 import pytest
 import torch
 
+from SAMedCore.checkpoint.folder import read_info
+from SAMedCore.errors import Cancelled
+from SAMedCore.files.read import read_labelmap, read_volume
+from SAMedCore.image.placement import placed_on
 from SAMedCore.model.architectures import ARCHITECTURES
 from SAMedCore.options import FinetuneOptions
+from SAMedCore.train.cases import Case
+from SAMedCore.train.finetune import finetune
 from SAMedCore.train.machine import GB, Machine, Network, as_begun, fitted
 from SAMedCore.train.recipe import PRESETS, recipe_of
+from SAMedCore.work import Notice, Work
 
 LITE, VIT_B, VIT_H = (Network(ARCHITECTURES[name], size) for name, size in (("lite", 256), ("vit_b", 512), ("vit_h", 512)))
 CPU = Machine("cpu", cores=2, memory=16 * GB)
@@ -113,3 +120,21 @@ def test_this_machine_is_found():
     machine = Machine.of(torch.device("cpu"))
     assert (machine.device, machine.cores, machine.gpu_memory, machine.bf16) == ("cpu", torch.get_num_threads(), 0, False)
     assert machine.memory is None or machine.memory > GB
+
+
+def test_a_resumed_training_keeps_what_was_chosen_and_says_nothing_new(files, several_versions, tmp_path, monkeypatch):
+    """Begun where two of five versions fit the memory, gone on with where all do."""
+    volume = read_volume(files.ct)
+    cases = [Case(volume, placed_on(read_labelmap(files.labels), volume.grid))]
+    two_versions = Machine("cpu", 2, memory=2 * 4 * len(volume.voxels) * Network(ARCHITECTURES["vit_b"], 64).embedding)
+    options = FinetuneOptions(str(tmp_path / "out"), base=str(files.base), epochs=3, validation=0, device="cpu")
+    seen: list = []
+    in_second = Work(seen.append, lambda: any(getattr(event, "epoch", 0) == 2 for event in seen))
+    with monkeypatch.context() as patch, pytest.raises(Cancelled):
+        patch.setattr(Machine, "of", lambda device: two_versions)
+        finetune(cases, options, in_second)
+    assert any("the mask decoder alone is trained, on 2 cores" in event.message for event in seen if isinstance(event, Notice))
+    told: list = []
+    finetune(cases, replace(options, resume=True), Work(told.append))
+    assert read_info(tmp_path / "out").recipe["stages"][0]["versions"] == 2
+    assert not any("is trained" in event.message for event in told if isinstance(event, Notice))
