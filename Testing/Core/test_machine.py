@@ -130,9 +130,10 @@ def test_a_resumed_training_keeps_what_was_chosen_and_says_nothing_new(files, se
     options = FinetuneOptions(str(tmp_path / "out"), base=str(files.base), epochs=3, validation=0, device="cpu")
     seen: list = []
     in_second = Work(seen.append, lambda: any(getattr(event, "epoch", 0) == 2 for event in seen))
-    with monkeypatch.context() as patch, pytest.raises(Cancelled):
+    with monkeypatch.context() as patch:
         patch.setattr(Machine, "of", lambda device: two_versions)
-        finetune(cases, options, in_second)
+        with pytest.raises(Cancelled):
+            finetune(cases, options, in_second)
     assert any("the mask decoder alone is trained, on 2 cores" in event.message for event in seen if isinstance(event, Notice))
     told: list = []
     finetune(cases, replace(options, resume=True), Work(told.append))
