@@ -20,11 +20,11 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
 INTENSITIES = {
-    "auto": "CT where the values reach from air's HU on, else other",
+    "auto": "CT where DICOM says so, without DICOM where the values reach from fat's and air's HU on; else other",
     "ct": "HU",
     "other": "percentiles of the whole scan, as LiteMedSAM was trained on MR",
 }
-"""What a volume's values are, the default first; "auto" goes by the modality where DICOM says it."""
+"""What a volume's values are, the default first; `image.intensities` tells it."""
 
 PRESETS = {
     "few-shot": "a few annotated slices or scans",

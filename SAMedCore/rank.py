@@ -46,13 +46,15 @@ def rank_slices(
     """Every axial slice but the annotated ones, the one that the model is least sure of first.
 
     Args:
-        work: told "ranking", in slices; asked between the network's layers.
+        work: told "ranking", in slices, and before that where the checkpoint is for other scans; asked between the network's
+            layers.
         embeddings: as in `Segmenter.segment_with_probabilities`.
 
     Raises:
         InputError: no slice is left, or the model does not work on axial slices.
         Cancelled: the user stopped the work.
     """
+    segmenter.info.note_misfit(volume, work)
     annotated = set(options.annotated) if options is not None else set()
     code = segmenter.orientation_for(volume, work, embeddings)
     oriented = turned_view(volume, code)

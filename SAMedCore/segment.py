@@ -1,4 +1,4 @@
-"""From a CT to its label map, slice by slice."""
+"""From a scan to its label map, slice by slice."""
 
 from __future__ import annotations
 
@@ -110,13 +110,13 @@ class Segmenter:
         out: np.ndarray | None = None,
         embeddings: Embeddings | None = None,
     ) -> Segmentation:
-        """Segment a CT.
+        """Segment a scan.
 
         Args:
-            volume: HU, any orientation.
+            volume: in any orientation.
             options: which labels and slices, and how.
-            work: told "segmenting", in slices, and the part of the label map that each batch has filled; asked between the
-                network's layers.
+            work: told "segmenting", in slices, and the part of the label map that each batch has filled, and before that
+                where the checkpoint is for other scans; asked between the network's layers.
             out: zeros of the volume's shape and `label_dtype`, to become the label map's voxels.
             embeddings: of this volume by this model: those that are there are not encoded again, the others are added.
 
@@ -126,6 +126,7 @@ class Segmenter:
             SAMedError: the GPU has too little memory for one slice.
         """
         kept = self.labels if options.labels is None else self.labels.subset(options.labels)
+        self.info.note_misfit(volume, work)
         code = self.orientation_for(volume, work, embeddings)
         oriented = turned_view(volume, code)
         shape = oriented.voxels.shape
@@ -226,7 +227,7 @@ class Segmenter:
         return torch.cat([kept[index] for index in indices])  # type: ignore[misc]
 
     def _encode(self, slices: np.ndarray, preprocessing: Preprocessing) -> torch.Tensor:
-        """Slices (B, H, W) in HU to image_embedding (B, 256, E, E); the preprocessing is fitted to their volume."""
+        """Slices (B, H, W) to image_embedding (B, 256, E, E); the preprocessing is fitted to their volume."""
         with exact_products():
             images = resize(self._on_device(preprocessing.images_of(slices)), preprocessing)
         with self._numbers():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from SAMedCore import __version__
@@ -10,10 +11,13 @@ from SAMedCore.evaluate.before_after import PICTURE_FILE, BeforeAfter
 
 if TYPE_CHECKING:
     from SAMedCore.checkpoint.folder import Base, CheckpointInfo
+    from SAMedCore.model.preprocessing import Preprocessing
+
+CT_TAGS = ("computed-tomography",)
 
 CARD = """\
 {front_matter}
-# SAMed checkpoint: {structures} in CT
+# SAMed checkpoint: {structures} in {scans}
 
 {description}
 
@@ -26,7 +30,7 @@ patients it may be wrong without showing it: look at every result before you use
 - **Licence**: {licence}
 - **Trained on**: {trained_on}.
 - **Measured**: {metrics}.
-- **Input**: axial slices in orientation {orientation}, HU clipped to {low:g}..{high:g}, {size} x {size} pixels.
+- **Input**: axial slices in orientation {orientation}, {values}, {size} x {size} pixels.
 
 `samed.json` has all of it, for programs. Written by SAMedCore {version}.
 
@@ -57,7 +61,7 @@ from SAMedCore import read_volume
 from SAMedCore import write_labelmap
 
 model = load_model({arguments})
-labelmap = model.segment(read_volume(Path("ct.nii.gz")))
+labelmap = model.segment(read_volume(Path("{scan}.nii.gz")))
 write_labelmap(labelmap, Path("organs.seg.nrrd"))
 ```
 """
@@ -65,11 +69,12 @@ write_labelmap(labelmap, Path("organs.seg.nrrd"))
 
 def model_card(info: CheckpointInfo) -> str:
     """The card of a checkpoint: Markdown below the front matter that the Hub reads. It names no scan, file or patient."""
-    low, high = info.preprocessing.window_hu
+    is_ct = info.preprocessing.intensities == "ct"
     description = info.description or "a SAMed checkpoint"
     return CARD.format(
-        front_matter=front_matter(info.base),
+        front_matter=front_matter(info.base, CT_TAGS if is_ct else ()),
         structures="one structure" if len(info.labels) == 1 else f"{len(info.labels)} structures",
+        scans="CT" if is_ct else "other scans than CT",
         description=f"{description[0].upper()}{description[1:].rstrip('.')}.",
         labels=", ".join(f"{label.value} {label.name}" for label in info.labels),
         base=info.base.name,
@@ -78,17 +83,20 @@ def model_card(info: CheckpointInfo) -> str:
         trained_on=_numbers(info.trained_on),
         metrics=_numbers(info.metrics),
         orientation=info.preprocessing.orientation,
-        low=low,
-        high=high,
+        values=_values(info.preprocessing),
         size=info.preprocessing.input_size,
         version=__version__,
-        usage=usage(info.base, "CHECKPOINT"),
+        usage=usage(info.base, "CHECKPOINT", "ct" if is_ct else "scan"),
         comparison=_comparison(info.metrics.get("before_after")),
     )
 
 
-def front_matter(base: Base) -> str:
-    """The YAML between two lines `---`; the licence is the base's, and left out where that is not known."""
+def front_matter(base: Base, scan_tags: Sequence[str] = CT_TAGS) -> str:
+    """The YAML between two lines `---`; the licence is the base's, and left out where that is not known.
+
+    Args:
+        scan_tags: the Hub's for the kind of scan.
+    """
     from huggingface_hub import ModelCardData
     from huggingface_hub.utils import HFValidationError, validate_repo_id
 
@@ -103,18 +111,30 @@ def front_matter(base: Base) -> str:
         license=known.spdx.lower() if known else None,
         library_name="peft",
         pipeline_tag="image-segmentation",
-        tags=["medical", "segmentation", "computed-tomography", "segment-anything", "lora"],
+        tags=["medical", "segmentation", *scan_tags, "segment-anything", "lora"],
     )
     return f"---\n{facts.to_yaml()}\n---\n"
 
 
-def usage(base: Base, checkpoint: str) -> str:
-    """The section that says how to segment with it; `checkpoint` is a folder or a name of the catalogue."""
+def usage(base: Base, checkpoint: str, scan: str = "ct") -> str:
+    """The section that says how to segment with it; `checkpoint` is a folder or a name of the catalogue.
+
+    Args:
+        scan: name of the file in the example.
+    """
     if catalogue.known_base(base.sha256):
         base_at_hand, weights = f"the base model fetched (`samed models fetch {base.name}`)", ""
     else:
         base_at_hand, weights = "the base model's weights in `BASE.pth`", ', base_weights=Path("BASE.pth")'
-    return USAGE.format(base_at_hand=base_at_hand, arguments=f'"{checkpoint}"{weights}')
+    return USAGE.format(base_at_hand=base_at_hand, arguments=f'"{checkpoint}"{weights}', scan=scan)
+
+
+def _values(preprocessing: Preprocessing) -> str:
+    if preprocessing.percentiles is None:
+        low, high = preprocessing.window_hu
+        return f"HU clipped to {low:g}..{high:g}"
+    low, high = preprocessing.percentiles
+    return f"values clipped to the percentiles {low:g}..{high:g} of those above 0 in the whole scan"
 
 
 def _comparison(row: dict[str, Any] | None) -> str:

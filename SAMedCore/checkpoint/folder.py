@@ -17,13 +17,24 @@ from typing import Any
 from SAMedCore.checkpoint import catalogue
 from SAMedCore.errors import BaseNeeded, InputError
 from SAMedCore.files.atomic import check_writable
+from SAMedCore.image.intensities import misfit
 from SAMedCore.image.labels import LabelTable
+from SAMedCore.image.volume import Volume
 from SAMedCore.model.preprocessing import Preprocessing
+from SAMedCore.work import Work
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""The newest that is read. 1: every checkpoint has a HU window; 2: it may have percentiles in its place."""
+
 INFO_FILE = "samed.json"
 CARD_FILE = "README.md"
 ADAPTER_FILE = "adapter_model.safetensors"
+
+CHECKPOINT_TAKES = {
+    "ct": "the checkpoint was made for CT and reads values as HU",
+    "other": "the checkpoint scales values by percentiles, as one made for other scans than CT",
+}
+"""What a checkpoint does with a scan, in words."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +70,23 @@ class CheckpointInfo:
     metrics: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def format_version(self) -> int:
+        """The oldest that says all of it, so that older versions of SAMed read what they understand."""
+        return 1 if self.preprocessing.intensities == "ct" else 2
+
+    def note_misfit(self, volume: Volume, work: Work) -> None:
+        """Tell the person where the checkpoint takes a volume's values for what they are not; call it before long work."""
+        taken_as = self.preprocessing.intensities
+        reason = misfit(volume, taken_as)
+        if reason is not None:
+            work.note(
+                f"this scan {reason}, but {CHECKPOINT_TAKES[taken_as]}: take another checkpoint unless it knows such scans."
+            )
+
     def to_json(self) -> dict[str, Any]:
         return {
-            "format_version": FORMAT_VERSION,
+            "format_version": self.format_version,
             "base": vars(self.base),
             "labels": self.labels.to_json(),
             "preprocessing": self.preprocessing.to_json(),

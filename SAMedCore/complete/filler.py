@@ -31,7 +31,7 @@ class PartialScan:
     """A scan annotated on some slices, as its fillers see it.
 
     Attributes:
-        volume: HU, turned so that k counts its axial slices.
+        volume: turned so that k counts its axial slices.
         shapes: the annotated slices, on the volume's voxels.
         options: what was asked for.
         work: told how far a filler is.

@@ -13,7 +13,7 @@ import numpy as np
 from SAMedCore.checkpoint.catalogue import check_base
 from SAMedCore.complete.filler import Filler, Fold, PartialScan
 from SAMedCore.complete.shapes import smooth, to_labels
-from SAMedCore.image.intensities import other_intensities
+from SAMedCore.image.intensities import intensities_of, other_intensities
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,7 +73,8 @@ class Network(Filler):
             model = load_promptable(self.scan.options.base, self.scan.options.device)
         elif callable(model):
             model = model()
-        return replace(model, preprocessing=model.preprocessing.fit(self.scan.volume))
+        preprocessing = model.preprocessing.suited(intensities_of(self.scan.volume, self.scan.options.intensities))
+        return replace(model, preprocessing=preprocessing.fit(self.scan.volume))
 
     @contextmanager
     def _computing(self) -> Iterator[None]:
@@ -104,10 +105,9 @@ class Network(Filler):
     def _encode(self, slices: Sequence[int]) -> None:
         """Each slice as it is, and the annotated ones in `OTHER_VERSIONS` more, for training."""
         wanted = [k for k in slices if k not in self._embeddings]
-        preprocessing = self._model.preprocessing.fit(self.scan.volume)
         self.scan.work.step("encoding", 0, len(wanted))
         for done, k in enumerate(wanted, start=1):
-            image = preprocessing.images_of(self.scan.volume.voxels[k : k + 1])
+            image = self._model.preprocessing.images_of(self.scan.volume.voxels[k : k + 1])
             draw = np.random.default_rng((self.scan.options.seed, k))
             others = OTHER_VERSIONS if k in self.scan.shapes.annotated else 0
             versions = [image, *(other_intensities(image, draw) for _ in range(others))]

@@ -12,6 +12,7 @@ from SAMedCore.complete.choose import FILLERS, Estimate, choose, estimate, make_
 from SAMedCore.complete.filler import PartialScan
 from SAMedCore.complete.shapes import SliceShapes, reach
 from SAMedCore.errors import InputError
+from SAMedCore.image.intensities import intensities_of
 from SAMedCore.image.orientation import reorient, restore_orientation
 from SAMedCore.image.placement import placed_on
 from SAMedCore.image.volume import LabelMap, Volume
@@ -64,11 +65,11 @@ def complete(
     """Fill in the axial slices between the annotated ones, by whichever method does it best on this scan.
 
     Args:
-        volume: HU, any orientation.
+        volume: in any orientation.
         labelmap: on the volume's grid or a part of it.
         options: None for the defaults.
         work: asked between steps and between the network's layers; told of the phases interpolating, encoding, estimating,
-            training and completing.
+            training and completing, and before them where the intensities that were asked for do not fit.
         model: a loaded base model in place of the options' `base` and `device`, or what gives one when it is needed; used on
             the device where it is, and it comes back as it was.
 
@@ -85,6 +86,7 @@ def complete(
     if not missing:
         raise InputError("every slice is annotated already: there is nothing to complete.")
 
+    options = replace(options, intensities=intensities_of(volume, options.intensities, work))
     i_mm, j_mm, _ = scan.grid.spacing_mm
     partial = PartialScan(scan, SliceShapes(drawn.voxels, annotated, (j_mm, i_mm)), options, work, model)
     folds = make_folds(annotated)

@@ -32,14 +32,14 @@ def series_files(folder: Path) -> tuple[str, ...]:
     found = [reader.GetGDCMSeriesFileNames(str(folder), uid) for uid in reader.GetGDCMSeriesIDs(str(folder))]
     series = [files for files in found if files and tag_of(files[0], MODALITY) not in NOT_IMAGES]
     if not series:
-        raise InputError(f'"{folder}" holds no DICOM image series: choose the folder with the slices of a CT, or a file.')
+        raise InputError(f'"{folder}" holds no DICOM image series: choose the folder with the slices of a scan, or a file.')
     if len(series) > 1:
         raise InputError(f'"{folder}" holds {len(series)} DICOM series: put the one to use into a folder of its own.')
     return series[0]
 
 
 def read_series(folder: Path) -> Volume:
-    """The volume of the one series in a folder; HU, with the scanner's rescale applied.
+    """The volume of the one series in a folder, with the scanner's rescale applied, so that a CT is in HU; and its modality.
 
     The k axis runs from the first slice's position to the last one's, so that a tilted gantry gives a sheared matrix
     and not a wrong one.
@@ -55,7 +55,7 @@ def read_series(folder: Path) -> Volume:
             error
         )
     if image.GetNumberOfComponentsPerPixel() > 1:
-        raise InputError(f'"{folder}" holds colour images: choose a folder with the slices of a CT.')
+        raise InputError(f'"{folder}" holds colour images: choose a folder with a scan of one value a voxel.')
     matrix = ijk_to_lps_of(image)
     if len(files) > 1:
         positions_mm = _positions_mm(folder, files)
@@ -67,7 +67,7 @@ def read_series(folder: Path) -> Volume:
         # Positions are rounded in the files; only what is more than that is a tilted gantry.
         tilted = np.linalg.norm(travel_mm - straight_mm) > SAME_GRID_MM
         matrix[:3, 2] = (travel_mm if tilted else straight_mm) / (len(files) - 1)
-    return Volume(SimpleITK.GetArrayFromImage(image), matrix)
+    return Volume(SimpleITK.GetArrayFromImage(image), matrix, tag_of(files[0], MODALITY) or None)
 
 
 def _positions_mm(folder: Path, files: Sequence[str]) -> np.ndarray:

@@ -20,10 +20,10 @@ from SAMedCore.image.volume import LabelMap, Volume
 
 
 def read_volume(path: Path | str) -> Volume:
-    """A CT volume from a file that SimpleITK reads, or from a folder with one DICOM series.
+    """A volume from a file that SimpleITK reads, or from a folder with one DICOM series.
 
     Returns:
-        The volume in HU as stored (integers stay integers), in its stored orientation.
+        The volume as stored (a CT in HU, integers stay integers), in its stored orientation; from DICOM with its modality.
 
     Raises:
         InputError: missing, not an image, colour, more than one volume, empty, one voxel thick, NaN or infinite values,
@@ -35,11 +35,12 @@ def read_volume(path: Path | str) -> Volume:
     else:
         image, voxels = _read_image(path)
         if image.GetNumberOfComponentsPerPixel() > 1:
-            raise InputError(f'"{path}" is a colour or vector image: choose a CT with one value a voxel.')
+            raise InputError(f'"{path}" is a colour or vector image: choose a scan with one value a voxel.')
         if voxels.dtype.kind == "f" and (hides_non_finite(path, image) or not np.isfinite(voxels).all()):
-            raise InputError(f'"{path}" has voxels that are NaN or infinite: replace them, for example by -1024 HU.')
+            raise InputError(f'"{path}" has voxels that are NaN or infinite: replace them, in a CT by -1024.')
         with _named(path):
-            volume = Volume(voxels, ijk_to_lps_of(image))
+            modality = image.GetMetaData(MODALITY).strip() if image.HasMetaDataKey(MODALITY) else ""
+            volume = Volume(voxels, ijk_to_lps_of(image), modality or None)
     if 1 in volume.voxels.shape:
         size = " x ".join(str(length) for length in reversed(volume.voxels.shape))
         raise InputError(f'"{path}" is one voxel thick ({size}): choose a volume, for DICOM the folder with all slices.')
@@ -99,9 +100,9 @@ def _read_image(path: Path) -> tuple[SimpleITK.Image, np.ndarray]:
     except RuntimeError as error:
         if "orthonormal" in str(error):
             raise InputError(f'"{path}" has sheared axes, which NIfTI readers disagree about: save it as .nrrd.') from error
-        raise InputError(f'"{path}" is not an image that can be read: choose a CT as NIfTI, NRRD, MHA or DICOM.') from error
+        raise InputError(f'"{path}" is not an image that can be read: choose a scan as NIfTI, NRRD, MHA or DICOM.') from error
     if "complex" in image.GetPixelIDTypeAsString():
-        raise InputError(f'"{path}" holds complex numbers: choose a CT with one real value a voxel.')
+        raise InputError(f'"{path}" holds complex numbers: choose a scan with one real value a voxel.')
     if 0 in image.GetSize():
         raise InputError(f'"{path}" is empty (no voxels): choose a volume with voxels.')
     if image.GetDimension() < 3:

@@ -1,4 +1,4 @@
-"""From HU to what the network's input is made of, and from the network's labels back to the slice. Imports no torch.
+"""From a scan's values to the network's input, and from the network's labels back to the slice. Imports no torch.
 
 SAMed (arXiv 2304.13785, section 4.1 and the published test procedure): HU clipped and scaled to [0, 1], each axial slice
 resized to 224 and then to 512 by cubic splines (`resizing`); the predicted labels return by nearest neighbour.
@@ -21,12 +21,16 @@ if TYPE_CHECKING:
     from SAMedCore.image.volume import Volume
 
 
+OTHER_PERCENTILES = (0.5, 99.5)
+"""Of the values above 0: how LiteMedSAM's training scaled everything but CT."""
+
+
 @dataclass(frozen=True)
 class Preprocessing:
     """How a volume becomes the network's input; part of every checkpoint.
 
     Attributes:
-        window_hu: lower and upper HU, mapped to 0 and 1.
+        window_hu: lower and upper HU, mapped to 0 and 1; without a meaning where there are `percentiles`.
         sizes: in-plane sizes in pixels, resized to one after the other; the last is the network's input size.
         orientation: three letters towards which i, j and k increase, for example "LPS"; or "auto", see `Segmenter`.
         padded: the shorter side is padded with 0 to a square first.
@@ -59,29 +63,39 @@ class Preprocessing:
     def input_size(self) -> int:
         return self.sizes[-1]
 
+    @property
+    def intensities(self) -> str:
+        """What it takes a volume's values as: "ct" or "other", of `options.INTENSITIES`."""
+        return "ct" if self.percentiles is None else "other"
+
+    def suited(self, intensities: str) -> Preprocessing:
+        """The same for "ct", in its HU window, or for "other" scans, by the percentiles of each."""
+        return replace(self, percentiles=OTHER_PERCENTILES if intensities == "other" else None)
+
     def to_json(self) -> dict[str, Any]:
-        row: dict[str, Any] = {
-            "window_hu": list(self.window_hu),
+        """With the window or the percentiles, whichever counts."""
+        counts: dict[str, Any] = (
+            {"window_hu": list(self.window_hu)} if self.percentiles is None else {"percentiles": list(self.percentiles)}
+        )
+        return {
+            **counts,
             "sizes": list(self.sizes),
             "orientation": self.orientation,
             "padded": self.padded,
             "clipped": self.clipped,
         }
-        # where there are none they are not named, so that older versions can read it
-        return row if self.percentiles is None else {**row, "percentiles": list(self.percentiles)}
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> Preprocessing:
-        low, high = row["window_hu"]
-        sizes = tuple(int(size) for size in row["sizes"])
-        percentiles = row.get("percentiles")
+        """From what `to_json` gave."""
+        counts = "percentiles" if "percentiles" in row else "window_hu"
+        low, high = row[counts]
         return cls(
-            window_hu=(float(low), float(high)),
-            sizes=sizes,
+            **{counts: (float(low), float(high))},
+            sizes=tuple(int(size) for size in row["sizes"]),
             orientation=str(row["orientation"]),
             padded=bool(row["padded"]),
             clipped=bool(row["clipped"]),
-            percentiles=None if percentiles is None else (float(percentiles[0]), float(percentiles[1])),
         )
 
     def fit(self, volume: Volume) -> Preprocessing:
@@ -100,7 +114,7 @@ class Preprocessing:
         return replace(self, window_hu=percentile_window(volume.voxels, self.percentiles), percentiles=None)
 
     def images_of(self, voxels: np.ndarray) -> np.ndarray:
-        """Slices (B, H, W) in HU, windowed to [0, 1] and padded: float32 (B, H', W') for `resizing.resize`."""
+        """Slices (B, H, W) of the volume it is fitted to in [0, 1], padded: float32 (B, H', W') for `resizing.resize`."""
         return self.pad(window(voxels, self.window_hu))
 
     def pad(self, slices: np.ndarray) -> np.ndarray:
@@ -124,7 +138,10 @@ class Preprocessing:
 
 
 def window(voxels: np.ndarray, window_hu: tuple[float, float]) -> np.ndarray:
-    """HU clipped to the window and scaled to [0, 1], float32, same shape; NaN, as outside a resampled scan, counts as air."""
+    """Values clipped to the window, HU in a CT, and scaled to [0, 1], float32, same shape.
+
+    NaN, as outside a resampled scan, counts as air.
+    """
     low, high = window_hu
     clipped = np.clip(voxels, low, high).astype(np.float32)
     if voxels.dtype.kind == "f":

@@ -12,7 +12,7 @@ from torch import Tensor
 from SAMedCore.checkpoint.load import load_promptable
 from SAMedCore.devices import exact_products
 from SAMedCore.errors import InputError
-from SAMedCore.image.intensities import is_ct
+from SAMedCore.image.intensities import intensities_of
 from SAMedCore.image.orientation import turned_view
 from SAMedCore.image.prompts import Point, SlicePrompt
 from SAMedCore.image.volume import Volume
@@ -28,9 +28,6 @@ from SAMedCore.prompt.placing import ORIENTATION
 from SAMedCore.prompt.points import from_points
 from SAMedCore.prompt.shapes import LOGIT_LIMIT, SHAPE_WEIGHT, box_of, distances, overlap, wider
 from SAMedCore.work import SILENT, Work
-
-MR_PERCENTILES = (0.5, 99.5)
-"""Of the values above 0: how LiteMedSAM's training scaled everything but CT."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +53,7 @@ def open_session(
     options: PromptOptions | None = None,
     model: Promptable | None = None,
     embeddings: Embeddings | None = None,
+    work: Work = SILENT,
 ) -> PromptSession:
     """A session as the options have it.
 
@@ -64,15 +62,15 @@ def open_session(
         options: None for the defaults.
         model: a loaded base model in place of the options' `base` and `device`.
         embeddings: where encoded slices are kept; None for a dictionary of its own.
+        work: told where the intensities that were asked for do not fit.
 
     Raises:
         InputError: no such base model or device, or the volume's intensities cannot be scaled.
     """
     options = options or PromptOptions()
     model = model or load_promptable(options.base, options.device)
-    if options.intensities == "other" or (options.intensities == "auto" and not is_ct(volume.voxels)):
-        model = replace(model, preprocessing=replace(model.preprocessing, percentiles=MR_PERCENTILES))
-    return PromptSession(volume, model, embeddings)
+    preprocessing = model.preprocessing.suited(intensities_of(volume, options.intensities, work))
+    return PromptSession(volume, replace(model, preprocessing=preprocessing), embeddings)
 
 
 class PromptSession:

@@ -51,7 +51,7 @@ def prompt_volume(
         volume: in any orientation.
         structures: each with a name of its own.
         options: None for the defaults.
-        work: told of the phase "propagating"; asked between the network's layers.
+        work: told of the phase "propagating", and before that as by `open_session`; asked between the network's layers.
         model: a loaded base model in place of the options' `base` and `device`.
 
     Raises:
@@ -59,7 +59,7 @@ def prompt_volume(
         Cancelled: the user stopped the work.
     """
     labels = labels_of([structure.name for structure in structures])
-    session = open_session(volume, options, model)
+    session = open_session(volume, options, model, work=work)
     painted = Image(np.zeros(volume.grid.shape, value_dtype(len(labels))), volume.ijk_to_lps)
     painting = Painting(turned_view(painted, ORIENTATION).voxels)
     confidence: dict[str, dict[int, float]] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Hashable
+from dataclasses import replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -12,6 +13,7 @@ import torch
 from SAMedCore.checkpoint.folder import find_folder
 from SAMedCore.checkpoint.load import load_promptable
 from SAMedCore.devices import choose_device
+from SAMedCore.image.intensities import intensities_of
 from SAMedCore.image.volume import Volume
 from SAMedCore.model.promptable import Promptable
 from SAMedCore.options import ModelOptions, PromptOptions
@@ -55,14 +57,22 @@ class Models:
         return self._promptable.get(key, lambda: load_promptable(base, device), work)
 
     def session(self, handle: str, volume: Volume, options: PromptOptions, work: Work) -> PromptSession:
-        """Of an open volume, the same one until model or intensities are others. Raises as `open_session`."""
+        """Of an open volume, the same one until model or intensities are others.
+
+        Args:
+            work: told each time where the intensities that were asked for do not fit.
+
+        Raises:
+            InputError, Cancelled: as `promptable` and `open_session`.
+        """
+        intensities = intensities_of(volume, options.intensities, work)
         model = self.promptable(options.base, options.device, work)
         kept = self._sessions.get(handle)
-        if kept is not None and kept[:2] == (options.intensities, model):
+        if kept is not None and kept[:2] == (intensities, model):
             return kept[2]
         self.prompt_embeddings.forget(handle)
-        session = open_session(volume, options, model, self.prompt_embeddings.of(handle))
-        self._sessions[handle] = options.intensities, model, session
+        session = open_session(volume, replace(options, intensities=intensities), model, self.prompt_embeddings.of(handle))
+        self._sessions[handle] = intensities, model, session
         return session
 
     def forget(self, handle: str) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from SAMedCore.errors import InputError
 from SAMedCore.files.read import read_labelmap, read_volume
+from SAMedCore.image.intensities import TAKEN_AS, intensities_of, misfit
 from SAMedCore.image.labels import LabelTable
 from SAMedCore.image.placement import placed_on
 from SAMedCore.image.volume import LabelMap, Volume
@@ -55,6 +56,43 @@ def load_cases(files: Sequence[tuple[Path, Path]], work: Work = SILENT) -> list[
         cases.append(Case(volume, placed))
         work.step("reading", number, len(files))
     return cases
+
+
+def training_intensities(cases: Sequence[Case], asked: str = "auto", work: Work = SILENT) -> str:
+    """What the values of all scans are taken as: "ct" (HU) or "other"; the checkpoint will take others so, too.
+
+    Args:
+        asked: of `options.INTENSITIES`.
+        work: told where what was asked for does not fit.
+
+    Raises:
+        InputError: it is to be told from the scans, and they differ.
+    """
+    kinds = [intensities_of(case.volume) for case in cases]
+    if asked == "auto" and len(set(kinds)) > 1:
+        cts, others = (", ".join(str(n) for n, kind in enumerate(kinds, 1) if kind == one) for one in ("ct", "other"))
+        raise InputError(
+            f"some scans are CT (number {cts}) and some are not (number {others}): learn from one kind, or say what all of "
+            "them are: CT, or other scans, each of which is scaled by its own percentiles."
+        )
+    if asked == "auto":
+        return kinds[0]
+    note_misfits(cases, asked, f"{TAKEN_AS[asked]}, as was asked for", work)
+    return asked
+
+
+def note_misfits(cases: Sequence[Case], taken_as: str, how: str, work: Work) -> None:
+    """Tell the person, in one sentence, of the scans whose values are taken as what they are not.
+
+    Args:
+        taken_as: "ct" or "other".
+        how: they are taken so, in words.
+    """
+    reasons = {number: misfit(case.volume, taken_as) for number, case in enumerate(cases, start=1)}
+    odd = [number for number, reason in reasons.items() if reason is not None]
+    if odd:
+        like_it = f" (and {', '.join(map(str, odd[1:]))} likewise)" if odd[1:] else ""
+        work.note(f"scan {odd[0]} {reasons[odd[0]]}{like_it}, but {how}.")
 
 
 def training_labels(cases: Sequence[Case], names: Sequence[str] | None = None) -> LabelTable:

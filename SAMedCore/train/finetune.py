@@ -16,7 +16,7 @@ from torch import nn
 
 from SAMedCore.checkpoint.card import model_card
 from SAMedCore.checkpoint.fetch import sha256_of
-from SAMedCore.checkpoint.folder import ADAPTER_FILE, CARD_FILE, CheckpointInfo, read_info, write_info
+from SAMedCore.checkpoint.folder import ADAPTER_FILE, CARD_FILE, CHECKPOINT_TAKES, CheckpointInfo, read_info, write_info
 from SAMedCore.checkpoint.load import load_merged, load_peft, read_base, write_checkpoint
 from SAMedCore.devices import choose_device
 from SAMedCore.draw.before_after import before_after_picture
@@ -30,7 +30,7 @@ from SAMedCore.model.sam import Sam
 from SAMedCore.model.weights import build_pretrained
 from SAMedCore.options import FinetuneOptions
 from SAMedCore.segment import Segmenter
-from SAMedCore.train.cases import Case, training_labels
+from SAMedCore.train.cases import Case, note_misfits, training_intensities, training_labels
 from SAMedCore.train.held_out import HeldOut, compare, share_encoder
 from SAMedCore.train.loop import Run, train
 from SAMedCore.train.machine import Machine, Network, as_begun, fitted
@@ -66,7 +66,8 @@ def finetune(
         recipe: in place of the options' preset, epochs, minutes and batch size; unlike that, not fitted to the machine.
 
     Raises:
-        InputError: as `check_start`; base and cases do not fit together, or the run to be resumed learnt from others.
+        InputError: as `check_start` and `training_intensities`; base and cases do not fit together, or the run to be resumed
+            learnt from others.
         Cancelled, SAMedError: as `loop.train`.
 
     Example:
@@ -76,8 +77,13 @@ def finetune(
     device = choose_device(options.device)
     if start.checkpoint is not None:
         model, info = load_peft(start.checkpoint, start.weights, trainable=True)
+        taken_as = info.preprocessing.intensities
+        note_misfits(cases, taken_as, CHECKPOINT_TAKES[taken_as], work)
+        if options.intensities not in ("auto", taken_as):
+            work.note(f"{CHECKPOINT_TAKES[taken_as]}: so it does while it learns on, whatever was asked for.")
     else:
-        model, info = _new_model(start, training_labels(cases, options.classes), options.orientation)
+        intensities = training_intensities(cases, options.intensities, work)
+        model, info = _new_model(start, training_labels(cases, options.classes), options.orientation, intensities)
     dataset = slice_dataset(
         cases, info.labels, info.preprocessing, model.low_res_size, options.chosen_slices, options.keep_others, work
     )
@@ -153,9 +159,9 @@ def _add_comparison(out: Path, info: CheckpointInfo, comparison: BeforeAfter, fo
     before_after_picture(comparison, folder / PICTURE_FILE)
 
 
-def _new_model(start: Start, labels: LabelTable, orientation: str) -> tuple[PeftModel, CheckpointInfo]:
+def _new_model(start: Start, labels: LabelTable, orientation: str, intensities: str) -> tuple[PeftModel, CheckpointInfo]:
     """SAM with the base's weights and fresh LoRA, seeded by the recipe."""
-    preprocessing = architecture_of(start.base.architecture).tuning_at(start.recipe.sizes)
+    preprocessing = architecture_of(start.base.architecture).tuning_at(start.recipe.sizes).suited(intensities)
     model = _new_lora(start, len(labels), preprocessing.input_size)
     return model, CheckpointInfo(start.base, labels, replace(preprocessing, orientation=orientation))
 

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from SAMedCore.errors import InputError
-from SAMedCore.image.intensities import is_ct, percentile_window
+from SAMedCore.image.intensities import intensities_of, is_ct, misfit, percentile_window
+from SAMedCore.image.orientation import reorient
+from SAMedCore.image.volume import Volume
+from SAMedCore.work import Notice, Work
 
 DRAW = np.random.default_rng(0)
 FAT_AND_TISSUE = np.concatenate([DRAW.normal(-100, 15, 3000), DRAW.normal(50, 20, 7000)])
@@ -31,6 +34,39 @@ def test_the_samples(sample_ct):
 def test_nothing_but_padding_is_no_ct():
     assert not is_ct(np.full((2, 3, 4), -1024))
     assert not is_ct(np.full((2, 3, 4), np.nan))
+
+
+@pytest.mark.parametrize(
+    ("values", "modality", "expected"),
+    [
+        (FAT_AND_TISSUE, None, "ct"),
+        (FAT_AND_TISSUE, "CT", "ct"),
+        (FAT_AND_TISSUE, "PT", "other"),
+        (MR, None, "other"),
+        (MR, "MR", "other"),
+        (MR, "CT", "ct"),
+    ],
+)
+def test_dicoms_modality_goes_before_the_values(values, modality, expected):
+    volume = reorient(Volume(values.reshape(10, 10, 100), np.eye(4), modality), "RAI")
+    assert intensities_of(volume) == expected
+    assert misfit(volume, expected) is None
+    another = "other" if expected == "ct" else "ct"
+    assert (modality or "values") in misfit(volume, another)
+
+
+@pytest.mark.parametrize(("asked", "notices"), [("auto", 0), ("other", 0), ("ct", 1)])
+def test_what_a_person_asks_for_is_done_and_pointed_out_where_it_does_not_fit(asked, notices):
+    told: list = []
+    mr = Volume(MR.reshape(10, 10, 100), np.eye(4), "MR")
+    assert intensities_of(mr, asked, Work(told.append)) == ("other" if asked == "auto" else asked)
+    assert [type(event) for event in told] == notices * [Notice]
+
+
+def test_a_large_scan_is_told_by_a_part_of_its_voxels():
+    large = np.zeros((3, 300, 300), np.int16)
+    large[:, :, :30], large[:, :, 30:60] = -100, -1000
+    assert is_ct(large)
 
 
 def test_percentiles_are_of_what_is_above_0():

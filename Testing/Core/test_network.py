@@ -38,7 +38,8 @@ def test_the_networks_preprocessing_sees_the_whole_scan_first(cone, noisy_model)
     volume, truth = cone
     fitting = replace(noisy_model, preprocessing=Fitted(sizes=(64,), padded=True))
     fixed = replace(noisy_model, preprocessing=replace(noisy_model.preprocessing, window_hu=(0.0, 1.0)))
-    found, wanted = (Network(partial(volume, truth, model, ONE_STEP)).fill([4])[4] for model in (fitting, fixed))
+    as_ct = replace(ONE_STEP, intensities="ct")
+    found, wanted = (Network(partial(volume, truth, model, as_ct)).fill([4])[4] for model in (fitting, fixed))
     assert seen == [volume]
     assert np.array_equal(found, wanted)
 

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -54,9 +56,18 @@ def test_a_padded_slice_keeps_its_shape_and_comes_back_whole():
     assert np.array_equal(padded.restore_labels(there, (60, 90)), disc)
 
 
-def test_preprocessing_survives_json():
-    chosen = Preprocessing((-160, 240), (256,), "RPS", padded=True, clipped=True)
-    assert Preprocessing.from_json(chosen.to_json()) == chosen
+@pytest.mark.parametrize("percentiles", [None, (0.5, 99.5)])
+def test_preprocessing_survives_json(percentiles):
+    window_hu = (-160, 240) if percentiles is None else Preprocessing.window_hu
+    chosen = Preprocessing(window_hu, (256,), "RPS", padded=True, clipped=True, percentiles=percentiles)
+    assert Preprocessing.from_json(json.loads(json.dumps(chosen.to_json()))) == chosen
+
+
+def test_json_names_the_window_or_the_percentiles_whichever_counts():
+    for intensities, named in (("ct", "window_hu"), ("other", "percentiles")):
+        suited = Preprocessing().suited(intensities)
+        assert suited.intensities == intensities
+        assert [key for key in suited.to_json() if key in ("window_hu", "percentiles")] == [named]
 
 
 def test_an_empty_window_is_refused():
@@ -64,14 +75,12 @@ def test_an_empty_window_is_refused():
         Preprocessing(window_hu=(100, 100))
 
 
-def test_percentiles_become_the_volumes_own_window_and_are_written_only_where_set():
+def test_percentiles_become_the_volumes_own_window():
     volume = Volume(np.arange(1000, dtype=np.int16).reshape(10, 10, 10), np.eye(4))
     rule = Preprocessing(percentiles=(10.0, 90.0))
     fitted = rule.fit(volume)
     assert fitted.window_hu == tuple(np.percentile(np.arange(1, 1000), (10, 90)))
     assert fitted.percentiles is None
-    assert Preprocessing.from_json(rule.to_json()) == rule
-    assert "percentiles" not in Preprocessing().to_json()
     assert Preprocessing().fit(volume) == Preprocessing()
     with pytest.raises(InputError, match="percentiles"):
         Preprocessing(percentiles=(90.0, 10.0))

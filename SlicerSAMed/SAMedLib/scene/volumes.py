@@ -1,4 +1,4 @@
-"""CT volumes of the scene: their voxels, and where their axial slices are.
+"""Volumes of the scene: their voxels, and where their axial slices are.
 
 Slices are counted from the feet on the volume's own grid (k in the orientation LPS), as in every message to the worker.
 Points are in world RAS, as the slice views show them: a volume's parent transform, linear or not, is taken into account.
@@ -33,7 +33,7 @@ def firstVolume() -> slicer.vtkMRMLScalarVolumeNode | None:
 
 
 def readVolume(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> Volume:
-    """The CT in a volume node.
+    """What is in a volume node, with its modality where it came from DICOM.
 
     The voxels are a view of the node's own, not a copy. The parent transform plays no part: a transformed volume
     is segmented as it is in its file.
@@ -42,21 +42,32 @@ def readVolume(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> Volume:
         InputError: no volume, no voxels, more than one value a voxel, a label map, or a damaged geometry.
     """
     if volumeNode is None:
-        raise InputError(_("No volume is selected: choose the CT to segment."))
+        raise InputError(_("No volume is selected: choose the scan to segment."))
     name = volumeNode.GetName()
     if volumeNode.IsA("vtkMRMLLabelMapVolumeNode"):
-        raise InputError(_('"{name}" is a label map: choose the CT that it was drawn on.').format(name=name))
+        raise InputError(_('"{name}" is a label map: choose the scan that it was drawn on.').format(name=name))
     image = volumeNode.GetImageData()
     if image is None or image.GetPointData().GetScalars() is None or min(image.GetDimensions()) < 1:
         raise InputError(_('"{name}" has no voxels: load its file again, or choose another volume.').format(name=name))
     components = image.GetNumberOfScalarComponents()
     if components != 1:
-        message = _('"{name}" has {components} values for each voxel (a colour or time series image): choose a CT, with one.')
+        message = _('"{name}" has {components} values for each voxel (a colour or time series image): choose a scan with one.')
         raise InputError(message.format(name=name, components=components))
     try:
-        return Volume(slicer.util.arrayFromVolume(volumeNode), ijkToLPS(volumeNode))
+        return Volume(slicer.util.arrayFromVolume(volumeNode), ijkToLPS(volumeNode), modalityOf(volumeNode))
     except InputError as error:
         raise InputError(_('"{name}" cannot be segmented: {reason}').format(name=name, reason=error)) from error
+
+
+def modalityOf(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> str | None:
+    """The modality ("CT", "MR", "PT") of a volume that was loaded from DICOM; None where the scene does not know it."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    item = hierarchy.GetItemByDataNode(volumeNode)
+    if not item:
+        return None
+    # Slicer's DICOM readers put it on the volume's own item, which stands for the series.
+    attribute = slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMSeriesModalityAttributeName()
+    return hierarchy.GetItemAttribute(item, attribute) or None
 
 
 class VolumeState(NamedTuple):
