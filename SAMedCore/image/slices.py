@@ -46,6 +46,19 @@ def from_the_feet(slices: Iterable[int], count: int, code: str) -> list[int]:
     return [count - 1 - k for k in slices]
 
 
+def chosen_along_k(slices: Sequence[int] | None, count: int, code: str) -> Sequence[int]:
+    """Axial slices counted from the feet, None for all, as they are counted along k in the orientation `code`.
+
+    Raises:
+        InputError: as `from_the_feet` and `check_slices`.
+    """
+    if slices is None:
+        return range(count)
+    numbers = from_the_feet(slices, count, code)
+    check_slices(slices, count)
+    return numbers
+
+
 def check_slices(slices: Sequence[int], count: int) -> None:
     """Raises InputError where there is no slice among `slices`, or one that is not among the `count` slices of a volume."""
     ends = (slices[0], slices[-1]) if isinstance(slices, range) and slices else slices  # a range may be endless
