@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from SAMedCore.errors import SAMedError
 from SAMedCore.image.components import keep_largest_components
 from SAMedCore.image.labels import LabelTable
 from SAMedCore.image.orientation import orientation_of, turned_view
+from SAMedCore.image.segmentation import Segmentation
 from SAMedCore.image.slices import chosen_along_k, part_of_slices
 from SAMedCore.image.volume import Image, LabelMap, Volume
 from SAMedCore.model.answers import one_ahead, softmax, with_classes
@@ -33,26 +34,6 @@ from SAMedCore.work import SILENT, Event, FinishedSlices, Work
 IN_PLANE_ORIENTATIONS = ("LPS", "RPS", "LAS", "RAS", "PLS", "PRS", "ALS", "ARS")
 BATCH_ON_GPU = 16
 AUTO_SLICES = 5
-
-
-@dataclass(frozen=True)
-class Segmentation:
-    """A segmentation and, where asked for, its class probabilities.
-
-    Attributes:
-        labelmap: on the volume's own grid.
-        probabilities: (classes + 1, k, j, i) float16 on the same grid, background first; or None.
-        uncertainty: (k, j, i) float16 on the same grid, 0..1, and 0 on slices that were not segmented; or None.
-        slice_doubt: for each axial slice from the feet 0..1, NaN where none was segmented; or None, also where the model works
-            on other than axial slices.
-        label_doubt: label name -> 0..1 over all segmented slices; or None.
-    """
-
-    labelmap: LabelMap
-    probabilities: np.ndarray | None = None
-    uncertainty: np.ndarray | None = None
-    slice_doubt: tuple[float, ...] | None = None
-    label_doubt: Mapping[str, float] | None = None
 
 
 class Segmenter:
