@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from heapq import heapify, heappop, heappush
+from itertools import pairwise
 
 from SAMedCore.errors import InputError
 from SAMedCore.image.grid import Grid
@@ -66,6 +68,27 @@ def check_slices(slices: Sequence[int], count: int) -> None:
         raise InputError(
             f"slices {in_words(slices)}: the volume has the slices 0:{count}, counted from the feet; name only these."
         )
+
+
+def widest_gaps_first(annotated: Iterable[int], within: range) -> list[int]:
+    """The slices of `within` that are not annotated, in the order in which to annotate them so that they lie evenly.
+
+    Each is the middle, of two the lower, of the widest gap that the annotated ones and those before it leave; of gaps as wide
+    the lowest comes first. What lies beyond the outermost annotated slice is a gap like any other.
+    """
+    edges = sorted({within.start - 1, *(k for k in annotated if k in within), within.stop})
+    gaps = [(below - above, below) for below, above in pairwise(edges) if above - below > 1]
+    heapify(gaps)
+    order = []
+    while gaps:
+        negative_width, below = heappop(gaps)
+        above = below - negative_width
+        middle = (below + above) // 2
+        order.append(middle)
+        for low, high in ((below, middle), (middle, above)):
+            if high - low > 1:
+                heappush(gaps, (low - high, low))
+    return order
 
 
 def in_words(slices: Sequence[int]) -> str:
