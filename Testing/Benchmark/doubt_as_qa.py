@@ -1,7 +1,7 @@
-"""How well doubt tells where a segmentation is wrong without a reference: the shipped checkpoint on two CTs; printed.
+"""How well doubt tells where a segmentation is wrong without a reference; printed.
 
-On the sample CT the slices that it was not trained on, and on another patient's CT, which it fits badly. The labels are
-TotalSegmentator's predictions, not a person's.
+The shipped checkpoint on the slices of the sample CT that it was not trained on. The labels are TotalSegmentator's
+predictions, not a person's.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from prompt_scans import Scan, ct_scan, second_ct_scan
+from prompt_scans import Scan, ct_scan
 from scipy.ndimage import binary_dilation
 from scipy.stats import rankdata, spearmanr
 
@@ -39,7 +39,8 @@ def calibration_error(confidence: np.ndarray, is_right: np.ndarray) -> float:
     return float(gap.sum() / count.sum())
 
 
-def report(model: Segmenter, title: str, scan: Scan, slices: Sequence[int]) -> None:
+def report(model: Segmenter, scan: Scan, slices: Sequence[int]) -> None:
+    """Print what doubt says of these slices' errors."""
     volume, chosen = reorient(scan.volume, "LPS"), list(slices)
     options = SegmentOptions(slices=slices, probabilities=True, uncertainty=True)
     found = model.segment_with_probabilities(volume, options)
@@ -56,11 +57,12 @@ def report(model: Segmenter, title: str, scan: Scan, slices: Sequence[int]) -> N
     near = binary_dilation((drawn > 0) | (truth > 0), iterations=AROUND)
 
     by_slice = [found.slice_doubt[k] for k in chosen]
-    dices = [np.mean([dice(d == v, t == v) for v in np.union1d(d, t) if v]) for d, t in zip(drawn, truth, strict=True)]
-    parts = [(d != t).sum() / max(1, ((d > 0) | (t > 0)).sum()) for d, t in zip(drawn, truth, strict=True)]
+    pairs = list(zip(drawn, truth, strict=True))
+    dices = np.array([np.mean([dice(d == v, t == v) for v in np.union1d(d, t) if v] or [1.0]) for d, t in pairs])
+    parts = [(d != t).sum() / max(1, ((d > 0) | (t > 0)).sum()) for d, t in pairs]
     organs = {name: dice(drawn == value, truth == value) for name, value in known.items()}
-    print(f"\n{title}: {len(chosen)} slices, {len(organs)} structures, mean Dice {np.mean(list(organs.values())):.3f}")
-    print(f"  slices: Spearman of doubt and 1 - mean Dice {spearmanr(by_slice, 1 - np.array(dices)).statistic:.2f}, ", end="")
+    print(f"{len(chosen)} slices, {len(organs)} structures, mean Dice {np.mean(list(organs.values())):.3f}")
+    print(f"  slices: Spearman of doubt and 1 - mean Dice {spearmanr(by_slice, 1 - dices).statistic:.2f}, ", end="")
     print(f"and the wrong part of its structures {spearmanr(by_slice, parts).statistic:.2f}")
     for name in sorted(organs, key=lambda name: -found.label_doubt[name]):
         print(f"  {name:16s} doubt {found.label_doubt[name]:.3f}, Dice {organs[name]:.3f}")
@@ -78,12 +80,5 @@ def report(model: Segmenter, title: str, scan: Scan, slices: Sequence[int]) -> N
         print(f"{(marked & wrong).sum() / wrong.sum():.2f} of what is wrong")
 
 
-def main() -> None:
-    model = load_model("abdomen-demo", "cpu")
-    report(model, "sample CT, slices that it was not trained on", ct_scan(), SCORED)
-    scan = second_ct_scan()
-    report(model, "another patient", scan, range(reorient(scan.volume, "LPS").voxels.shape[0]))
-
-
 if __name__ == "__main__":
-    main()
+    report(load_model("abdomen-demo", "cpu"), ct_scan(), SCORED)

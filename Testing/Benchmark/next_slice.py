@@ -1,4 +1,4 @@
-"""Which slice to annotate next: the middle of the widest gap, the one that a model doubts most, or any one. A table and JSON in build/.
+"""Which slice to annotate next: the middle of the widest gap, the one that a model doubts most, or any; a table, JSON in build/.
 
 On slices 52 to 111 of the sample CT. Three annotated ones, evenly spaced, are given; one at a time is added, its labels being
 the reference's (TotalSegmentator's, not a person's). The model is trained anew after each: the few-shot recipe's first stage,
@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -47,10 +47,10 @@ from SAMedCore.work import SILENT
 OUT = Path("build/next-slice.json")
 STARTS = ((58, 78, 98), (62, 82, 102), (66, 86, 106))
 """The slices that are given, one row for each seed."""
-SCORED_AT = (5, 7, 9, 11)
-COMPLETED_AT = (5, 9)
-"""So many annotated slices for the network, which takes longest."""
-VERSIONS, STEPS, BATCH = 6, 200, 2
+SCORED_AT = (5, 7, 9)
+NETWORKS_AT = (5, 9)
+"""So many annotated slices for what takes longest."""
+VERSIONS, STEPS, BATCH = 4, 120, 2
 NETWORK_STEPS = 80
 CPU = torch.device("cpu")
 
@@ -162,15 +162,16 @@ WAYS = {"spacing": by_spacing, "doubt": by_doubt, "chance": by_chance}
 def measured(sample: Sample, way: str, seed: int) -> list[dict]:
     """A row for each number of annotated slices that is scored."""
     annotated, draw, rows = list(STARTS[seed]), np.random.default_rng(seed), []
+    model = cache(lambda *slices: trained(sample, slices, seed))
     while len(annotated) < max(SCORED_AT):
-        annotated.append(WAYS[way](sample, annotated, partial(trained, sample, annotated, seed), draw))
+        annotated.append(WAYS[way](sample, annotated, partial(model, *annotated), draw))
         if len(annotated) in SCORED_AT:
             missing, ordered = rest(annotated), sorted(annotated)
             row = {"way": way, "seed": seed, "annotated": ordered}
             row["interpolation"] = sample.score(completed(sample, ordered, missing, None))
-            if len(annotated) in COMPLETED_AT:
+            if len(annotated) in NETWORKS_AT:
+                row["few-shot"] = sample.score(answered(sample, model(*annotated), missing)[0])
                 row["network"] = sample.score(completed(sample, ordered, missing, seed))
-            row["few-shot"] = sample.score(answered(sample, trained(sample, annotated, seed), missing)[0])
             rows.append(row)
             print(f"{time.strftime('%H:%M:%S')} {row}", flush=True)
     return rows
