@@ -1,4 +1,4 @@
-"""Which slice to annotate next: the middle of the widest gap, the one that a model doubts most, or any. A table, JSON in build/.
+"""Which slice to annotate next: the middle of the widest gap, the one that a model doubts most, or any; a table, and JSON.
 
 On slices 52 to 111 of the sample CT. Three annotated ones, evenly spaced, are given; one at a time is added, its labels being
 the reference's (TotalSegmentator's, not a person's). The model is trained anew after each: the few-shot recipe's first stage,
