@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from SAMedCore.devices import choose_device, choose_dtype, exact_products
 from SAMedCore.errors import SAMedError
 from SAMedCore.image.components import keep_largest_components
 from SAMedCore.image.labels import LabelTable
-from SAMedCore.image.orientation import orientation_of, restore_orientation, turned_view
-from SAMedCore.image.slices import check_slices, from_the_feet, part_of_slices
+from SAMedCore.image.orientation import orientation_of, turned_view
+from SAMedCore.image.segmentation import Segmentation
+from SAMedCore.image.slices import chosen_along_k, part_of_slices
 from SAMedCore.image.volume import Image, LabelMap, Volume
 from SAMedCore.model.answers import one_ahead, softmax, with_classes
 from SAMedCore.model.embeddings import Embeddings
@@ -26,31 +27,13 @@ from SAMedCore.model.preprocessing import Preprocessing
 from SAMedCore.model.resizing import resize
 from SAMedCore.model.sam import Sam
 from SAMedCore.model.stopping import stopping
+from SAMedCore.model.uncertainty import Uncertainty
 from SAMedCore.options import ModelOptions, SegmentOptions
 from SAMedCore.work import SILENT, Event, FinishedSlices, Work
 
 IN_PLANE_ORIENTATIONS = ("LPS", "RPS", "LAS", "RAS", "PLS", "PRS", "ALS", "ARS")
 BATCH_ON_GPU = 16
 AUTO_SLICES = 5
-
-
-@dataclass(frozen=True)
-class Segmentation:
-    """A segmentation and, where asked for, its class probabilities.
-
-    Attributes:
-        labelmap: on the volume's own grid.
-        probabilities: (classes + 1, k, j, i) float16 on the same grid, background first; or None.
-        uncertainty: (k, j, i) float16 on the same grid, 0..1; or None.
-        slice_doubt: for each axial slice from the feet 0..1, NaN where none was segmented; or None.
-        label_doubt: label name -> 0..1 over all segmented slices; or None.
-    """
-
-    labelmap: LabelMap
-    probabilities: np.ndarray | None = None
-    uncertainty: np.ndarray | None = None
-    slice_doubt: tuple[float, ...] | None = None
-    label_doubt: Mapping[str, float] | None = None
 
 
 class Segmenter:
@@ -108,6 +91,7 @@ class Segmenter:
         work: Work = SILENT,
         *,
         out: np.ndarray | None = None,
+        uncertainty_out: np.ndarray | None = None,
         embeddings: Embeddings | None = None,
     ) -> Segmentation:
         """Segment a scan.
@@ -118,6 +102,7 @@ class Segmenter:
             work: told "segmenting", in slices, and the part of the label map that each batch has filled, and before that
                 where the checkpoint is for other scans; asked between the network's layers.
             out: zeros of the volume's shape and `label_dtype`, to become the label map's voxels.
+            uncertainty_out: zeros of the volume's shape, float16, to become the uncertainty where the options ask for it.
             embeddings: of this volume by this model: those that are there are not encoded again, the others are added.
 
         Raises:
@@ -130,28 +115,36 @@ class Segmenter:
         code = self.orientation_for(volume, work, embeddings)
         oriented = turned_view(volume, code)
         shape = oriented.voxels.shape
-        chosen = _along_k(options.slices, shape[0], code)
+        chosen = chosen_along_k(options.slices, shape[0], code)
         class_values = np.array([0, *self.labels.values], dtype=self.label_dtype)
         class_values[[value not in (0, *kept.values) for value in class_values]] = 0
         stored = np.zeros(volume.voxels.shape, dtype=self.label_dtype) if out is None else out
-        voxels = turned_view(Image(stored, volume.ijk_to_lps), code).voxels
-        soft = np.zeros((len(self.labels) + 1, *shape), dtype=np.float16) if options.probabilities else None
+        voxels = _turned(stored, volume, code)
+        soft = np.zeros((len(class_values), *volume.voxels.shape), dtype=np.float16) if options.probabilities else None
+        channels = [] if soft is None else [_turned(channel, volume, code) for channel in soft]
         preprocessing, size = self.info.preprocessing, self.sam.input_size
+        unsure = Uncertainty(volume, code, preprocessing, uncertainty_out) if options.uncertainty else None
         done = 0
         batches = self.low_res_logits(oriented, chosen, work, batch_size=options.batch_size, embeddings=embeddings)
         answers = with_classes(batches, size)
         for indices, low_res_logits, classes in one_ahead(answers) if self.device.type == "cuda" else answers:
             voxels[indices] = class_values[preprocessing.restore_labels(classes(), shape[1:])]
             if soft is not None:
-                rows, columns = preprocessing.sources(shape[1:])
-                soft[:, indices] = softmax(low_res_logits, size)[:, :, rows[:, None], columns].swapaxes(0, 1)
+                restored = preprocessing.restore_labels(softmax(low_res_logits, size), shape[1:])
+                for channel, probabilities in zip(channels, restored.swapaxes(0, 1), strict=True):
+                    channel[indices] = probabilities
+            if unsure is not None:
+                unsure.add(indices, low_res_logits)
             done += len(indices)
             work.tell(FinishedSlices(part_of_slices(volume.grid, code, min(indices), max(indices))))
             work.step("segmenting", done, len(chosen))
         if options.largest_component:
             voxels[:] = keep_largest_components(voxels)
         labelmap = LabelMap(stored, volume.ijk_to_lps, kept)
-        return Segmentation(labelmap, None if soft is None else _restore_channels(soft, oriented, volume))
+        if unsure is None:
+            return Segmentation(labelmap, soft)
+        doubts = dict(zip(self.labels.names, unsure.structures(), strict=True))
+        return Segmentation(labelmap, soft, unsure.voxels, unsure.axial_slices(), {name: doubts[name] for name in kept.names})
 
     def low_res_logits(
         self,
@@ -283,15 +276,6 @@ def load_segmenter(options: ModelOptions) -> Segmenter:
     return load_model(options.checkpoint, options.device, options.precision, options.weights)
 
 
-def _along_k(slices: Sequence[int] | None, count: int, code: str) -> Sequence[int]:
-    """Slices from the feet as they are counted along k in the orientation `code`."""
-    if slices is None:
-        return range(count)
-    numbers = from_the_feet(slices, count, code)
-    check_slices(slices, count)
-    return numbers
-
-
-def _restore_channels(soft: np.ndarray, oriented: Volume, volume: Volume) -> np.ndarray:
-    channels = [restore_orientation(replace(oriented, voxels=channel), like=volume.grid).voxels for channel in soft]
-    return np.stack(channels)
+def _turned(stored: np.ndarray, volume: Volume, code: str) -> np.ndarray:
+    """A view of voxels on the volume's grid, as they lie in the orientation `code`."""
+    return turned_view(Image(stored, volume.ijk_to_lps), code).voxels

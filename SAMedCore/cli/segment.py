@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from SAMedCore.cli.console import Console, add_device, add_json, names, positive_int, slice_range
 from SAMedCore.options import PRECISIONS
+
+LEAST_SURE_SLICES = 3
+"""How many are named."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--probabilities", metavar="FILE", type=Path, help="also write the class probabilities (.nrrd, .nii.gz)"
     )
+    parser.add_argument(
+        "--uncertainty",
+        metavar="FILE",
+        type=Path,
+        help="also write how unsure the model is of each voxel, 0 to 1 (.nrrd, .nii.gz, .mha), and say of which structures and "
+        "slices it is least sure",
+    )
     parser.add_argument("--overview", metavar="PNG", type=Path, help="also draw an overview picture")
     add_json(parser)
 
@@ -43,14 +54,20 @@ def run(options: argparse.Namespace, console: Console) -> None:
 
     model = ModelOptions(options.model, options.base, options.device, options.precision)
     wanted = SegmentOptions(
-        options.labels, options.slices, options.batch_size, options.largest_component, options.probabilities is not None
+        options.labels,
+        options.slices,
+        options.batch_size,
+        options.largest_component,
+        probabilities=options.probabilities is not None,
+        uncertainty=options.uncertainty is not None,
     )
     check_labelmap_output(options.out, source=options.ct)
-    if options.probabilities is not None:
-        check_volume_output(options.probabilities)
+    for volume_output in (options.probabilities, options.uncertainty):
+        if volume_output is not None:
+            check_volume_output(volume_output)
     if options.overview is not None:
         check_picture_output(options.overview)
-    check_different(options.ct, options.out, options.probabilities, options.overview)
+    check_different(options.ct, options.out, options.probabilities, options.uncertainty, options.overview)
     info = check_checkpoint(model.checkpoint, model.weights)
     if wanted.labels is not None:
         info.labels.subset(wanted.labels)
@@ -65,8 +82,26 @@ def run(options: argparse.Namespace, console: Console) -> None:
     if segmentation.probabilities is not None:
         channels_last = segmentation.probabilities.transpose(1, 2, 3, 0).astype("float32")
         write_volume(channels_last, volume.ijk_to_lps, options.probabilities)
+    text = f"Segmentation: {options.out}"
+    facts: dict[str, Any] = {"segmentation": str(options.out)}
+    if segmentation.uncertainty is not None:
+        write_volume(segmentation.uncertainty.astype("float32"), volume.ijk_to_lps, options.uncertainty)
+        doubt = segmentation.doubt_row()
+        text += f"\nUncertainty: {options.uncertainty}\n{_least_sure(doubt)}"
+        facts |= {"uncertainty": str(options.uncertainty), "doubt": doubt}
     if options.overview is not None:
         from SAMedCore.draw.overview import overview
 
         overview(volume, segmentation.labelmap, options.overview)
-    console.result(f"Segmentation: {options.out}", segmentation=str(options.out))
+    console.result(text, **facts)
+
+
+def _least_sure(doubt: dict[str, Any]) -> str:
+    """For the person: structures and slices, the most doubtful first."""
+    labels = sorted(doubt["labels"].items(), key=lambda label: -label[1])
+    lines = ["Doubt (0 none, 1 as good as guessed): " + ", ".join(f"{name} {value:.2f}" for name, value in labels)]
+    if doubt["slices"] is not None:
+        known = {k: value for k, value in enumerate(doubt["slices"]) if value is not None}
+        first = sorted(known, key=lambda k: -known[k])[:LEAST_SURE_SLICES]
+        lines.append("Least sure of the slices: " + ", ".join(f"{k} ({known[k]:.2f})" for k in first))
+    return "\n".join(lines)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from heapq import heapify, heappop, heappush
+from itertools import pairwise
 
 from SAMedCore.errors import InputError
 from SAMedCore.image.grid import Grid
@@ -46,6 +48,19 @@ def from_the_feet(slices: Iterable[int], count: int, code: str) -> list[int]:
     return [count - 1 - k for k in slices]
 
 
+def chosen_along_k(slices: Sequence[int] | None, count: int, code: str) -> Sequence[int]:
+    """Axial slices counted from the feet, None for all, as they are counted along k in the orientation `code`.
+
+    Raises:
+        InputError: as `from_the_feet` and `check_slices`.
+    """
+    if slices is None:
+        return range(count)
+    numbers = from_the_feet(slices, count, code)
+    check_slices(slices, count)
+    return numbers
+
+
 def check_slices(slices: Sequence[int], count: int) -> None:
     """Raises InputError where there is no slice among `slices`, or one that is not among the `count` slices of a volume."""
     ends = (slices[0], slices[-1]) if isinstance(slices, range) and slices else slices  # a range may be endless
@@ -53,6 +68,27 @@ def check_slices(slices: Sequence[int], count: int) -> None:
         raise InputError(
             f"slices {in_words(slices)}: the volume has the slices 0:{count}, counted from the feet; name only these."
         )
+
+
+def widest_gaps_first(annotated: Iterable[int], within: range) -> list[int]:
+    """The slices of `within` that are not annotated, in the order in which to annotate them so that they lie evenly.
+
+    Each is the middle, of two the lower, of the widest gap that the annotated ones and those before it leave; of gaps as wide
+    the lowest comes first. What lies beyond the outermost annotated slice is a gap like any other.
+    """
+    edges = sorted({within.start - 1, *(k for k in annotated if k in within), within.stop})
+    gaps = [(below - above, below) for below, above in pairwise(edges) if above - below > 1]
+    heapify(gaps)
+    order = []
+    while gaps:
+        negative_width, below = heappop(gaps)
+        above = below - negative_width
+        middle = (below + above) // 2
+        order.append(middle)
+        for low, high in ((below, middle), (middle, above)):
+            if high - low > 1:
+                heappush(gaps, (low - high, low))
+    return order
 
 
 def in_words(slices: Sequence[int]) -> str:

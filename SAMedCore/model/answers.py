@@ -40,10 +40,10 @@ def one_ahead(answers: Iterator[Answer]) -> Iterator[Answer]:
 @torch.inference_mode()
 def winners(low_res_logits: torch.Tensor, size: int) -> torch.Tensor:
     """The winning class of each input pixel, (B, S, S) uint8: argmax needs no softmax, and takes one class at a time."""
-    best = _upscale(low_res_logits[:, :1], size)
+    logits = class_by_class(low_res_logits, size)
+    best = next(logits)
     classes = torch.zeros(best.shape, dtype=torch.uint8, device=best.device)
-    for index in range(1, low_res_logits.shape[1]):
-        logit = _upscale(low_res_logits[:, index : index + 1], size)
+    for index, logit in enumerate(logits, start=1):
         classes.masked_fill_(logit > best, index)
         best = torch.maximum(best, logit)
     return classes[:, 0]
@@ -53,6 +53,12 @@ def winners(low_res_logits: torch.Tensor, size: int) -> torch.Tensor:
 def softmax(low_res_logits: torch.Tensor, size: int) -> np.ndarray:
     """The probabilities of the input pixels, (B, classes + 1, S, S) float16."""
     return _upscale(low_res_logits, size).softmax(1).half().cpu().numpy()
+
+
+def class_by_class(low_res_logits: torch.Tensor, size: int) -> Iterator[torch.Tensor]:
+    """The logits of the input pixels, (B, 1, S, S) for each class in turn."""
+    for index in range(low_res_logits.shape[1]):
+        yield _upscale(low_res_logits[:, index : index + 1], size)
 
 
 def _wait_for(copied: torch.cuda.Event, pinned: torch.Tensor) -> np.ndarray:

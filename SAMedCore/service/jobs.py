@@ -33,7 +33,7 @@ from SAMedCore.service.messages import (
 )
 from SAMedCore.service.models import Models
 from SAMedCore.service.volumes import Volumes
-from SAMedCore.service.voxels import OutputMap, labelmap_of, write_labelmap
+from SAMedCore.service.voxels import OutputMap, UncertaintyMap, labelmap_of, write_labelmap
 from SAMedCore.train.cases import Case
 from SAMedCore.train.finetune import finetune
 from SAMedCore.train.start import check_start
@@ -74,10 +74,21 @@ def _segment(request: Segment, job: Job, models: Models, volumes: Volumes) -> di
     volume = volumes.named(request.volume)
     model = models.segmenter(request.model, job.work())
     output = OutputMap(job, volume.voxels.shape, model.label_dtype)
-    embeddings, work = models.embeddings.of(request.volume), job.work(output.finished)
-    found = model.segment_with_probabilities(volume, request.options, work, out=output.voxels, embeddings=embeddings)
+    unsure = UncertaintyMap(job, volume.voxels.shape) if request.options.uncertainty else None
+    found = model.segment_with_probabilities(
+        volume,
+        request.options,
+        job.work(output.finished),
+        out=output.voxels,
+        uncertainty_out=None if unsure is None else unsure.voxels,
+        embeddings=models.embeddings.of(request.volume),
+    )
     output.tell()
-    return {"labelmap": output.message(volume.ijk_to_lps, found.labelmap.labels)}
+    return {
+        "labelmap": output.message(volume.ijk_to_lps, found.labelmap.labels),
+        "uncertainty": None if unsure is None else unsure.message(volume.ijk_to_lps),
+        "doubt": None if unsure is None else found.doubt_row(),
+    }
 
 
 def _complete(request: Complete, job: Job, models: Models, volumes: Volumes) -> dict[str, Any]:

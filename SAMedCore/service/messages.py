@@ -128,8 +128,8 @@ class Segment:
 
     Result: {"labelmap": `LabelFile` as plain JSON, on the volume's grid, "uncertainty": `VoxelFile` as plain JSON (k, j, i)
     float16 on the volume's own grid, where `options.uncertainty` asks for it, else None, "doubt": {"labels": {name: 0 to 1},
-    "slices": [0 to 1 or None where none was segmented, for each axial slice from the feet]} likewise}; the receiver removes
-    the files.
+    "slices": [0 to 1 or None where none was segmented, for each axial slice from the feet], or None where the model's slices
+    are not axial} likewise}; the receiver removes the files.
     """
 
     volume: str

@@ -14,7 +14,7 @@ from SAMedCore.image.labels import LabelTable
 from SAMedCore.image.volume import LabelMap, Volume
 from SAMedCore.service.events import Slices
 from SAMedCore.service.job import Box, Job, Pace
-from SAMedCore.service.messages import LabelFile, VoxelFile
+from SAMedCore.service.messages import LabelFile, Matrix, VoxelFile
 
 
 def volume_of(file: VoxelFile) -> Volume:
@@ -33,7 +33,7 @@ def write_labelmap(job: Job, labelmap: LabelMap) -> dict[str, Any]:
     Raises:
         OSError: there is no room for it.
     """
-    path = _new_file(job)
+    path = _new_file(job, "labelmap")
     with path.open("r+b") as file:
         np.save(file, labelmap.voxels)
     return _message(path, labelmap.ijk_to_lps, labelmap.labels)
@@ -51,12 +51,7 @@ class OutputMap:
 
     def __init__(self, job: Job, shape: tuple[int, ...], dtype: np.dtype) -> None:
         self._job = job
-        self.path = _new_file(job)
-        if hasattr(os, "posix_fallocate"):
-            # Writing to a mapped file on a full disk would be a bus error.
-            with self.path.open("r+b") as file:
-                os.posix_fallocate(file.fileno(), 0, int(np.prod(shape)) * dtype.itemsize + 4096)
-        self.voxels = np.lib.format.open_memmap(self.path, mode="w+", dtype=dtype, shape=shape)
+        self.path, self.voxels = _new_map(job, "labelmap", shape, dtype)
         self._box: Box | None = None
         self._pace = Pace()
 
@@ -80,17 +75,48 @@ class OutputMap:
         return _message(self.path, ijk_to_lps, labels)
 
 
-def _new_file(job: Job) -> Path:
+class UncertaintyMap:
+    """Uncertainty (k, j, i) float16 in a new .npy file of the private folder, all 0 so far.
+
+    Attributes:
+        voxels: mapped.
+
+    Raises:
+        OSError: there is no room for it.
+    """
+
+    def __init__(self, job: Job, shape: tuple[int, ...]) -> None:
+        self._path, self.voxels = _new_map(job, "uncertainty", shape, np.dtype(np.float16))
+
+    def message(self, ijk_to_lps: np.ndarray) -> dict[str, Any]:
+        """The whole map as the `VoxelFile` of a result, as plain JSON."""
+        self.voxels.flush()
+        return asdict(VoxelFile(str(self._path), _matrix(ijk_to_lps)))
+
+
+def _new_map(job: Job, name: str, shape: tuple[int, ...], dtype: np.dtype) -> tuple[Path, np.memmap]:
+    path = _new_file(job, name)
+    if hasattr(os, "posix_fallocate"):
+        # Writing to a mapped file on a full disk would be a bus error.
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, int(np.prod(shape)) * dtype.itemsize + 4096)
+    return path, np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+
+
+def _new_file(job: Job, name: str) -> Path:
     """Empty, readable by this user alone, and removed if the job fails."""
-    path = job.folder / f"labelmap-{job.number}.npy"
+    path = job.folder / f"{name}-{job.number}.npy"
     job.outputs.append(path)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     return path
 
 
 def _message(path: Path, ijk_to_lps: np.ndarray, labels: LabelTable) -> dict[str, Any]:
-    matrix = tuple(tuple(row) for row in ijk_to_lps.tolist())
-    return asdict(LabelFile(str(path), matrix, labels.to_json()))
+    return asdict(LabelFile(str(path), _matrix(ijk_to_lps), labels.to_json()))
+
+
+def _matrix(ijk_to_lps: np.ndarray) -> Matrix:
+    return tuple(tuple(row) for row in ijk_to_lps.tolist())
 
 
 def _mapped(path: str) -> np.ndarray:

@@ -25,9 +25,11 @@ from SAMedLib.jobs.job import Job
 from SAMedLib.jobs.rank import DoubtfulSlice, RankJob
 from SAMedLib.jobs.segment import SegmentJob, newSegmentationNode, writeModelSlices
 from SAMedLib.jobs.structures import promptedStructures
+from SAMedLib.scene.nextSlices import slicesByGap
 from SAMedLib.scene.provenance import drawnSlices
 from SAMedLib.scene.reading import readAnnotation
 from SAMedLib.scene.segments import holdsAnything
+from SAMedLib.scene.uncertainty import doubtInWords
 from SAMedLib.scene.volumes import readVolume
 from SAMedLib.scene.writing import checkOutput
 from SAMedLib.setup.install import requirePackages
@@ -52,6 +54,7 @@ class ConsoleApi:
         slices: Sequence[int] | None = None,
         base: str | Path | None = None,
         device: str = "auto",
+        **more,
     ) -> vtkMRMLSegmentationNode:
         """Segment a volume.
 
@@ -62,9 +65,15 @@ class ConsoleApi:
             slices: None for all.
             base: the base model's weights file; None for the one in the cache folder.
             device: "auto", "cpu", "cuda:0" or "mps".
+            more: uncertainty, largest_component and so on; see `SegmentOptions`. With `uncertainty=True` the scene gets the
+                volume "<volume> uncertainty" too, and the console says of which structures the model is least sure.
         """
-        model, options = _model(checkpoint, base, device), SegmentOptions(_tuple(organs), _tuple(slices))
-        return self._wait(SegmentJob(self.worker, volumeNode, segmentationNode, model, options), volumeNode.GetName())
+        model, options = _model(checkpoint, base, device), SegmentOptions(_tuple(organs), _tuple(slices), **more)
+        job = SegmentJob(self.worker, volumeNode, segmentationNode, model, options)
+        outcome = self._wait(job, volumeNode.GetName())
+        if job.doubt is not None:
+            print(f"{volumeNode.GetName()}: doubt (0 none, 1 as good as guessed) {doubtInWords(job.doubt['labels'])}")
+        return outcome
 
     def segmentFolder(
         self,
@@ -176,12 +185,19 @@ class ConsoleApi:
     def rankSlices(
         self,
         volumeNode: vtkMRMLScalarVolumeNode,
-        checkpoint: str | Path,
+        checkpoint: str | Path | None = None,
         segmentationNode: vtkMRMLSegmentationNode | None = None,
         base: str | Path | None = None,
         device: str = "auto",
     ) -> list[DoubtfulSlice]:
-        """The slices that the model is least sure of, first; those that a person drew in `segmentationNode` are left out."""
+        """Which slices to draw or correct next; those that a person drew in `segmentationNode` are left out.
+
+        Args:
+            checkpoint: those that it is least sure of come first; with None the middle of the widest gap between drawn ones,
+                at once.
+        """
+        if checkpoint is None:
+            return [DoubtfulSlice(k) for k in slicesByGap(volumeNode, segmentationNode)]
         model, options = _model(checkpoint, base, device), RankOptions(self.annotatedSlices(volumeNode, segmentationNode))
         return self._wait(RankJob(self.worker, volumeNode, model, options), volumeNode.GetName())
 

@@ -148,6 +148,7 @@ REFUSED = {
     "no batch": (lambda f, d: segment(f, d / "out.nii.gz", "--batch-size", 0), "--batch-size"),
     "under a file": (lambda f, d: segment(f, under_a_file(d)), "out.nii.gz"),
     "no picture": (lambda f, d: segment(f, d / "out.nii.gz", "--overview", d / "out.docx"), "out.docx"),
+    "no volume file": (lambda f, d: segment(f, d / "out.nii.gz", "--uncertainty", d / "unsure.png"), "unsure.png"),
     "no folder": (lambda f, d: segment(f, d / "out.nii.gz", "--probabilities", d / "none" / "soft.nrrd"), "none"),
     "onto the ct": (lambda f, d: segment(f, f.ct), "one.nii.gz is named twice"),
     "no option": (lambda f, d: segment(f, d / "out.nii.gz", "--speed", "high"), "--speed"),

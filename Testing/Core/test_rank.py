@@ -9,8 +9,9 @@ from SAMedCore.demo.sample import ANNOTATED_EVERY, ORGAN_SLICES
 from SAMedCore.errors import Cancelled, InputError
 from SAMedCore.image.orientation import reorient
 from SAMedCore.image.volume import Volume
+from SAMedCore.model.uncertainty import slice_doubt as uncertainty
 from SAMedCore.options import RankOptions, SegmentOptions
-from SAMedCore.rank import rank_slices, uncertainty
+from SAMedCore.rank import rank_slices
 from SAMedCore.segment import load_model
 from SAMedCore.work import Work
 

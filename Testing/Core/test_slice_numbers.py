@@ -12,6 +12,7 @@ from SAMedCore.checkpoint.load import find_base_model
 from SAMedCore.files.read import read_labelmap
 from SAMedCore.files.write import write_labelmap, write_volume
 from SAMedCore.image.orientation import reorient
+from SAMedCore.image.slices import widest_gaps_first
 from SAMedCore.image.volume import LabelMap, Volume
 from SAMedCore.model.weights import build_pretrained, read_state
 from SAMedCore.options import FinetuneOptions, ModelOptions, RankOptions, SegmentOptions
@@ -26,6 +27,23 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups")
 
 FEET_FIRST, HEAD_FIRST = "LPS", "LPI"
 TOWARDS = (FEET_FIRST, HEAD_FIRST)
+
+
+@pytest.mark.parametrize(
+    ("annotated", "within", "wanted"),
+    [
+        ((), range(7), [3, 1, 5, 0, 2, 4, 6]),
+        ((10, 20, 40), range(10, 41), [30, 15, 25, 35]),
+        ((0, 9), range(10), [4, 6, 2, 7, 1, 3, 5, 8]),
+        ((3,), range(10), [6, 1, 8, 4, 0, 2, 5, 7, 9]),
+        ((2, 90), range(2, 5), [3, 4]),
+        ((4, 5), range(4, 6), []),
+    ],
+)
+def test_the_middle_of_the_widest_gap_comes_first(annotated, within, wanted):
+    order = widest_gaps_first(annotated, within)
+    assert order[: len(wanted)] == wanted
+    assert sorted(order) == [k for k in within if k not in annotated]
 
 
 @pytest.fixture(scope="module")

@@ -54,13 +54,16 @@ def begin(held, ct, drawn, panel, monkeypatch, tmp_path):
         slicerhost.click(ui.addSceneButton)
         parameters.output = str(tmp_path / "mine")
 
+    def prepareRank() -> None:
+        parameters.nextSliceBy = "doubt"
+
     prepared = {
         "segment": (lambda: None, ui.applyButton),
         "import": (prepareImport, ui.applyButton),
         "fetch": (prepareFetch, ui.applyButton),
         "complete": (prepareComplete, ui.completeButton),
         "finetune": (prepareFinetune, ui.finetuneButton),
-        "rank": (lambda: None, ui.rankButton),
+        "rank": (prepareRank, ui.rankButton),
     }
 
     def start(kind: str) -> None:

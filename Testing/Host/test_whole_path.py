@@ -77,7 +77,10 @@ def test_a_persons_whole_path(panel, ct, tmp_path):
     losses = slicer.util.getNode(out.name + " training")
     assert losses.GetNumberOfRows() >= 1
 
-    # next slice
+    # next slice, by the model and without it
+    slicerhost.click(ui.rankButton)
+    assert [ui.rankedList.item(row).text() for row in range(ui.rankedList.count)] == ["Slice 0", "Slice 2"]
+    ui.nextSliceComboBox.setCurrentIndex(1)
     slicerhost.click(ui.rankButton)
     waitForJob(panel)
     ranked = [ui.rankedList.item(row).data(qt.Qt.UserRole) for row in range(ui.rankedList.count)]

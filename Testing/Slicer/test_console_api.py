@@ -261,6 +261,27 @@ def test_drawn_slices_are_not_ranked_and_the_others_come_least_sure_first(logic,
     assert doubts[0] > doubts[-1] > 0
 
 
+def test_without_a_checkpoint_the_middle_of_the_widest_gap_comes_first_at_once(logic, scan, monkeypatch):
+    monkeypatch.setattr("SAMedLib.setup.install.missingPackages", lambda: ["torch>=2.4"])
+    volumeNode, segmentationNode, _labels = scan(6, (0, 5))
+    ranked = logic.rankSlices(volumeNode, segmentationNode=segmentationNode)
+    assert [(each.number, each.uncertainty) for each in ranked[:3]] == [(2, None), (3, None), (1, None)]
+    assert [each.number for each in logic.rankSlices(volumeNode)][:2] == [2, 4]
+
+
+def test_uncertainty_comes_as_a_volume_beside_the_segmentation(logic, scan, capsys):
+    volumeNode, _drawn, _labels = scan(2, (0,))
+    segmentationNode = logic.segment(volumeNode, MODEL, organs=("liver", "stomach"), uncertainty=True)
+    assert segmentationNode.GetName() == "CT segmentation"
+    unsure = slicer.util.arrayFromVolume(slicer.util.getNode("CT uncertainty"))
+    assert unsure.shape == slicer.util.arrayFromVolume(volumeNode).shape
+    assert 0 <= unsure.min() < 0.1 < unsure.max() <= 1
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said.startswith("CT: doubt (0 none, 1 as good as guessed) ")
+    assert "liver 0." in said
+    assert "spleen" not in said
+
+
 # what every method refuses
 
 

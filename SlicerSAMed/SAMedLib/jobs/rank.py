@@ -13,10 +13,10 @@ from SAMedLib.worker.client import Worker
 
 @dataclass(frozen=True)
 class DoubtfulSlice:
-    """An axial slice, counted from the feet, and how unsure the model is of it."""
+    """An axial slice, counted from the feet, and how unsure the model is of it; None where no model was asked."""
 
     number: int
-    uncertainty: float
+    uncertainty: float | None = None
 
 
 class RankJob(Job):

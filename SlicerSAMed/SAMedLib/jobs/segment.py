@@ -1,5 +1,7 @@
 """Segmenting a volume: from the volume node to the segmentation node."""
 
+from typing import Any
+
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 
@@ -11,10 +13,11 @@ from SAMedCore.service import messages
 from SAMedLib.jobs.job import Job
 from SAMedLib.scene.overlay import Overlay
 from SAMedLib.scene.provenance import recordModelSlices
+from SAMedLib.scene.uncertainty import writeUncertainty
 from SAMedLib.scene.volumes import readVolume, stateOf
 from SAMedLib.scene.writing import checkOutput, writeSegmentation
 from SAMedLib.worker.client import Worker
-from SAMedLib.worker.voxelFiles import readBox, readLabelFile
+from SAMedLib.worker.voxelFiles import readBox, readLabelFile, readVoxelFile
 
 
 class SegmentJob(Job):
@@ -23,6 +26,10 @@ class SegmentJob(Job):
     Args:
         segmentationNode: takes the result; None makes a new one at the end, so that a cancelled job leaves none.
         shown: the model's labels, to show finished slices as they come; None shows nothing before the end.
+
+    Attributes:
+        doubt: as `messages.Segment` has it, once the job is done and the options asked for uncertainty; the scene has the
+            volume's uncertainty then. Else None.
     """
 
     def __init__(
@@ -40,6 +47,7 @@ class SegmentJob(Job):
         self._model = model
         self._options = options
         self._shown = shown
+        self.doubt: dict[str, Any] | None = None
         self._overlay: Overlay | None = None
 
     def volumes(self):
@@ -60,11 +68,15 @@ class SegmentJob(Job):
 
     def conclude(self, values):
         labelmap = readLabelFile(values["labelmap"])
+        unsure = readVoxelFile(values["uncertainty"]) if self._options.uncertainty else None
         checkInScene(self.volumeNode)
         if self.segmentationNode is None:
             self.segmentationNode = newSegmentationNode(self.volumeNode)
         checkInScene(self.segmentationNode)
         writeModelSlices(self.segmentationNode, labelmap, self.volumeNode, self._options.slices)
+        if unsure is not None:
+            writeUncertainty(unsure, self.volumeNode)
+            self.doubt = values["doubt"]
         return self.segmentationNode
 
     def ended(self) -> None:

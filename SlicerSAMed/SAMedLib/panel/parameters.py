@@ -11,6 +11,9 @@ from SAMedCore.options import DEFAULT_BASE, DEFAULT_PRESET, DEFAULT_VALIDATION, 
 WHOLE_VOLUME, CURRENT_SLICE = "whole volume", "current slice"
 """Values of `region`."""
 
+WIDEST_GAP, MOST_DOUBT = "gap", "doubt"
+"""Values of `nextSliceBy`."""
+
 BASE, CHECKPOINT = "base", "checkpoint"
 """Values of `startFrom`."""
 
@@ -26,7 +29,8 @@ class SAMedParameterNode:
 
     Segment: inputVolume and outputSegmentation (None: a new one); model (catalogue name, or path of a checkpoint folder or an
     original .pth); modelBase (for a .pth: the base model that it was trained on, or a weights file); leftOutOrgans (names
-    that are not wanted); region; keepDrawn (slices that a person drew in outputSegmentation stay); device.
+    that are not wanted); region; keepDrawn (slices that a person drew in outputSegmentation stay); device;
+    uncertainty (it is made and shown); nextSliceBy.
 
     Complete: completeVolume, completeSegmentation; annotatedSlices ("" for those drawn by a person, else FROM:TO or
     FROM:TO:STEP); completeBase; completeIntensities (of `INTENSITIES`).
@@ -48,6 +52,8 @@ class SAMedParameterNode:
     region: str = WHOLE_VOLUME
     keepDrawn: bool = True
     device: str = AUTO_DEVICE
+    uncertainty: bool = False
+    nextSliceBy: str = WIDEST_GAP
 
     completeVolume: vtkMRMLScalarVolumeNode
     completeSegmentation: vtkMRMLSegmentationNode

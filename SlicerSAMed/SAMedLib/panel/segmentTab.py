@@ -9,14 +9,16 @@ from SAMedCore.options import ModelOptions, RankOptions, SegmentOptions
 from SAMedCore.service import messages
 from SAMedCore.service.events import Ready
 from SAMedLib.jobs.job import PlainJob
-from SAMedLib.jobs.rank import RankJob
+from SAMedLib.jobs.rank import DoubtfulSlice, RankJob
 from SAMedLib.jobs.segment import SegmentJob
 from SAMedLib.panel import models
 from SAMedLib.panel.bindings import ChoiceBinding, EditableChoiceBinding, TicksBinding
 from SAMedLib.panel.openEffect import openEditor
-from SAMedLib.panel.parameters import AUTO_DEVICE, CURRENT_SLICE, WHOLE_VOLUME
+from SAMedLib.panel.parameters import AUTO_DEVICE, CURRENT_SLICE, MOST_DOUBT, WHOLE_VOLUME, WIDEST_GAP
 from SAMedLib.running.runner import JobButton
+from SAMedLib.scene.nextSlices import slicesByGap
 from SAMedLib.scene.statistics import addVolumesTable, volumesInWords
+from SAMedLib.scene.uncertainty import UncertaintyOverlay, doubtInWords
 from SAMedLib.scene.undo import SavedSegmentation
 from SAMedLib.scene.volumes import jumpToSlice, numberOfSlices, shownSlice
 
@@ -35,6 +37,7 @@ class SegmentTab:
         self.ui = ui = panel.ui
         self._saved: SavedSegmentation | None = None
         self._model: str | None = None
+        self._overlay = UncertaintyOverlay()
         # Takes seconds on a large scan: the result is shown first. The panel's own timer, so that it goes with the panel.
         self._measuring = qt.QTimer(panel.widget)
         self._measuring.setSingleShot(True)
@@ -48,10 +51,13 @@ class SegmentTab:
         self.organs = TicksBinding(ui.organsList, "leftOutOrgans", node)
         self.region = ChoiceBinding(ui.regionComboBox, "region", node)
         self.device = ChoiceBinding(ui.deviceComboBox, "device", node)
-        self.bindings = (self.model, self.modelBase, self.organs, self.region, self.device)
+        self.nextSliceBy = ChoiceBinding(ui.nextSliceComboBox, "nextSliceBy", node)
+        self.bindings = (self.model, self.modelBase, self.organs, self.region, self.device, self.nextSliceBy)
         self.listModels()
         self.modelBase.setItems([base.name for base in catalogue.BASE_MODELS if base.in_original_format])
         self.region.setItems([(WHOLE_VOLUME, _("Whole volume")), (CURRENT_SLICE, _("Current axial slice"))])
+        ways = [(WIDEST_GAP, _("Middle of the widest gap")), (MOST_DOUBT, _("Where the model is least sure"))]
+        self.nextSliceBy.setItems(ways)
         self.listDevices(None)
         ui.browseModelFolderButton.connect("clicked(bool)", self.onBrowseFolder)
         ui.browseModelFileButton.connect("clicked(bool)", self.onBrowseFile)
@@ -62,6 +68,7 @@ class SegmentTab:
         ui.revertButton.connect("clicked(bool)", self.onRevert)
         ui.correctButton.connect("clicked(bool)", self.onCorrect)
         ui.rankedList.connect("itemClicked(QListWidgetItem*)", self.onSliceClicked)
+        ui.uncertaintyCheckBox.connect("clicked(bool)", self.onUncertaintyClicked)
 
     def listModels(self) -> None:
         """Offer the models that there are now."""
@@ -79,7 +86,9 @@ class SegmentTab:
         """Forget what belonged to the scene's nodes."""
         self._measuring.stop()
         self._saved = None
-        self.ui.volumesLabel.text = ""
+        self._overlay.forget()
+        for label in (self.ui.volumesLabel, self.ui.doubtLabel):
+            label.text = ""
         self.ui.rankedList.clear()
 
     def refresh(self) -> None:
@@ -96,9 +105,8 @@ class SegmentTab:
             widget.visible = self._described.labels is not None
         problem = self._whyNot()
         self.runButton.refresh(problem)
-        if not problem and models.isOriginal(node.model):
-            problem = _("Apply turns the original checkpoint into one that can rank slices.")
-        self.rankButton.refresh(problem)
+        self.rankButton.refresh(self._whyNoNextSlice(problem))
+        self.ui.doubtLabel.visible = bool(self.ui.doubtLabel.text)
         segmentation = node.outputSegmentation
         hasResult = segmentation is not None and segmentation.GetSegmentation().GetNumberOfSegments() > 0
         self.ui.show3DButton.setSegmentationNode(segmentation)
@@ -124,14 +132,28 @@ class SegmentTab:
     def onRevert(self, checked=False) -> None:
         self._saved.revert()
         self._saved = None
-        self.ui.volumesLabel.text = ""
+        self._overlay.hide(self.panel.parameterNode.inputVolume)
+        for label in (self.ui.volumesLabel, self.ui.doubtLabel):
+            label.text = ""
         self.panel.refresh()
 
     def onCorrect(self, checked=False) -> None:
         node = self.panel.parameterNode
         openEditor(node.outputSegmentation, node.inputVolume)
 
+    def onUncertaintyClicked(self, checked) -> None:
+        """Show what is there of an earlier run; hiding it gives the views back what they showed."""
+        volumeNode = self.panel.parameterNode.inputVolume
+        if checked:
+            self._overlay.show(volumeNode)
+        else:
+            self._overlay.hide(volumeNode)
+
     def onRank(self) -> None:
+        node = self.panel.parameterNode
+        if node.nextSliceBy == WIDEST_GAP:
+            self._showRanking([DoubtfulSlice(k) for k in slicesByGap(node.inputVolume, node.outputSegmentation)])
+            return
         self.panel.whenReady(self._described.base, self.ui.rankButton, self._rank)
 
     def onSliceClicked(self, item) -> None:
@@ -151,6 +173,15 @@ class SegmentTab:
         if self._described.labels is not None and not self.organs.ticked():
             return _("Tick at least one organ.")
         return ""
+
+    def _whyNoNextSlice(self, problem: str) -> str:
+        """Likewise for finding slices; `problem` keeps a model from working."""
+        node = self.panel.parameterNode
+        if node.nextSliceBy == WIDEST_GAP:
+            return "" if node.inputVolume is not None else _("Select a CT volume.")
+        if not problem and models.isOriginal(node.model):
+            return _("Apply turns the original checkpoint into one that can rank slices.")
+        return problem
 
     def _choose(self, path: str) -> None:
         if path:
@@ -186,7 +217,7 @@ class SegmentTab:
     def _segment(self) -> None:
         node = self.panel.parameterNode
         organs = self.organs.ticked() if node.leftOutOrgans else None
-        options = SegmentOptions(organs, self._slicesToSegment())
+        options = SegmentOptions(organs, self._slicesToSegment(), uncertainty=node.uncertainty)
         saved = SavedSegmentation(node.outputSegmentation) if node.outputSegmentation is not None else None
         job = SegmentJob(
             self.panel.logic.worker,
@@ -201,6 +232,7 @@ class SegmentTab:
             self._saved = saved
             node.outputSegmentation = segmentationNode
             self.ui.rankedList.clear()
+            self._showDoubt(job)
             self.ui.volumesLabel.text = _("Measuring volumes...")
             self._measured = segmentationNode, job.volumeNode
             self._measuring.start()
@@ -229,9 +261,23 @@ class SegmentTab:
         if segmentationNode.GetScene() is not None and volumeNode.GetScene() is not None:
             self.ui.volumesLabel.text = volumesInWords(addVolumesTable(segmentationNode, volumeNode))
 
+    def _showDoubt(self, job: SegmentJob) -> None:
+        """What the job said of its own result, in words, over the CT, and as the slices to correct next."""
+        node = self.panel.parameterNode
+        self.ui.doubtLabel.text = ""
+        if job.doubt is None:
+            self._overlay.hide(job.volumeNode)
+            return
+        self.ui.doubtLabel.text = _("Doubt: {structures}").format(structures=doubtInWords(job.doubt["labels"]))
+        self._overlay.show(job.volumeNode if node.uncertainty else None)
+        if node.nextSliceBy == MOST_DOUBT and job.doubt["slices"] is not None:
+            known = [DoubtfulSlice(k, doubt) for k, doubt in enumerate(job.doubt["slices"]) if doubt is not None]
+            self._showRanking(sorted(known, key=lambda each: -each.uncertainty))
+
     def _showRanking(self, slices) -> None:
         self.ui.rankedList.clear()
         for doubtful in slices[:SLICES_LISTED]:
-            item = qt.QListWidgetItem(_("Slice {k}, doubt {doubt:.2f}").format(k=doubtful.number, doubt=doubtful.uncertainty))
+            text = _("Slice {k}") if doubtful.uncertainty is None else _("Slice {k}, doubt {doubt:.2f}")
+            item = qt.QListWidgetItem(text.format(k=doubtful.number, doubt=doubtful.uncertainty))
             item.setData(qt.Qt.UserRole, doubtful.number)
             self.ui.rankedList.addItem(item)

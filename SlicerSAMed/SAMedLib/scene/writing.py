@@ -74,7 +74,7 @@ def writeSegmentation(
             segmentationNode.CreateClosedSurfaceRepresentation()
     if segmentationNode.GetDisplayNode() is None:
         segmentationNode.CreateDefaultDisplayNodes()
-    _joinStudy(segmentationNode, volumeNode)
+    joinStudy(segmentationNode, volumeNode)
 
 
 def _writeSegments(
@@ -118,9 +118,9 @@ def _isEmpty(segmentation: slicer.vtkSegmentation) -> bool:
     return segmentation.GetNumberOfSegments() == 0
 
 
-def _joinStudy(segmentationNode: slicer.vtkMRMLSegmentationNode, volumeNode: slicer.vtkMRMLScalarVolumeNode) -> None:
-    """Beside the volume in the subject hierarchy, unless the user has put the segmentation somewhere."""
+def joinStudy(node: slicer.vtkMRMLNode, volumeNode: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """What was made of a volume beside it in the subject hierarchy, unless the user has put it somewhere."""
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
-    volumeItem, item = hierarchy.GetItemByDataNode(volumeNode), hierarchy.GetItemByDataNode(segmentationNode)
+    volumeItem, item = hierarchy.GetItemByDataNode(volumeNode), hierarchy.GetItemByDataNode(node)
     if volumeItem and item and hierarchy.GetItemParent(item) == hierarchy.GetSceneItemID():
         hierarchy.SetItemParent(item, hierarchy.GetItemParent(volumeItem))

@@ -119,6 +119,13 @@ def readLabelFile(answered: dict) -> LabelMap:
     return labelmap
 
 
+def readVoxelFile(answered: dict) -> np.ndarray:
+    """The voxels (k, j, i) of an answer, in memory; their file is removed."""
+    voxels = np.load(answered["path"])
+    remove([Path(answered["path"])])
+    return voxels
+
+
 def readBox(path: str, box) -> np.ndarray:
     """A copy of what is in the box [[k, k), [j, j), [i, i)] of the array in this file; the file is not kept open."""
     (k0, k1), (j0, j1), (i0, i1) = box
