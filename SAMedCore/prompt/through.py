@@ -81,10 +81,11 @@ def carry_on(
         limits: no slice outside is drawn, and masks are cut to the box; kept ones stay as they are.
         work: told of the phase "propagating" after each slice; asked between the network's layers.
         rough: likewise masks, of what a checkpoint drew on slices that are not kept: each is drawn anew where it is believed,
-            and then as good as kept for the others. Where nothing is kept it alone says where the structure is.
+            and then as good as kept for the others. Where no kept one holds anything it alone says where the structure is; if
+            nothing of it is believed either, nothing is drawn, and the span is empty.
 
     Raises:
-        InputError: no kept mask holds anything, and no rough one that is believed; or a slice is not in the volume.
+        InputError: no mask holds anything, or a slice is not in the volume.
         Cancelled: the user stopped the work.
     """
     first, last = _within(limits, session.count)
@@ -103,7 +104,10 @@ def carry_on(
         believed.update(found)
 
     if not any(mask.any() for mask in kept.values()):
-        believe(_begun(answer))
+        start = answer.start()
+        if start is None:
+            return carried
+        believe(dict([start]))
         changed = None
     gaps = [gap for gap in _gaps(sorted(held), first, last) if changed is None or any(map(gap.touches, changed))]
     span = sorted({k for gap in gaps for k in gap.slices} | believed)
@@ -122,15 +126,6 @@ def carry_on(
             work.step("propagating", done, total)
             _smooth(drawn, held, part, inside, carried)
     return replace(carried, span=tuple(span), believed=tuple(sorted(believed & carried.masks.keys())))
-
-
-def _begun(answer: Rough) -> dict[int, Drawn]:
-    start = answer.start()
-    if start is None:
-        raise InputError(
-            "no slice is kept, and of what the checkpoint drew the base model sees nothing: draw or prompt it on a slice."
-        )
-    return dict([start])
 
 
 def _believed(session: PromptSession, held: Mapping[int, np.ndarray], gap: _Gap, answer: Rough) -> dict[int, Drawn]:

@@ -128,8 +128,10 @@ class SegmentTab:
         self.panel.refresh()
 
     def onCorrect(self, checked=False) -> None:
+        """With the effect, so that boxes correct it; without, with the editor's own tools."""
         node = self.panel.parameterNode
-        openEditor(node.outputSegmentation, node.inputVolume)
+        if not self.panel.pathTab.prompt(node.inputVolume, node.outputSegmentation):
+            openEditor(node.outputSegmentation, node.inputVolume)
 
     def onRank(self) -> None:
         self.panel.whenReady(self._described.base, self.ui.rankButton, self._rank)
