@@ -88,10 +88,10 @@ def carry_on(
         InputError: no mask holds anything, or a slice is not in the volume.
         Cancelled: the user stopped the work.
     """
-    first, last = _within(limits, session.count)
-    rough = {k: mask for k, mask in (rough or {}).items() if first <= k <= last and mask.any()}
+    rough = {k: mask for k, mask in (rough or {}).items() if mask.any()}
     _check(kept, rough, session)
-    answer = Rough(session, {k: session.pixels.to_drawing(mask) for k, mask in rough.items()}, work)
+    first, last = _within(limits, session.count)
+    answer = Rough(session, {k: session.pixels.to_drawing(rough[k]) for k in rough if first <= k <= last}, work)
     inside = _inside(limits, session)
     carried, held = Carried({}, {}, {}, (), ()), dict(kept)
     believed: set[int] = set()
@@ -199,6 +199,6 @@ def _inside(limits: Limits, session: PromptSession) -> np.ndarray:
 def _check(kept: Mapping[int, np.ndarray], rough: Mapping[int, np.ndarray], session: PromptSession) -> None:
     outside = [k for k in kept.keys() | rough.keys() if not 0 <= k < session.count]
     if outside:
-        raise InputError(f"the kept slice {outside[0]} is outside the volume's axial slices 0 to {session.count - 1}.")
+        raise InputError(f"slice {outside[0]} is outside the volume's axial slices 0 to {session.count - 1}.")
     if not rough and not any(mask.any() for mask in kept.values()):
         raise InputError("no kept slice holds the structure: draw or prompt it on at least one slice.")

@@ -49,8 +49,8 @@ class ThroughVolume:
 
     Args:
         scriptedEffect: whose editor has the segmentation and the volume.
-        segmentIDs: those to carry on, of which some have a kept slice that they are on; else those that a checkpoint drew.
-            Others are left alone.
+        segmentIDs: those to carry on; those without a kept slice that they are on, and without one of a checkpoint's, are left
+            alone.
 
     Attributes:
         hasKept: whether a person kept any slice of those that are carried on.
@@ -69,9 +69,9 @@ class ThroughVolume:
         node, sums = self._segmentationNode, self._sums
         kept = {each: keptSlices(node, each, sums[each]) for each in sums}
         rough = {each: roughSlices(node, each, sums[each]) for each in sums}
-        chosen = [each for each in sums if sums[each].sums.keys() & set(kept[each])]
-        self.hasKept = bool(chosen)
-        chosen = chosen or [each for each in sums if rough[each]]
+        held = {each for each in sums if sums[each].sums.keys() & set(kept[each])}
+        self.hasKept = bool(held)
+        chosen = [each for each in sums if each in held or rough[each]]
         if not chosen:
             raise InputError(_("No slice is kept yet: draw a box on one, and keep what comes with Enter."))
         self._kept = {each: kept[each] for each in chosen}
