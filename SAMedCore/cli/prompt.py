@@ -1,7 +1,7 @@
 """Draw structures from boxes and points on a few slices.
 
 PROMPTS are markups that 3D Slicer saved (.mrk.json: points, planes, ROIs), JSON files as Docs/prompts.md has them, or
-folders of both. No checkpoint is needed, only a base model.
+folders of both. No checkpoint is needed, only a base model; with the answer of one (--answer), the prompts correct it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prompts", metavar="PROMPTS", type=Path, nargs="+", help="files or folders with boxes and points")
     parser.add_argument("out", metavar="OUT", type=Path, help="the segmentation to write")
     parser.add_argument("--base", default=DEFAULT_BASE, metavar="BASE", help="lite, vit_b, vit_l, vit_h, or a weights file")
+    parser.add_argument(
+        "--answer",
+        metavar="SEGMENTATION",
+        type=Path,
+        help="what a checkpoint drew of CT: the prompts correct it, its other structures stay as they are",
+    )
     add_intensities(parser)
     parser.add_argument(
         "--slices", metavar="FROM:TO", type=slice_limits, help="draw on these axial slices only, counted from the feet"
@@ -40,17 +46,18 @@ def run(options: argparse.Namespace, console: Console) -> None:
     from SAMedCore.draw.saving import check_picture_output
     from SAMedCore.files.atomic import check_different
     from SAMedCore.files.prompts import read_prompts
-    from SAMedCore.files.read import read_volume
+    from SAMedCore.files.read import read_labelmap, read_volume
     from SAMedCore.files.write import check_labelmap_output, write_or_keep
     from SAMedCore.image.slices import axial_count, check_slices
 
     check_labelmap_output(options.out, source=options.ct)
     if options.overview is not None:
         check_picture_output(options.overview)
-    check_different(options.ct, *options.prompts, options.out, options.overview)
+    check_different(options.ct, *options.prompts, options.answer, options.out, options.overview)
     asked = PromptOptions(options.base, options.device, options.intensities)
     check_base(asked.base)
     volume = read_volume(options.ct)
+    answer = None if options.answer is None else read_labelmap(options.answer)
     structures = read_prompts(options.prompts, volume.grid)
     if options.slices is not None:
         first, last = options.slices
@@ -59,13 +66,13 @@ def run(options: argparse.Namespace, console: Console) -> None:
 
     from SAMedCore.prompt.structures import prompt_volume
 
-    prompted = prompt_volume(volume, structures, asked, console.work)
+    prompted = prompt_volume(volume, structures, asked, console.work, answer=answer)
     write_or_keep(prompted.labelmap, options.out, source=options.ct)
     if options.overview is not None:
         from SAMedCore.draw.overview import overview
 
         overview(volume, prompted.labelmap, options.overview)
-    found = [_found(prompted, name) for name in prompted.labelmap.labels.names]
+    found = [_found(prompted, name) for name in prompted.kept]
     lines = [_in_a_line(**each) for each in found]
     console.result("\n".join([*lines, f"Segmentation: {options.out}"]), segmentation=str(options.out), structures=found)
 

@@ -73,6 +73,16 @@ def touching(mask: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     return touches[pieces]
 
 
+def largest_piece(mask: np.ndarray) -> np.ndarray:
+    """The connected piece of the mask, (j, i) bool, that has the most pixels."""
+    from scipy.ndimage import label
+
+    pieces, _ = label(mask)
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    return (pieces == sizes.argmax()) & mask
+
+
 def alone(scores: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     """The scores (j, i), below 0 wherever the pieces are that hold no pixel of `seeds`."""
     return np.where(touching(scores > 0, seeds), scores, np.minimum(scores, -1))

@@ -164,12 +164,15 @@ class KeptStructure:
         changed: those of them that are new or have changed since it was last carried on; None: it never was. Only what lies
             between these and the next kept slice on either side, or the end, is drawn again.
         limits: beyond which it is not carried on.
+        rough: other slices, as a checkpoint drew them: believed where the base model sees the same and it hangs together with
+            what is kept. With them nothing need be kept.
     """
 
     label: int
     slices: tuple[int, ...]
     changed: tuple[int, ...] | None = None
     limits: Limits = NO_LIMITS
+    rough: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -177,11 +180,13 @@ class Propagate:
     """Carry structures on through an open volume from their kept slices.
 
     Attributes:
-        labels: the kept slices, on the volume's grid or a part of it; what else is drawn there is not looked at.
+        labels: the kept slices and the rough ones, on the volume's grid or a part of it; what else is drawn there is not
+            looked at.
 
     Result: {"labelmap": `LabelFile` as plain JSON, on the volume's grid, 0 on slices that were not drawn again,
     "structures": [{"label": int, "drawn": [k, ...] slices drawn anew, empty ones among them,
-    "confidence": [float, ...] 0 to 1, one for each of "drawn", 1 for an empty one}]}; the receiver removes the file.
+    "confidence": [float, ...] 0 to 1, one for each of "drawn", 1 for an empty one,
+    "believed": [k, ...] those of "drawn" on which the checkpoint was believed}]}; the receiver removes the file.
     """
 
     volume: str

@@ -9,7 +9,7 @@ import numpy as np
 from SAMedCore.errors import InputError
 from SAMedCore.image.labels import LabelTable
 from SAMedCore.image.orientation import turned_view
-from SAMedCore.image.volume import LabelMap
+from SAMedCore.image.volume import LabelMap, Volume
 from SAMedCore.prompt.placing import ORIENTATION, one_slice, slice_of_labelmap
 from SAMedCore.prompt.session import PromptSession
 from SAMedCore.prompt.structures import Painting
@@ -53,13 +53,10 @@ def propagate(request: Propagate, job: Job, models: Models, volumes: Volumes) ->
     """Answer a `Propagate`; raises as `carry_on`."""
     volume, work, labelmap = volumes.named(request.volume), job.work(), labelmap_of(request.labels)
     session = models.session(request.volume, volume, request.options, work)
-    kept = {
-        structure: {k: slice_of_labelmap(labelmap, volume.grid, k, structure.label) for k in structure.slices}
-        for structure in request.structures
-    }
+    kept = {each: _masks(labelmap, volume, each.label, each.slices) for each in request.structures}
     carried = {
-        structure: carry_on(session, kept[structure], structure.changed, structure.limits, work)
-        for structure in request.structures
+        each: carry_on(session, kept[each], each.changed, each.limits, work, _masks(labelmap, volume, each.label, each.rough))
+        for each in request.structures
     }
     drawn = LabelMap(np.zeros(volume.voxels.shape, labelmap.voxels.dtype), volume.ijk_to_lps, labelmap.labels)
     slices = turned_view(drawn, ORIENTATION).voxels
@@ -75,10 +72,14 @@ def propagate(request: Propagate, job: Job, models: Models, volumes: Volumes) ->
     return {"labelmap": write_labelmap(job, drawn), "structures": rows}
 
 
+def _masks(labelmap: LabelMap, volume: Volume, label: int, slices: tuple[int, ...]) -> dict[int, np.ndarray]:
+    return {k: slice_of_labelmap(labelmap, volume.grid, k, label) for k in slices}
+
+
 def _row(structure: KeptStructure, carried: Carried) -> dict[str, Any]:
     """What is told of one structure; where it has ended there is nothing to be unsure of."""
     confidence = [round(float(carried.confidence.get(k, 1.0)), 4) for k in carried.span]
-    return {"label": structure.label, "drawn": list(carried.span), "confidence": confidence}
+    return {"label": structure.label, "drawn": list(carried.span), "confidence": confidence, "believed": list(carried.believed)}
 
 
 class Others:

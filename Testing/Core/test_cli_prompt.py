@@ -71,6 +71,20 @@ def test_people_read_which_slices_were_drawn_and_where_to_look(files, boxes, tmp
     assert np.flatnonzero(found.any(axis=(1, 2))).tolist() == [1, 2]
 
 
+def test_boxes_correct_a_checkpoints_answer_and_its_other_structures_stay(files, boxes, tmp_path, capsys):
+    truth = read_labelmap(files.labels)
+    *_, result = run(capsys, *prompt(files, boxes, tmp_path / "out.seg.nrrd", "--answer", files.labels))
+    found = read_labelmap(tmp_path / "out.seg.nrrd")
+    assert [structure["name"] for structure in result["structures"]] == ["right kidney", "aorta"]
+    assert set(found.labels.names) == set(truth.labels.names)
+    value = {label.name: label.value for label in found.labels}
+    liver = next(label.value for label in truth.labels if label.name == "liver")
+    kidney = next(label.value for label in truth.labels if label.name == "right kidney")
+    stays = (found.voxels == value["liver"]) | np.isin(found.voxels, [value["right kidney"], value["aorta"]])
+    assert stays[truth.voxels == liver].all()
+    assert dice(found.voxels == value["right kidney"], truth.voxels == kidney) > 0.85
+
+
 def test_files_and_folders_are_taken_together_and_their_own_limits_hold_too(files, boxes, tmp_path, capsys):
     markups = tmp_path / "markups"
     markups.mkdir()
@@ -115,6 +129,8 @@ REFUSED = {
     "the same file twice": (lambda f, b, d: ["prompt", f.ct, b, b, d / "out.nii.gz"], "boxes.json is named twice"),
     "no out": (lambda f, b, d: ["prompt", f.ct, b], "required: OUT"),
     "prompts as out": (lambda f, b, d: ["prompt", f.ct, b, d / "more.mrk.json"], "more.mrk.json"),
+    "the answer as out": (lambda f, b, d: prompt(f, b, d / "out.nii.gz", "--answer", d / "out.nii.gz"), "is named twice"),
+    "a scan for the answer": (lambda f, b, d: prompt(f, b, d / "out.nii.gz", "--answer", f.ct), "one.nii.gz is named twice"),
     "no prompts": (lambda f, b, d: prompt(f, d / "none.json", d / "out.nii.gz"), '"none.json": it cannot be read'),
     "a scan for prompts": (lambda f, b, d: prompt(f, f.labels, d / "out.nii.gz"), "it is empty, cut off or no JSON"),
     "slices outside": (lambda f, b, d: prompt(f, b, d / "out.nii.gz", "--slices", "2:9"), "the volume has the slices 0:4"),

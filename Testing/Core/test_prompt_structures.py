@@ -7,9 +7,10 @@ from drawn_prompts import CENTRE, Pen, a_session, ball_mask, ball_volume, bright
 from SAMedCore.errors import InputError
 from SAMedCore.evaluate.measures import dice
 from SAMedCore.image.grid import same_grid
-from SAMedCore.image.labels import SYNAPSE_ORGANS
+from SAMedCore.image.labels import SYNAPSE_ORGANS, Label, LabelTable
 from SAMedCore.image.orientation import reorient
 from SAMedCore.image.prompts import Limits, SlicePrompt, StructurePrompts
+from SAMedCore.image.volume import LabelMap
 from SAMedCore.options import PromptOptions
 from SAMedCore.prompt.structures import labels_of, prompt_volume
 
@@ -73,6 +74,45 @@ def test_more_prompts_on_a_slice_correct_what_the_first_gave():
     answer = prompt_volume(ball_volume(), (StructurePrompts("ball", prompts, Limits((K, K))),), CT, model=bright_model())
     assert answer.labelmap.voxels[K, ROW, COLUMN + 6] == 0
     assert answer.labelmap.voxels[K, ROW, COLUMN] == 1
+
+
+@pytest.mark.parametrize("code", ["LPS", "SRA"])
+def test_prompts_correct_a_checkpoints_answer_and_its_other_structures_stay(code):
+    pen, volume = Pen(a_session()), ball_volume(BALL | BAR)
+    answered = np.zeros(BALL.shape, np.uint8)
+    answered[np.roll(BALL, 1, axis=2)], answered[BAR], answered[23, 30:, 5:] = 4, 9, 9
+    names = LabelTable((Label(4, "Liver", (1, 2, 3)), Label(9, "bar", (4, 5, 6))))
+    answer = reorient(LabelMap(answered, volume.ijk_to_lps, names), code)
+    prompts = (StructurePrompts("liver", (SlicePrompt(box=pen.box(BALL[16], 16)),)),)
+    prompted = prompt_volume(volume, prompts, CT, model=bright_model(), answer=answer)
+    assert [(label.value, label.name, label.rgb) for label in prompted.labelmap.labels] == [
+        (4, "liver", (1, 2, 3)),
+        (9, "bar", (4, 5, 6)),
+    ]
+    assert dice(prompted.labelmap.voxels == 4, BALL) > 0.95
+    np.testing.assert_array_equal(prompted.labelmap.voxels == 9, answered == 9)
+    assert prompted.kept == {"liver": (16,)}
+
+
+def test_a_click_corrects_what_the_checkpoint_drew_there():
+    pen, volume = Pen(a_session()), ball_volume()
+    answered = np.zeros(BALL.shape, np.uint8)
+    answered[K, ROW - 2 : ROW + 3, COLUMN - 2 : COLUMN + 3] = 1
+    answer = LabelMap(answered, volume.ijk_to_lps, LabelTable.generic([1]))
+    prompt = SlicePrompt(points_in=(pen.at(COLUMN + 5, ROW, K),))
+    structures = (StructurePrompts("label 1", (prompt,), Limits((K, K))),)
+    found = prompt_volume(volume, structures, CT, model=bright_model(), answer=answer).labelmap.voxels[K] == 1
+    assert found[answered[K] == 1].all()
+    assert found[ROW, COLUMN + 5]
+
+
+def test_an_answer_of_another_scan_is_refused():
+    structure = StructurePrompts("ball", (SlicePrompt(points_in=(Pen(a_session()).at(COLUMN, ROW, K),)),))
+    moved = np.eye(4)
+    moved[:3, 3] = 0.5
+    answer = LabelMap(np.ones(BALL.shape, np.uint8), moved, LabelTable.generic([1]))
+    with pytest.raises(InputError, match="do not coincide"):
+        prompt_volume(ball_volume(), (structure,), CT, model=bright_model(), answer=answer)
 
 
 def test_what_is_not_there_or_named_twice_is_refused():

@@ -78,6 +78,7 @@ REQUESTS = [
         LABELS,
         (
             KeptStructure(1, (3, 9)),
+            KeptStructure(3, (), rough=(5, 6)),
             KeptStructure(2, (4,), (4,), Limits((0, 9), ((-1.0, -2.0, -3.0), (1.0, 2.0, 3.0)))),
         ),
     ),

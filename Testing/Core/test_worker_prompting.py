@@ -186,3 +186,23 @@ def test_structures_are_carried_on_as_the_library_does_and_what_was_kept_stays(w
         for value, other in ((3, 7), (7, 3)):
             assert np.array_equal(here[value] & ~claimed[other], claimed[value] & ~claimed[other] & free)
     assert list(worker.folder.glob("labelmap-*")) == []
+
+
+def test_a_checkpoints_slices_are_taken_as_the_library_takes_them(worker, handle, volume, session, options):
+    rough = {k: drawn_in_a_box(session, volume, k) for k in (1, 2)}
+    kept = {0: drawn_in_a_box(session, volume, 0)}
+    labels = written(worker.folder, "labels", labelmap_of_slices(volume.grid, {**kept, **rough}, TWO.labels[0]))
+    for slices in ((0,), ()):
+        request = Propagate(handle, labels, (KeptStructure(3, slices, rough=(1, 2)),), options)
+        answer = worker.ask(request)[-1]
+        wanted = carry_on(session, {k: kept[k] for k in slices}, rough=rough)
+        (row,) = answer.values["structures"]
+        assert (row["drawn"], row["believed"]) == (list(wanted.span), list(wanted.believed))
+        drawn = labelmap(answer)
+        for k in wanted.span:
+            empty = np.zeros_like(rough[1])
+            assert np.array_equal(slice_of_labelmap(drawn, volume.grid, k, 3), wanted.masks.get(k, empty))
+
+
+def drawn_in_a_box(session: PromptSession, volume: Volume, k: int) -> np.ndarray:
+    return session.mask(box(volume, k)).mask

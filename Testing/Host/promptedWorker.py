@@ -77,8 +77,9 @@ def carried(request, number):
             along = lowest(volume, k)
             part[chosen] = slice(along, along + 1)
             labels[tuple(part)][np.broadcast_to(present, labels[tuple(part)].shape)] = structure["label"]
+        believed = [k for k in drawn if k in structure["rough"]]
         sure = [round(0.5 + 0.01 * k, 2) for k in drawn]
-        structures.append({{"label": structure["label"], "drawn": drawn, "confidence": sure}})
+        structures.append({{"label": structure["label"], "drawn": drawn, "confidence": sure, "believed": believed}})
     path = folder + "/labelmap-%d.npy" % number
     np.save(path, labels)
     told = {{"path": path, "ijk_to_lps": volume["ijk_to_lps"], "labels": kept["labels"]}}

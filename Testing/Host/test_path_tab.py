@@ -140,7 +140,7 @@ def test_fine_tune_goes_to_its_tab_and_lists_the_scan_once(ct, drawn, panel):
         assert panel.ui.tabWidget.currentWidget() is panel.ui.finetuneTab
         assert panel.panel.parameterNode.scanSegmentations == [drawn]
         panel.ui.tabWidget.setCurrentWidget(panel.ui.pathTab)
-    assert panel.ui.finetuneStateLabel.text == "Scans in its list: 1."
+    assert panel.ui.finetuneStateLabel.text.startswith("Scans in its list: 1. ")
 
 
 def test_segment_goes_to_its_tab(ct, panel):

@@ -244,7 +244,12 @@ class Activity(VTKObservationMixin):
             for each in segmentation.GetSegmentIDs()
             if each in found
         )
-        self.runner.say(_("Found: {names}.").format(names=names) if found else _("Nothing was found beyond the kept slices."))
+        nothing = _("Nothing was found beyond the kept slices.")
+        if not through.hasKept:
+            nothing = _(
+                "Of what the checkpoint drew the base model sees nothing: draw a box on a slice, and keep it with Enter."
+            )
+        self.runner.say(_("Found: {names}.").format(names=names) if found else nothing)
 
     def _onDoubtful(self, link: str) -> None:
         """The slice, and the segment to correct there."""

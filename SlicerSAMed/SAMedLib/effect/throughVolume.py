@@ -1,4 +1,4 @@
-"""Segments carried on through the volume from their kept slices, and what the model is least sure of."""
+"""Segments carried on through the volume from their kept slices and a checkpoint's, and what the model is least sure of."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from SAMedLib.scene.provenance import (
     recordCarriedOn,
     recordModelSums,
     recordOverwritten,
+    roughSlices,
     segmentSums,
 )
 from SAMedLib.scene.segments import labelsOf
@@ -48,10 +49,15 @@ class ThroughVolume:
 
     Args:
         scriptedEffect: whose editor has the segmentation and the volume.
-        segmentIDs: those to carry on; others with kept slices are left alone.
+        segmentIDs: those to carry on; those without a kept slice that they are on, and without one of a checkpoint's, are left
+            alone.
+
+    Attributes:
+        hasKept: whether a person kept any slice of those that are carried on.
 
     Raises:
-        InputError: none of them has a kept slice that it is on; they do not lie on the volume's voxels; as `readVolume`.
+        InputError: none of them has a kept slice that it is on, or one of a checkpoint's; they do not lie on the volume's
+            voxels; as `readVolume`.
     """
 
     def __init__(self, scriptedEffect, segmentIDs: Sequence[str]) -> None:
@@ -60,10 +66,16 @@ class ThroughVolume:
         self._segmentationNode = parameters.GetSegmentationNode()
         self._axial = AxialSlices(parameters.GetSourceVolumeNode())
         self._sums = segmentSums(self._segmentationNode, self._axial.volumeNode, segmentIDs)
-        kept = {each: keptSlices(self._segmentationNode, each, sums) for each, sums in self._sums.items()}
-        self._kept = {each: slices for each, slices in kept.items() if self._sums[each].sums.keys() & set(slices)}
-        if not self._kept:
+        node, sums = self._segmentationNode, self._sums
+        kept = {each: keptSlices(node, each, sums[each]) for each in sums}
+        rough = {each: roughSlices(node, each, sums[each]) for each in sums}
+        held = {each for each in sums if sums[each].sums.keys() & set(kept[each])}
+        self.hasKept = bool(held)
+        chosen = [each for each in sums if each in held or rough[each]]
+        if not chosen:
             raise InputError(_("No slice is kept yet: draw a box on one, and keep what comes with Enter."))
+        self._kept = {each: kept[each] for each in chosen}
+        self._rough = {each: rough[each] for each in chosen}
         self._labels = labelsOf(self.segmentation, list(self._kept))
 
     @property
@@ -77,8 +89,9 @@ class ThroughVolume:
         for segmentID, slices in self._kept.items():
             # Nothing has changed, and it is asked for all the same: drawn anew, as far as the limits of today reach.
             changed = changedSlices(self._segmentationNode, segmentID, self._sums[segmentID]) or None
-            structures.append(KeptStructure(self._labels[segmentID].value, slices, changed, limits))
-        return PropagateJob(worker, self._axial.volumeNode, self._keptLabels(), tuple(structures), options)
+            rough = self._rough[segmentID]
+            structures.append(KeptStructure(self._labels[segmentID].value, slices, changed, limits, rough))
+        return PropagateJob(worker, self._axial.volumeNode, self._labelMap(), tuple(structures), options)
 
     def write(self, outcome: Propagation) -> list[DoubtfulSlice]:
         """Put what was drawn into the segments, in one step of the editor's undo.
@@ -105,7 +118,7 @@ class ThroughVolume:
             doubtful += [DoubtfulSlice(segmentID, label.name, k, confidence[k]) for k in sorted(holding)]
         if written:
             keepInEditor(self._effect, self._axial, written)
-        self._record(before, segmentSums(node, volumeNode), {each.segmentID: each.slices for each in written})
+        self._record(before, segmentSums(node, volumeNode), {each.segmentID: each.slices for each in written}, outcome)
         return sorted(doubtful, key=lambda each: each.confidence)
 
     def _leaveKept(self, drawn: np.ndarray, segmentID: str, before: dict[str, SliceSums], slices: Sequence[int]) -> None:
@@ -123,11 +136,20 @@ class ThroughVolume:
                 part = self._axial.part([k])
                 drawn[part] &= ~onVolume(node, other, self._axial.volumeNode, part)
 
-    def _record(self, before: dict[str, SliceSums], now: dict[str, SliceSums], written: dict[str, Sequence[int]]) -> None:
+    def _record(
+        self,
+        before: dict[str, SliceSums],
+        now: dict[str, SliceSums],
+        written: dict[str, Sequence[int]],
+        outcome: Propagation,
+    ) -> None:
         node = self._segmentationNode
         recordOverwritten(node, before, now)
-        for segmentID in self._labels:
-            recordModelSums(node, segmentID, now[segmentID], written.get(segmentID, ()))
+        for segmentID, label in self._labels.items():
+            # What was believed stays the checkpoint's: the next correction has it to go by, too.
+            slices = written.get(segmentID, ())
+            believed = set(outcome.believed[label.value]).intersection(slices)
+            recordModelSums(node, segmentID, now[segmentID], slices, believed)
             recordCarriedOn(node, segmentID, now[segmentID])
 
     def _checkUnchanged(self) -> None:
@@ -138,21 +160,26 @@ class ThroughVolume:
         if not self._axial.isUnchanged or parameters.GetSourceVolumeNode() is not self._axial.volumeNode:
             raise InputError(_("The volume was changed meanwhile: nothing was changed in the segments."))
 
-    def _keptLabels(self) -> LabelMap:
-        """The kept slices, from the lowest to the highest of them."""
+    def _labelMap(self) -> LabelMap:
+        """The kept slices and the checkpoint's, from the lowest to the highest of them."""
         volumeNode = self._axial.volumeNode
-        part = self._axial.part([k for slices in self._kept.values() for k in slices])
+        part = self._axial.part([k for each in (self._kept, self._rough) for slices in each.values() for k in slices])
         voxels = np.zeros([each.stop - each.start for each in part], np.uint8 if len(self._kept) < 256 else np.uint16)
-        for segmentID, slices in self._kept.items():
-            for k in slices:
-                found = onVolume(self._segmentationNode, segmentID, volumeNode, self._axial.part([k]))
-                inPart = tuple(
-                    slice(a.start - b.start, a.stop - b.start) for a, b in zip(self._axial.part([k]), part, strict=True)
-                )
-                voxels[inPart][found] = self._labels[segmentID].value
+        for segmentID in self._labels:
+            for k in self._kept[segmentID]:
+                self._paint(voxels, part, segmentID, [k])
+            if self._rough[segmentID]:
+                self._paint(voxels, part, segmentID, self._rough[segmentID])
         matrix = ijkToLPS(volumeNode)
         matrix[:3, 3] += matrix[:3, :3] @ [each.start for each in part[::-1]]
         return LabelMap(voxels, matrix, LabelTable(tuple(self._labels.values())))
+
+    def _paint(self, voxels: np.ndarray, part: tuple[slice, ...], segmentID: str, slices: Sequence[int]) -> None:
+        """Put what the segment holds on these slices into `voxels`, `part` (k, j, i) of the volume's grid."""
+        node, volumeNode, own = self._segmentationNode, self._axial.volumeNode, self._axial.part(slices)
+        found = onVolume(node, segmentID, volumeNode, own) & self._axial.among(slices, within=slices)
+        inPart = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(own, part, strict=True))
+        voxels[inPart][found] = self._labels[segmentID].value
 
 
 def boxOfROI(roiNode: slicer.vtkMRMLMarkupsROINode, axial: AxialSlices):

@@ -1,4 +1,4 @@
-"""Through the volume: from the slices that a person kept to all of a structure."""
+"""Through the volume: from the slices that a person kept, and what a checkpoint drew, to all of a structure."""
 
 from __future__ import annotations
 
@@ -23,10 +23,12 @@ class Propagation:
     Attributes:
         labelmap: on the volume's own grid, 0 on slices that were not drawn again.
         confidence: by label value: how sure, 0 to 1, on each slice (from the feet) that was drawn anew, empty ones among them.
+        believed: by label value: those of these slices on which the checkpoint's answer was believed.
     """
 
     labelmap: LabelMap
     confidence: dict[int, dict[int, float]]
+    believed: dict[int, tuple[int, ...]]
 
     def drawn(self, label: int) -> tuple[int, ...]:
         """The slices on which this structure was drawn anew; where it has no voxel there, it is not there any more."""
@@ -37,8 +39,8 @@ class PropagateJob(Job):
     """Carries structures on through a volume; the outcome is a `Propagation`.
 
     Args:
-        labels: the kept slices, on the volume's grid or a part of it.
-        structures: what is kept of each, and the limits.
+        labels: the kept slices and a checkpoint's, on the volume's grid or a part of it.
+        structures: what is kept and what is a checkpoint's of each, and the limits.
     """
 
     def __init__(
@@ -67,4 +69,5 @@ class PropagateJob(Job):
     def conclude(self, values):
         rows = values["structures"]
         confidence = {row["label"]: dict(zip(row["drawn"], row["confidence"], strict=True)) for row in rows}
-        return Propagation(readLabelFile(values["labelmap"]), confidence)
+        believed = {row["label"]: tuple(row["believed"]) for row in rows}
+        return Propagation(readLabelFile(values["labelmap"]), confidence, believed)

@@ -73,7 +73,7 @@ class SegmentJob(Job):
         if self.segmentationNode is None:
             self.segmentationNode = newSegmentationNode(self.volumeNode)
         checkInScene(self.segmentationNode)
-        writeModelSlices(self.segmentationNode, labelmap, self.volumeNode, self._options.slices)
+        writeModelSlices(self.segmentationNode, labelmap, self.volumeNode, self._options.slices, byCheckpoint=True)
         if unsure is not None:
             writeUncertainty(unsure, self.volumeNode)
             self.doubt = values["doubt"]
@@ -96,14 +96,16 @@ def writeModelSlices(
     labelmap: LabelMap,
     volumeNode: vtkMRMLScalarVolumeNode,
     slices: tuple[int, ...] | None,
+    byCheckpoint: bool = False,
 ) -> None:
     """Put what the model drew into the segmentation and remember that it is the model's.
 
     Args:
         slices: those to replace, from the feet; None for all.
+        byCheckpoint: a checkpoint drew them, and they may serve as its answer to be corrected.
     """
     writeSegmentation(segmentationNode, labelmap, volumeNode, slices)
-    recordModelSlices(segmentationNode, labelmap, slices)
+    recordModelSlices(segmentationNode, labelmap, slices, byCheckpoint)
 
 
 def checkInScene(node) -> None:

@@ -5,7 +5,7 @@ from slicer.i18n import tr as _
 from SAMedCore.errors import SAMedError
 from SAMedLib.panel import models
 from SAMedLib.panel.openEffect import openEffect
-from SAMedLib.scene.provenance import keptSlicesBySegment
+from SAMedLib.scene.provenance import isAnswered, keptSlicesBySegment
 from SAMedLib.scene.volumes import numberOfSlices
 
 MOST_NAMES = 4
@@ -55,16 +55,23 @@ class PathTab:
         node = self.panel.parameterNode
         self.prompt(node.promptVolume, node.promptSegmentation)
 
-    def prompt(self, volumeNode, segmentationNode) -> None:
-        """Open the effect on this scan, which is the one of this tab and of Complete from now on, or say why not."""
-        node = self.panel.parameterNode
+    def prompt(self, volumeNode, segmentationNode) -> bool:
+        """Open the effect on this scan, which is the one of this tab and of Complete from now on, or say why not.
+
+        Returns:
+            whether it is open.
+        """
+        node, isOpen = self.panel.parameterNode, False
 
         def begin() -> None:
+            nonlocal isOpen
             node.promptSegmentation = openEffect(volumeNode, segmentationNode)
             node.promptVolume = volumeNode
             self._handOver()
+            isOpen = True
 
         self.panel.runner.attempt(begin)
+        return isOpen
 
     def onComplete(self, checked=False) -> None:
         self._handOver()
@@ -92,17 +99,23 @@ class PathTab:
         except SAMedError as error:
             return str(error), ""
         drawn = set().union(*kept.values())
+        isAnswer = segmentationNode is not None and isAnswered(segmentationNode)
         if not drawn:
-            return _("Nothing is drawn yet."), _("No slice is drawn yet.")
+            nothing = _("A model drew it; nothing is corrected yet.") if isAnswer else _("Nothing is drawn yet.")
+            return nothing, _("No slice is drawn yet.")
         segments = [f"{segmentationNode.GetSegmentation().GetSegment(each).GetName()} {len(kept[each])}" for each in kept]
         if len(segments) > MOST_NAMES:
             segments[MOST_NAMES:] = [_("{count} more").format(count=len(segments) - MOST_NAMES)]
-        said = _("Slices drawn or accepted: {segments}.").format(segments=", ".join(segments))
-        return said, _("{drawn} of {count} slices are drawn.").format(drawn=len(drawn), count=count)
+        said = _("Slices corrected: {segments}.") if isAnswer else _("Slices drawn or accepted: {segments}.")
+        return said.format(segments=", ".join(segments)), _("{drawn} of {count} slices are drawn.").format(
+            drawn=len(drawn), count=count
+        )
 
 
 def _inTheList(count: int) -> str:
-    return _("Scans in its list: {count}.").format(count=count) if count else _("No scan is in its list yet.")
+    if not count:
+        return _("No scan is in its list yet.")
+    return _("Scans in its list: {count}. Learnt from: the slices that you drew or corrected.").format(count=count)
 
 
 def _chosen(model: str, own: int) -> str:

@@ -138,8 +138,10 @@ class SegmentTab:
         self.panel.refresh()
 
     def onCorrect(self, checked=False) -> None:
+        """With the effect, so that boxes correct it; without, with the editor's own tools."""
         node = self.panel.parameterNode
-        openEditor(node.outputSegmentation, node.inputVolume)
+        if not self.panel.pathTab.prompt(node.inputVolume, node.outputSegmentation):
+            openEditor(node.outputSegmentation, node.inputVolume)
 
     def onUncertaintyClicked(self, checked) -> None:
         """Show what is there of an earlier run; hiding it gives the views back what they showed."""

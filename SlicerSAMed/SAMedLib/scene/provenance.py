@@ -29,6 +29,10 @@ from SAMedLib.scene.writing import checkOutput
 MODEL_SLICES = "SAMed.ModelSlices"
 """Tag of a segment: the slices that the model drew, as it left them."""
 
+CHECKPOINT_SLICES = "SAMed.CheckpointSlices"
+"""Tag of a segment: those of the model's slices that say where a checkpoint saw it, as they were left; others were carried on
+or completed. Scenes of before have none, and nothing is known of their slices."""
+
 CARRIED_ON = "SAMed.CarriedOn"
 """Tag of a segment: the kept slices from which it was last carried on, as they were then."""
 
@@ -92,26 +96,39 @@ def segmentSums(
     return found
 
 
-def recordModelSlices(segmentationNode: vtkMRMLSegmentationNode, labelmap: LabelMap, slices: Collection[int] | None) -> None:
+def recordModelSlices(
+    segmentationNode: vtkMRMLSegmentationNode, labelmap: LabelMap, slices: Collection[int] | None, byCheckpoint: bool = False
+) -> None:
     """Remember that the model drew these slices (None: all); other slices, and other segments, keep what was known of them.
 
     Args:
         labelmap: what the model drew, on the volume's grid; it has been written into the segmentation.
+        byCheckpoint: a checkpoint drew them.
     """
     segmentation = segmentationNode.GetSegmentation()
     present = labelsOf(segmentation, segmentation.GetSegmentIDs())
     values = {label.name: label.value for label in labelmap.labels}
     sums, size = _sums(labelmap.voxels, (0, 0, 0), labelmap.grid), _size(labelmap.grid)
     for segmentID, name in matchingSegments(present, labelmap.labels).items():
-        recordModelSums(segmentationNode, segmentID, SliceSums(size, sums.get(values[name], {})), slices)
+        now = SliceSums(size, sums.get(values[name], {}))
+        recordModelSums(segmentationNode, segmentID, now, slices, now.sums if byCheckpoint else ())
 
 
 def recordModelSums(
-    segmentationNode: vtkMRMLSegmentationNode, segmentID: str, now: SliceSums, slices: Collection[int] | None
+    segmentationNode: vtkMRMLSegmentationNode,
+    segmentID: str,
+    now: SliceSums,
+    slices: Collection[int] | None,
+    byCheckpoint: Collection[int] = (),
 ) -> None:
-    """Remember that the model drew these slices (None: all) of one segment, which holds `now` what it left there."""
+    """Remember that the model drew these slices (None: all) of one segment, which holds `now` what it left there.
+
+    Args:
+        byCheckpoint: those of them on which a checkpoint saw the segment.
+    """
     segment = segmentationNode.GetSegmentation().GetSegment(segmentID)
-    _write(segment, MODEL_SLICES, (_read(segment, MODEL_SLICES) or SliceSums(now.size)).replaced(now, slices))
+    for tag, drawn in ((MODEL_SLICES, now), (CHECKPOINT_SLICES, now.only(byCheckpoint))):
+        _write(segment, tag, (_read(segment, tag) or SliceSums(now.size)).replaced(drawn, slices))
 
 
 def forgetModelSlices(segmentationNode: vtkMRMLSegmentationNode, segmentID: str, slices: Collection[int]) -> None:
@@ -136,7 +153,9 @@ def recordOverwritten(
         changed = now[segmentID].differing(held)
         if known is not None and changed:
             theModels = set(changed).difference(held.differing(known))
-            recordModelSums(segmentationNode, segmentID, now[segmentID], theModels)
+            recordModelSums(
+                segmentationNode, segmentID, now[segmentID], theModels, roughSlices(segmentationNode, segmentID, held)
+            )
 
 
 def drawnSlices(
@@ -162,6 +181,22 @@ def drawnSlices(
 def keptSlices(segmentationNode: vtkMRMLSegmentationNode, segmentID: str, now: SliceSums) -> tuple[int, ...]:
     """The slices of one segment that a person accepted, drew or corrected, erased ones among them; `now` is all of it."""
     return now.differing(_read(segmentationNode.GetSegmentation().GetSegment(segmentID), MODEL_SLICES))
+
+
+def roughSlices(segmentationNode: vtkMRMLSegmentationNode, segmentID: str, now: SliceSums) -> tuple[int, ...]:
+    """The slices of one segment on which a checkpoint saw it and that nobody touched since; `now` is all of it or a part."""
+    known = _read(segmentationNode.GetSegmentation().GetSegment(segmentID), CHECKPOINT_SLICES)
+    if known is None or known.size != now.size:
+        return ()
+    touched = keptSlices(segmentationNode, segmentID, now)
+    return tuple(sorted(k for k, sum in now.sums.items() if known.sums.get(k) == sum and k not in touched))
+
+
+def isAnswered(segmentationNode: vtkMRMLSegmentationNode) -> bool:
+    """Whether a checkpoint drew any of it, so that what a person drew since is a correction."""
+    segmentation = segmentationNode.GetSegmentation()
+    known = (_read(segmentation.GetSegment(segmentID), CHECKPOINT_SLICES) for segmentID in segmentation.GetSegmentIDs())
+    return any(each is not None and each.sums for each in known)
 
 
 def keptSlicesBySegment(

@@ -1,0 +1,98 @@
+"""What a checkpoint drew of a structure, as far as it is believed. All masks are on the session's pixels for drawing.
+
+The base model is asked in the box of the checkpoint's own mask: where it draws much the same and is sure of it, both see one
+thing. Of these slices those are believed that hang together with what a person kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from SAMedCore.evaluate.measures import dice
+from SAMedCore.prompt.session import PromptSession
+from SAMedCore.prompt.shapes import SHAPE_WEIGHT, box_of, distances, largest_piece, sharpness, touching, wider
+from SAMedCore.prompt.steps import LEAST_LIKENESS, Drawn
+from SAMedCore.work import Work
+
+MARGIN = 2.0
+"""Input pixels by which the box is wider on each side than the checkpoint's mask."""
+
+VOUCHED = 0.8
+"""Likeness of what the base model draws with the checkpoint's mask, times its quality, from which on it vouches for it."""
+
+BRIDGED_MM = 15.0
+"""Without a believed slice, beyond which the next one belongs to something else."""
+
+
+class Rough:
+    """The slices of one structure as a checkpoint left them.
+
+    Args:
+        session: of the volume.
+        masks: slice from the feet -> (j, i) bool, which hold something.
+        work: asked between the network's layers.
+    """
+
+    def __init__(self, session: PromptSession, masks: Mapping[int, np.ndarray], work: Work) -> None:
+        self._session = session
+        self._masks = masks
+        self._work = work
+
+    def between(self, low: int, first: np.ndarray, high: int, second: np.ndarray) -> dict[int, Drawn]:
+        """The believed slices between two kept ones, `low` and `high` with their masks: they hang together with both."""
+        upwards = self.onward(low, first, range(low + 1, high))
+        downwards = self.onward(high, second, range(high - 1, low, -1)) if upwards else {}
+        return {k: drawn for k, drawn in upwards.items() if k in downwards}
+
+    def onward(self, start: int, mask: np.ndarray, slices: Sequence[int]) -> dict[int, Drawn]:
+        """The believed slices, one after the other from the slice `start` with its mask (j, i), while they hang together.
+
+        Args:
+            slices: in order, away from it.
+        """
+        spacing_mm = self._session.volume.grid.spacing_mm[2]
+        believed: dict[int, Drawn] = {}
+        last, last_k = mask, start
+        for k in slices:
+            if (abs(k - last_k) - 1) * spacing_mm > BRIDGED_MM:
+                break
+            drawn = self._vouched(k, touching(self._masks[k], last)) if k in self._masks else None
+            if drawn is not None and dice(now := touching(drawn.scores > 0, last), last) >= LEAST_LIKENESS:
+                believed[k], last, last_k = drawn, now, k
+        return believed
+
+    def start(self) -> tuple[int, Drawn] | None:
+        """Where to begin while nothing is kept: the largest slice of the largest part of the volume that hangs together.
+
+        None where the base model vouches for no slice.
+        """
+        asked = {k: self._vouched(k, largest_piece(mask)) for k, mask in self._masks.items()}
+        drawn = {k: one for k, one in asked.items() if one is not None}
+        sizes = {k: int(np.count_nonzero(one.scores > 0)) for k, one in drawn.items()}
+        volumes: dict[int, int] = {}
+        left = set(drawn)
+        while left:
+            k = max(left, key=sizes.__getitem__)
+            part = {k}
+            for away in (range(k + 1, self._session.count), range(k - 1, -1, -1)):
+                part |= self.onward(k, drawn[k].scores > 0, away).keys()
+            volumes[k] = sum(sizes.get(each, 0) for each in part)
+            left -= part
+        if not volumes:
+            return None
+        best = max(volumes, key=volumes.__getitem__)
+        return best, drawn[best]
+
+    def _vouched(self, k: int, mask: np.ndarray) -> Drawn | None:
+        """What the base model draws where the checkpoint drew `mask`; None where it does not vouch for it."""
+        if not mask.any():
+            return None
+        session = self._session
+        answers, qualities = session.ask(k, wider(box_of(mask), MARGIN, session.grids)[None], work=self._work)
+        quality, likeness = float(qualities[0]), float(dice(answers[0] > 0, mask))
+        if quality * likeness < VOUCHED:
+            return None
+        scores = answers[0] + SHAPE_WEIGHT * distances(mask, session.grids)
+        return Drawn(scores, quality * sharpness(scores), quality, likeness)
