@@ -70,9 +70,13 @@ def percentile_window(voxels: np.ndarray, percentiles: tuple[float, float]) -> t
     return low, high if high > low else low + 1.0
 
 
-def other_intensities(image: np.ndarray, draw: Generator) -> np.ndarray:
-    """The image, float32 in [0, 1], with other contrast, brightness and noise, within [0, 1]; same shape and dtype."""
-    gamma, gain, offset = np.exp(draw.uniform(-0.25, 0.25)), draw.uniform(0.9, 1.1), draw.uniform(-0.05, 0.05)
+def other_intensities(image: np.ndarray, draw: Generator, strength: float = 1.0) -> np.ndarray:
+    """The image, float32 in [0, 1], with other contrast, brightness and noise, within [0, 1]; same shape and dtype.
+
+    Args:
+        strength: of every change, 1 as another scanner would have shown it.
+    """
+    gamma, gain, offset = draw.uniform(-0.25, 0.25), draw.uniform(-0.1, 0.1), draw.uniform(-0.05, 0.05)
     noise = draw.normal(scale=draw.uniform(0, 0.03), size=image.shape)
-    changed = gain * np.clip(image, 0, 1) ** gamma + offset + noise
+    changed = (1 + strength * gain) * np.clip(image, 0, 1) ** np.exp(strength * gamma) + strength * (offset + noise)
     return np.clip(changed, 0, 1).astype(np.float32)

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -25,18 +26,19 @@ from SAMedCore.model.stopping import stopping
 from SAMedCore.train.clock import StageClock
 from SAMedCore.train.embeddings import encode_slices
 from SAMedCore.train.loss import validation_dice
-from SAMedCore.train.optimization import Optimization, in_precision, recomputed_blocks
+from SAMedCore.train.optimization import Average, Optimization, in_precision, recomputed_blocks
 from SAMedCore.train.recipe import Recipe, Stage, learning_rate
 from SAMedCore.train.resume import (
     TrainingState,
     draw_curve,
     read_state,
+    restore_average,
     restore_model,
     restore_optimizer,
     write_history,
     write_state,
 )
-from SAMedCore.train.slices import EpochSampler, SliceDataset, TrainingItems, item_loader, worker_count
+from SAMedCore.train.slices import EpochSampler, SliceDataset, TrainingItems, item_loader, repeats_of, worker_count
 from SAMedCore.train.start import check_run, run_folder
 from SAMedCore.work import SILENT, TrainingProgress, Work
 
@@ -143,41 +145,50 @@ def _run_stage(run: Run, number: int, training: SliceDataset, validation: SliceD
     if stage.only_on_gpu and run.device.type != "cuda":
         return
     if number != state.stage:
-        state.stage, state.epoch, state.step, state.minutes, state.versions = number, 0, 0, 0.0, 0
+        state.begin(number)
     if _is_over(stage, state):
+        if run.resumed is not None:
+            restore_average(run.resumed, Average(run.model, stage.average)).take()
         return
     clock = StageClock(stage.minutes, state.minutes)
     forward, items, held_out = _stage_items(run, stage, training, validation, clock)
-    optimization = Optimization.of(run.model, run.recipe, run.device)
+    optimization, average = Optimization.of(run.model, run.recipe, run.device), Average(run.model, stage.average)
     if run.resumed is not None and state.epoch > 0:
         restore_optimizer(run.resumed, optimization.optimizer, optimization.scaler)
+        restore_average(run.resumed, average)
     run.resumed = None
-    sampler = EpochSampler(len(training), run.recipe.seed, state.versions)
+    sampler = EpochSampler(repeats_of(training.classes, state.versions, stage.balanced), run.recipe.seed)
     workers = worker_count(len(sampler), stage.batch_size) if items is training else 0
     batches = item_loader(items, stage.batch_size, sampler, workers)
-    planned_steps = stage.planned_epochs * len(batches)
-    clock.begin_training(state.step)
+    clock.begin_training(state.step, state.epoch)
     while state.epoch == 0 or not _is_over(stage, state):
         sampler.epoch = state.epoch
+        planned_steps = (state.planned_epochs or stage.planned_epochs) * len(batches)
         losses = []
         _training_mode(run.model)
         for inputs, low_res_labels in batches:
             run.work.stop_if_cancelled()
             rate = learning_rate(state.step, stage.base_rate, stage.warmup_steps, planned_steps, stage.power)
             losses.append(optimization.step(forward, inputs, low_res_labels, rate))
+            average.update()
             if not math.isfinite(losses[-1]):
                 raise SAMedError(f"the loss became {losses[-1]} at step {state.step}: choose a lower rate or full precision.")
             state.step += 1
             told = _progress(state, stage, clock, len(batches), losses[-1], rate)
             run.work.tell(told)
         state.epoch += 1
-        loss, dice = sum(losses) / len(losses), _validated(run, forward, held_out, stage.batch_size)
-        row = {"stage": stage.trains, "epoch": len(state.history) + 1, "step": state.step, "learning_rate": rate}
-        state.history.append({**row, "loss": loss, "validation_dice": dice})
+        with average.in_place():
+            loss, dice = sum(losses) / len(losses), _validated(run, forward, held_out, stage.batch_size)
+            row = {"stage": stage.trains, "epoch": len(state.history) + 1, "step": state.step, "learning_rate": rate}
+            state.history.append({**row, "loss": loss, "validation_dice": dice})
+            _save_checkpoints(run)
         state.minutes = clock.minutes
-        _keep(run, optimization)
+        if stage.ends_at_rate_0:
+            state.planned_epochs = clock.epochs_that_fit(state.epoch, stage.planned_epochs)
+        _keep(run, optimization, average)
         left_s = clock.training_s_left(state.step, told.steps)
         run.work.tell(replace(told, epoch_done=True, loss=loss, validation_dice=dice, eta_s=left_s))
+    average.take()
 
 
 def _within_memory(stage: Stage, slice_count: int) -> Stage:
@@ -187,6 +198,8 @@ def _within_memory(stage: Stage, slice_count: int) -> Stage:
 
 
 def _is_over(stage: Stage, state: TrainingState) -> bool:
+    if 0 < state.planned_epochs <= state.epoch:
+        return True
     return state.epoch >= stage.epochs or (stage.minutes is not None and state.minutes >= stage.minutes)
 
 
@@ -223,13 +236,15 @@ def _validated(run: Run, forward: Forward, held_out: TrainingItems | None, batch
     if held_out is None:
         return None
     run.model.eval()
-    batches = item_loader(held_out, batch_size, EpochSampler(len(held_out), seed=0, shuffled=False), workers=0)
+    batches = item_loader(
+        held_out, batch_size, EpochSampler(np.ones(len(held_out), dtype=int), seed=0, shuffled=False), workers=0
+    )
     with in_precision(run.device, run.recipe):
         return validation_dice(forward, batches, run.device)
 
 
-def _keep(run: Run, optimization: Optimization) -> None:
-    """Checkpoints first, then the state that says they are there."""
+def _save_checkpoints(run: Run) -> None:
+    """``last``, and ``best`` where it is better than any before."""
     state = run.state
     dice = state.history[-1]["validation_dice"]
     metrics = {"validation_dice": dice, "loss": state.history[-1]["loss"], "epochs": len(state.history)}
@@ -237,7 +252,12 @@ def _keep(run: Run, optimization: Optimization) -> None:
         state.best_dice = dice
         run.save(run.folder / "best", run.model, metrics)
     run.save(run.folder / "last", run.model, metrics)
-    write_state(run.folder / "state.pt", state, run.recipe.to_json(), run.model, optimization.optimizer, optimization.scaler)
+
+
+def _keep(run: Run, optimization: Optimization, average: Average) -> None:
+    """What the run goes on from; the checkpoints, of which it says that they are there, were saved before."""
+    state = run.state
+    write_state(run.folder / "state.pt", state, run.recipe.to_json(), run.model, optimization, average)
     write_history(run.folder, state.history)
     if time.monotonic() - run.drawn_s > REDRAW_S:
         draw_curve(run.folder, state.history)
@@ -256,13 +276,14 @@ def _progress(
     state: TrainingState, stage: Stage, clock: StageClock, batch_count: int, loss: float, rate: float
 ) -> TrainingProgress:
     """After a step of the epoch that is under way."""
-    steps = stage.epochs * batch_count
+    epochs = state.planned_epochs or stage.epochs
+    steps = epochs * batch_count
     return TrainingProgress(
         stage=stage.trains,
         step=state.step,
         steps=steps,
         epoch=state.epoch + 1,
-        epochs=stage.epochs,
+        epochs=epochs,
         epoch_done=False,
         loss=loss,
         learning_rate=rate,

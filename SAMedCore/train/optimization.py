@@ -57,6 +57,54 @@ class Optimization:
         return loss.item()
 
 
+class Average:
+    """The running average of a model's trainable parameters (Polyak and Juditsky 1992), for which no step is too large.
+
+    Over its first steps it is the plain mean of the parameters so far, so that the initial ones are soon forgotten.
+
+    Args:
+        decay: of a step; 0 makes the average the parameters themselves, at no cost.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay, self.steps = decay, 0
+        self._trained = {name: p for name, p in model.named_parameters() if p.requires_grad} if decay else {}
+        self.values = {name: p.detach().clone() for name, p in self._trained.items()}
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """After a step of the optimiser."""
+        decay = min(self.decay, self.steps / (self.steps + 1))
+        self.steps += 1
+        for name, value in self.values.items():
+            value.lerp_(self._trained[name].detach(), 1 - decay)
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Inside the block the model has the average for its parameters."""
+        own = {name: p.detach().clone() for name, p in self._trained.items()}
+        self.take()
+        try:
+            yield
+        finally:
+            self._set(own)
+
+    def take(self) -> None:
+        """The model's parameters become the average."""
+        self._set(self.values)
+
+    def restore(self, values: dict[str, Tensor], steps: int) -> None:
+        """As it was after so many steps."""
+        self.steps = steps
+        for name, value in values.items():
+            self.values[name].copy_(value)
+
+    @torch.no_grad()
+    def _set(self, values: dict[str, Tensor]) -> None:
+        for name, value in values.items():
+            self._trained[name].copy_(value)
+
+
 def precision_on(device: torch.device, recipe: Recipe) -> torch.dtype:
     """What the recipe asks for: fp16 on CUDA, bf16 where a GPU or CPU multiplies it in hardware; float32 elsewhere."""
     wanted = PRECISIONS[recipe.precision]

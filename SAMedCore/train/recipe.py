@@ -25,6 +25,10 @@ class Stage:
             most half of it goes into encoding, in fewer versions if need be. Even where the time is over before, every slice
             is encoded once and one epoch is trained.
         only_on_gpu: left out where there is no GPU.
+        average: what is kept, validated and published is the running average of the trained parameters with this decay a step;
+            0 for the parameters themselves.
+        balanced: 0..1, how far slices with rare structures are shown more often; see `slices.repeats_of`.
+        ends_at_rate_0: the decay is planned for the epochs for which `minutes` suffice, `planned_epochs` at most.
     """
 
     trains: Literal["all", "decoder"] = "all"
@@ -37,6 +41,9 @@ class Stage:
     versions: int = 1
     minutes: float | None = None
     only_on_gpu: bool = False
+    average: float = 0.0
+    balanced: float = 0.0
+    ends_at_rate_0: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,6 +99,9 @@ FEW_SHOT = Recipe(
             epochs=30,
             versions=16,
             minutes=40.0,
+            average=0.99,
+            balanced=0.5,
+            ends_at_rate_0=True,
         ),
         Stage(
             batch_size=8,
@@ -102,6 +112,9 @@ FEW_SHOT = Recipe(
             versions=8,
             minutes=20.0,
             only_on_gpu=True,
+            average=0.99,
+            balanced=0.5,
+            ends_at_rate_0=True,
         ),
     ),
     augmentation="few-shot",
@@ -127,7 +140,7 @@ def recipe_of(options: FinetuneOptions) -> Recipe:
             stage,
             epochs=epochs,
             # Past the planned end the learning rate is 0.
-            planned_epochs=max(epochs, stage.planned_epochs),
+            planned_epochs=epochs if stage.ends_at_rate_0 else max(epochs, stage.planned_epochs),
             batch_size=options.batch_size or stage.batch_size,
             minutes=options.minutes or stage.minutes,
         )

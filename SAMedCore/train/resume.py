@@ -19,8 +19,9 @@ from torch.optim import Optimizer
 
 from SAMedCore.errors import InputError
 from SAMedCore.files.atomic import replacing
+from SAMedCore.train.optimization import Average, Optimization
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass
@@ -31,6 +32,7 @@ class TrainingState:
         stage, epoch, step: the stage under way and the epochs and steps of it that are done.
         minutes: that the stage has taken so far.
         versions: in which the stage's slices are learnt from, 0 before that is known; see `Stage`.
+        planned_epochs: for which the time suffices, 0 where the recipe's are the plan.
         history: a row an epoch: stage, epoch (counted through all stages), step of the stage, loss, learning_rate,
             validation_dice (None without validation).
         best_dice: the highest validation Dice so far.
@@ -41,8 +43,13 @@ class TrainingState:
     step: int = 0
     minutes: float = 0.0
     versions: int = 0
+    planned_epochs: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     best_dice: float | None = None
+
+    def begin(self, stage: int) -> None:
+        """Nothing of this stage is done."""
+        self.stage, self.epoch, self.step, self.minutes, self.versions, self.planned_epochs = stage, 0, 0, 0.0, 0, 0
 
 
 def write_state(
@@ -50,8 +57,8 @@ def write_state(
     state: TrainingState,
     recipe: dict[str, Any],
     model: nn.Module,
-    optimizer: Optimizer,
-    scaler: torch.amp.GradScaler,
+    optimization: Optimization,
+    average: Average,
 ) -> None:
     """Atomic: a kill leaves the file of the epoch before or this one."""
     contents = {
@@ -59,8 +66,9 @@ def write_state(
         "state": vars(state),
         "recipe": recipe,
         "parameters": {name: p.detach() for name, p in model.named_parameters() if p.requires_grad},
-        "optimizer": optimizer.state_dict(),
-        "scaler": scaler.state_dict(),
+        "average": average.values,
+        "optimizer": optimization.optimizer.state_dict(),
+        "scaler": optimization.scaler.state_dict(),
         "cpu_rng": torch.get_rng_state(),
     }
     with replacing(path) as temporary, temporary.open("wb") as file:
@@ -110,6 +118,12 @@ def restore_optimizer(contents: dict[str, Any], optimizer: Optimizer, scaler: to
     if contents["scaler"]:
         scaler.load_state_dict(contents["scaler"])
     torch.set_rng_state(contents["cpu_rng"])
+
+
+def restore_average(contents: dict[str, Any], average: Average) -> Average:
+    """The average as it was at the epoch's end."""
+    average.restore(contents["average"], contents["state"]["step"])
+    return average
 
 
 def write_history(folder: Path, history: list[dict[str, Any]]) -> None:

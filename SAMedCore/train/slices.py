@@ -158,26 +158,42 @@ def split(dataset: SliceDataset, fraction: float, seed: int) -> tuple[SliceDatas
     )
 
 
+def repeats_of(classes: np.ndarray, versions: int, balanced: float) -> np.ndarray:
+    """How often each slice is shown in an epoch, (n,) int, at least once and `versions` times on average.
+
+    Args:
+        classes: (n, S0, S0) of a `SliceDataset`.
+        balanced: 0 shows all alike; 1 in proportion to how rare a slice's rarest structure is among the slices.
+    """
+    present = np.stack([np.bincount(labels.ravel(), minlength=256)[1:NOT_ANNOTATED] > 0 for labels in classes])
+    rarity = (present / present.sum(axis=0).clip(min=1)).max(axis=1)
+    # a slice without any structure counts as one with the commonest
+    rarity = rarity.clip(min=1 / present.sum(axis=0).max().clip(min=1))
+    share = (1 - balanced) / len(classes) + balanced * rarity / rarity.sum()
+    return np.maximum(1, np.round(share * len(classes) * versions)).astype(int)
+
+
 class EpochSampler(Sampler[tuple[int, int]]):
     """(pass, index) of every item in the epoch's own order; set `epoch` before each epoch.
 
     Args:
-        versions: passes over the items that make one epoch, mixed; each pass augments anew.
+        repeats: (n,) how often each item comes in an epoch, each time in another pass, which augments anew.
     """
 
-    def __init__(self, count: int, seed: int, versions: int = 1, shuffled: bool = True) -> None:
-        self.count, self.seed, self.versions, self.shuffled, self.epoch = count, seed, versions, shuffled, 0
+    def __init__(self, repeats: np.ndarray, seed: int, shuffled: bool = True) -> None:
+        self.repeats, self.seed, self.shuffled, self.epoch = repeats, seed, shuffled, 0
 
     def __len__(self) -> int:
-        return self.count * self.versions
+        return int(self.repeats.sum())
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
+        rounds, indices = np.nonzero(np.arange(self.repeats.max())[:, None] < self.repeats)
         order = np.arange(len(self))
         if self.shuffled:
             order = np.random.default_rng((self.seed, self.epoch)).permutation(order)
         for number in order:
-            version, index = divmod(int(number), self.count)
-            yield self.epoch * self.versions + version, index
+            index = int(indices[number])
+            yield self.epoch * int(self.repeats[index]) + int(rounds[number]), index
 
 
 def item_loader(items: TrainingItems, batch_size: int, sampler: EpochSampler, workers: int) -> DataLoader:

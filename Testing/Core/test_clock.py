@@ -59,7 +59,9 @@ def slow_sam(monkeypatch) -> type[SlowSam]:
 
 def train_slowly(sam: type[SlowSam], out: Path, minutes: float, until=lambda event: False, resume: bool = False) -> list[Event]:
     """A stage of ten versions of eight slices, three more held out; returns its events."""
-    patient = replace(DECODER, versions=10, minutes=minutes, planned_epochs=100, epochs=100)
+    patient = replace(
+        DECODER, versions=10, minutes=minutes, planned_epochs=100, epochs=100, warmup_steps=1, power=1.0, ends_at_rate_0=True
+    )
     recipe, events = replace(RECIPE, stages=(patient,)), []
     run = Run(sam(), recipe, out, save, work=telling(events, until), resume=resume)
     with suppress(Cancelled):
@@ -80,6 +82,15 @@ def test_encoding_takes_half_of_a_stages_minutes_and_training_the_rest(tmp_path,
     assert slow_sam.clock / 60 == 27 + 5 * 7
 
 
+def test_the_rate_ends_at_0_when_the_minutes_do(tmp_path, slow_sam):
+    """The pace is known after the first epoch: five of a hundred."""
+    steps = steps_of(train_slowly(slow_sam, tmp_path / "out", minutes=60))
+    rates = [step.learning_rate / DECODER.base_rate for step in steps if not step.epoch_done]
+    assert rates[5] == pytest.approx(1 - 4 / 600)
+    assert rates[6] == pytest.approx(1 - 5 / 30)
+    assert 0 < rates[-1] < 0.1
+
+
 def test_a_stage_that_is_over_before_its_slices_are_encoded_encodes_each_once_and_trains_an_epoch(tmp_path, slow_sam):
     events = train_slowly(slow_sam, tmp_path / "out", minutes=5)
     assert slices_encoded(events) == 8
@@ -93,7 +104,7 @@ def test_a_resumed_stage_learns_from_as_many_versions_as_it_had(tmp_path, slow_s
     assert slices_encoded(cancelled) == 3 * 8
     events = train_slowly(slow_sam, tmp_path / "out", 60, resume=True)
     assert slices_encoded(events) == 3 * 8
-    assert {event.steps for event in steps_of(events)} == {100 * 6}
+    assert {event.steps for event in steps_of(events)} == {5 * 6}
 
 
 def test_the_time_left_is_told_at_the_pace_of_the_training_alone(tmp_path, slow_sam):

@@ -46,6 +46,7 @@ def test_the_presets_are_what_was_published():
         stage = recipe.stages[0]
         assert (stage.batch_size, stage.base_rate, stage.warmup_steps, recipe.lora_rank) == (24, 0.005, 250, 4)
         assert (recipe.betas, recipe.weight_decay, recipe.sizes) == ((0.9, 0.999), 0.1, (224, 512))
+        assert (stage.average, stage.balanced, stage.ends_at_rate_0, recipe.augmentation) == (0, 0, False, "paper")
 
 
 def test_the_options_name_the_recipes():
@@ -55,6 +56,6 @@ def test_the_options_name_the_recipes():
 
 def test_options_change_each_stage_of_a_recipe_and_leave_the_rest():
     changed = recipe_of(FinetuneOptions("out", base="lite", epochs=50, minutes=3, batch_size=5))
-    assert [(s.epochs, s.planned_epochs, s.minutes, s.batch_size) for s in changed.stages] == [(50, 50, 3, 5), (50, 60, 3, 5)]
+    assert [(s.epochs, s.planned_epochs, s.minutes, s.batch_size) for s in changed.stages] == [(50, 50, 3, 5), (50, 50, 3, 5)]
     for name, recipe in PRESETS.items():
         assert recipe_of(FinetuneOptions("out", base="lite", preset=name)) == recipe

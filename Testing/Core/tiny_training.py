@@ -12,7 +12,9 @@ from SAMedCore.train.recipe import Recipe, Stage
 from SAMedCore.train.slices import SliceDataset
 from SAMedCore.work import SILENT, Event, TrainingProgress, Work
 
-DECODER = Stage(trains="decoder", batch_size=4, base_rate=0.02, warmup_steps=2, planned_epochs=3, epochs=3, versions=2)
+DECODER = Stage(
+    trains="decoder", batch_size=4, base_rate=0.02, warmup_steps=2, planned_epochs=3, epochs=3, versions=2, average=0.8
+)
 END_TO_END = Stage(batch_size=4, base_rate=0.01, warmup_steps=2, planned_epochs=4, epochs=4)
 RECIPE = Recipe("tiny", sizes=(16,), stages=(DECODER, END_TO_END), augmentation="few-shot")
 
