@@ -28,7 +28,7 @@ from SAMedCore.train.recipe import PRESETS
 from SAMedCore.train.start import run_folder
 
 RUN = Path("build") / catalogue.DEMO_CHECKPOINT
-FIRST_STAGE = replace(PRESETS["few-shot"].stages[0], base_rate=1e-3, versions=20, planned_epochs=20, epochs=20, minutes=None)
+FIRST_STAGE = replace(PRESETS["few-shot"].stages[0], base_rate=7e-4, versions=12, planned_epochs=14, epochs=14, minutes=None)
 RECIPE = replace(PRESETS["few-shot"], stages=(FIRST_STAGE,), augmentation="same-scan")
 
 CARD = """{front_matter}

@@ -76,7 +76,9 @@ def _new_model(start: Start, labels: LabelTable, orientation: str) -> tuple[Peft
         torch.manual_seed(recipe.seed)
         state = read_base(base, start.weights)
         sam = build_pretrained(base.architecture, len(labels), preprocessing.input_size, state, str(start.weights))
-        model = add_lora(sam, LoraSettings(recipe.lora_rank, recipe.lora_rank, recipe.lora_in_decoder))
+        model = add_lora(
+            sam, LoraSettings(recipe.lora_rank, recipe.lora_rank, recipe.lora_in_decoder, recipe.last_stage_rate > 0)
+        )
     return model, CheckpointInfo(base, labels, replace(preprocessing, orientation=orientation))
 
 
