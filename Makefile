@@ -12,7 +12,7 @@ export MALLOC_TRIM_THRESHOLD_ := 2147483647
 export GOMP_SPINCOUNT ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-all test-slicer-python check format demo train-demo screenshots benchmark stalls prompt-dice mr prompt-points five-organs resolve clean corrected
+.PHONY: help setup test test-all test-slicer-python check format demo train-demo screenshots benchmark stalls prompt-dice mr prompt-points five-organs resolve clean corrected other-patients
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -90,6 +90,9 @@ prompt-points: $(READY) ## what one point is worth on small lesions, pieces and 
 
 corrected: $(READY) ## what boxes on a checkpoint's answer are worth: Dice, to build/corrected; trains three checkpoints, 20 minutes
 	$(BIN)/python Testing/Benchmark/corrected.py
+
+other-patients: $(READY) ## what a few annotated scans are worth on another patient: Dice, to build/other-patients.json; an hour
+	$(BIN)/python Testing/Benchmark/other_patients.py
 
 five-organs: $(READY) ## the tutorial's first part by a simulated person: boxes, minutes, Dice
 	PYTHONPATH=SlicerSAMed:Testing/Host:Tools $(BIN)/python Testing/Benchmark/five_organs.py

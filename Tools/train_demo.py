@@ -28,8 +28,8 @@ from SAMedCore.train.recipe import PRESETS
 from SAMedCore.train.start import run_folder
 
 RUN = Path("build") / catalogue.DEMO_CHECKPOINT
-FIRST_STAGE = replace(PRESETS["few-shot"].stages[0], versions=60, planned_epochs=14, epochs=14, minutes=None)
-RECIPE = replace(PRESETS["few-shot"], stages=(FIRST_STAGE,))
+FIRST_STAGE = replace(PRESETS["few-shot"].stages[0], base_rate=7e-4, versions=12, planned_epochs=14, epochs=14, minutes=None)
+RECIPE = replace(PRESETS["few-shot"], stages=(FIRST_STAGE,), augmentation="same-scan")
 
 CARD = """{front_matter}
 # {name}: eight abdominal organs, a demonstration

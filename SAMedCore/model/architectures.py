@@ -57,6 +57,8 @@ class Architecture:
         heeds_points: whether its publisher's own weights were trained on points too, not on boxes alone.
         size: of its encoder, where that comes in several.
         lora_targets: the projections of its encoder that get LoRA, a pattern of names after `lora.split_qkv`.
+        last_stage: the modules of its encoder that can be trained whole, with what lies before them encoded once; () where only
+            LoRA is. Its encoder then has `before_last(images)` and `last(features)`, which together are it.
         in_original_format: whether the .pth files of SAMed's authors can hold a checkpoint made on it.
     """
 
@@ -72,6 +74,7 @@ class Architecture:
     heeds_points: bool = False
     size: VitSize | None = None
     lora_targets: str = r"image_encoder\..*\.qkv\.(q_proj|v_proj)"
+    last_stage: tuple[str, ...] = ()
     in_original_format: bool = False
 
     @property
@@ -145,6 +148,7 @@ ARCHITECTURES = {
             input_sizes=(256,),
             tuning=LITE_MEDSAM_INPUT,
             prompting=LITE_MEDSAM_INPUT,
+            last_stage=("stages.3", "neck"),
         ),
         # Zhang et al. 2023, arXiv 2306.14289: distilled from SAM, whose images and prompts it takes.
         Architecture(

@@ -8,6 +8,7 @@ merging.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -25,17 +26,25 @@ DECODER_HEADS = ("iou_token", "mask_tokens", "output_upscaling", "iou_prediction
 
 @dataclass(frozen=True)
 class LoraSettings:
-    """Rank r, alpha, and whether the mask decoder's transformer is frozen under LoRA (SAMed_s) or trained whole (SAMed)."""
+    """What is trained beside the prompt encoder.
+
+    Attributes:
+        rank, alpha: of LoRA.
+        in_decoder: the mask decoder's transformer is frozen under LoRA (SAMed_s), not trained whole (SAMed).
+        last_stage: the architecture's `last_stage` is trained whole, without LoRA.
+    """
 
     rank: int = 4
     alpha: int = 4
     in_decoder: bool = False
+    last_stage: bool = False
 
     def to_peft(self, sam: Sam) -> LoraConfig:
         """PEFT's configuration for this architecture and so many mask tokens."""
         targets = sam.architecture.lora_targets
         # PEFT saves no ModuleList as such, so that each hypernetwork is named
         heads = [*DECODER_HEADS, *(f"output_hypernetworks_mlps.{token}" for token in range(sam.mask_decoder.num_mask_tokens))]
+        whole = [f"image_encoder.{name}" for name in sam.architecture.last_stage if self.last_stage]
         return LoraConfig(
             r=self.rank,
             lora_alpha=self.alpha,
@@ -43,7 +52,9 @@ class LoraSettings:
             modules_to_save=[
                 "prompt_encoder",
                 *([f"mask_decoder.{h}" for h in heads] if self.in_decoder else ["mask_decoder"]),
+                *whole,
             ],
+            exclude_modules=rf".*({'|'.join(map(re.escape, whole))})\..*" if whole else None,
         )
 
 

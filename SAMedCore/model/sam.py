@@ -63,6 +63,16 @@ class Sam(nn.Module):
         """
         return self.image_encoder(images.unsqueeze(1))
 
+    def encode_before_last(self, images: torch.Tensor) -> torch.Tensor:
+        """As `encode`, but without the architecture's `last_stage`: (B, ...) for `decode_from_last`."""
+        if not self.architecture.last_stage:
+            return self.encode(images)
+        return self.image_encoder.before_last(images.unsqueeze(1))  # type: ignore[operator]
+
+    def decode_from_last(self, features: torch.Tensor) -> torch.Tensor:
+        """What `encode_before_last` gives, to low_res_logits (B, classes + 1, L, L)."""
+        return self.decode(self.image_encoder.last(features) if self.architecture.last_stage else features)  # type: ignore[operator]
+
     def decode(self, image_embedding: torch.Tensor) -> torch.Tensor:
         """image_embedding (B, 256, E, E) to low_res_logits (B, classes + 1, L, L); class 0 is the background."""
         # one prompt for all images: the decoder's attention broadcasts it over the batch, as in the published code

@@ -18,7 +18,7 @@ class EmbeddingDataset:
     """Encoded versions of slices; ``items[pass, index]`` goes through the versions again and again.
 
     Attributes:
-        embeddings: (versions, n, 256, E, E) float16.
+        embeddings: (versions, n, 256, E, E), or features before the encoder's last stage (versions, n, ...), float16.
         low_res_labels: (versions, n, L, L) int16, `IGNORE` where not annotated.
     """
 
@@ -29,7 +29,7 @@ class EmbeddingDataset:
         return self.embeddings.shape[1]
 
     def __getitem__(self, pass_and_index: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """(256, E, E) float32 and (L, L) int64."""
+        """(256, E, E) or (...) float32, and (L, L) int64."""
         pass_number, index = pass_and_index
         version = pass_number % len(self.embeddings)
         return self.embeddings[version, index].float(), self.low_res_labels[version, index].long()
@@ -47,7 +47,7 @@ def encode_slices(
     """Encode every slice `versions` times, each time augmented anew (once where the dataset does not augment).
 
     Args:
-        encode: images (B, S, S) to image_embedding (B, 256, E, E), both on the device.
+        encode: images (B, S, S) to image_embedding (B, 256, E, E) or such features, both on the device.
         seconds: no version is begun that would not be done within this time, so that there are fewer than `versions`; the
             first one is encoded whatever it takes. None for any time.
 

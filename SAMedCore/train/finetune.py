@@ -172,7 +172,8 @@ def _new_lora(start: Start, classes: int, input_size: int) -> PeftModel:
         torch.manual_seed(recipe.seed)
         state = read_base(base, start.weights)
         sam = build_pretrained(base.architecture, classes, input_size, state, str(start.weights))
-        return add_lora(sam, LoraSettings(recipe.lora_rank, recipe.lora_rank, recipe.lora_in_decoder))
+        settings = LoraSettings(recipe.lora_rank, recipe.lora_rank, recipe.lora_in_decoder, recipe.last_stage_rate > 0)
+        return add_lora(sam, settings)
 
 
 def _trained_on(start: Start, training: SliceDataset, validation: SliceDataset | None) -> dict[str, Any]:

@@ -214,16 +214,18 @@ def _stage_items(
     if stage.trains == "all":
         return run.model, training, validation
     run.model.eval()
+    from_last = run.recipe.last_stage_rate > 0
 
     def encode(images: Tensor) -> Tensor:
         with in_precision(run.device, run.recipe):
-            return run.model.encode(images)  # type: ignore[operator]
+            return (run.model.encode_before_last if from_last else run.model.encode)(images)  # type: ignore[operator]
 
     encoded = partial(encode_slices, encode, device=run.device, work=run.work)
     held_out = None if validation is None else encoded(validation, 1)
     items = encoded(training, state.versions, seconds=None if is_resumed else clock.encoding_s_left())
     state.versions = len(items.embeddings)
-    return run.model.decode, items, held_out  # type: ignore[return-value]
+    forward = run.model.decode_from_last if from_last else run.model.decode
+    return forward, items, held_out  # type: ignore[return-value]
 
 
 def _training_mode(model: nn.Module) -> None:

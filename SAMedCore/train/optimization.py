@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from SAMedCore.train.recipe import Recipe
 
 @dataclass(frozen=True)
 class Optimization:
-    """AdamW over all trainable parameters as one group, with mixed precision where recipe and device allow it."""
+    """AdamW over all trainable parameters, with mixed precision where recipe and device allow it."""
 
     recipe: Recipe
     device: torch.device
@@ -28,7 +29,7 @@ class Optimization:
     @classmethod
     def of(cls, model: nn.Module, recipe: Recipe, device: torch.device) -> Optimization:
         optimizer = torch.optim.AdamW(
-            [parameter for parameter in model.parameters() if parameter.requires_grad],
+            _groups(model, recipe.last_stage_rate),
             betas=recipe.betas,
             weight_decay=recipe.weight_decay,
         )
@@ -49,12 +50,22 @@ class Optimization:
                 low_res_logits, labels, self.recipe.ce_weight, self.recipe.dice_weight, self.recipe.dice_of_present
             )
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
+            group["lr"] = learning_rate * group["share"]
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return loss.item()
+
+
+def _groups(model: nn.Module, last_stage_rate: float) -> list[dict[str, Any]]:
+    """All trainable parameters, those of the encoder's last stage apart; each with its "share" of the rate."""
+    trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    marks = [f"image_encoder.{name}." for name in model.architecture.last_stage] if last_stage_rate else []  # type: ignore
+    last = [p for name, p in trained if any(mark in name for mark in marks)]
+    rest = [p for name, p in trained if not any(mark in name for mark in marks)]
+    groups = [{"params": rest, "share": 1.0}]
+    return [*groups, {"params": last, "share": last_stage_rate}] if last else groups
 
 
 class Average:

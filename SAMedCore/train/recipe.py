@@ -14,7 +14,7 @@ class Stage:
 
     Attributes:
         trains: "all" trains LoRA and the decoder end to end; "decoder" encodes each slice once, keeps the embeddings
-            and trains on them whatever lies behind the encoder.
+            and trains on them whatever lies behind the encoder, or behind all but its last stage; see `last_stage_rate`.
         batch_size: slices a step.
         base_rate: highest learning rate; warmup_steps and power: see `learning_rate`.
         planned_epochs: what the decay is planned for.
@@ -57,6 +57,8 @@ class Recipe:
         lora_rank, lora_in_decoder: see `model.lora.LoraSettings`; alpha equals the rank.
         betas, weight_decay: of AdamW.
         ce_weight, dice_weight: of the two terms of the loss.
+        last_stage_rate: share of the rate at which the image encoder's last stage is trained, whole, where the base model's
+            architecture has one for that; 0 leaves it as it is under LoRA.
         dice_of_present: the Dice term counts only classes that occur in the batch; see `loss.segmentation_loss`.
         precision: see `optimization.precision_on` for what becomes of it on devices that lack it.
         gradient_checkpointing: compute the encoder blocks' activations twice to keep less of them.
@@ -73,6 +75,7 @@ class Recipe:
     weight_decay: float = 0.1
     ce_weight: float = 0.2
     dice_weight: float = 0.8
+    last_stage_rate: float = 0.0
     dice_of_present: bool = False
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     gradient_checkpointing: bool = False
@@ -118,6 +121,7 @@ FEW_SHOT = Recipe(
         ),
     ),
     augmentation="few-shot",
+    last_stage_rate=0.4,
     dice_of_present=True,
     precision="bf16",
 )

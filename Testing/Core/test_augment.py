@@ -57,6 +57,22 @@ def test_few_shot_never_mirrors():
         assert np.linalg.det(np.stack([centres[1] - centres[0], centres[2] - centres[0]])) < 0
 
 
+def test_other_slices_of_the_same_scan_differ_half_as_much(slice_and_labels):
+    """The same draw moves the structure's centre half as far, and changes what stays where it is less."""
+    centre = np.argwhere(slice_and_labels[1] == 3).mean(axis=0)
+    moved = {
+        name: np.array(
+            [
+                np.argwhere(AUGMENTATIONS[name](*slice_and_labels, np.random.default_rng(seed))[1] == 3).mean(axis=0)
+                for seed in range(20)
+            ]
+        )
+        for name in ("same-scan", "few-shot")
+    }
+    near, far = (np.linalg.norm(moved[name] - centre, axis=1).mean() for name in ("same-scan", "few-shot"))
+    assert near == pytest.approx(far / 2, rel=0.15)
+
+
 def test_few_shot_images_stay_in_the_window(slice_and_labels):
     images = [few_shot_augmentation(*slice_and_labels, np.random.default_rng(seed))[0] for seed in range(10)]
     assert np.min(images) >= 0

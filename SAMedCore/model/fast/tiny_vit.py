@@ -43,8 +43,16 @@ class TinyVitEncoder(nn.Module):
         self.neck = Neck(320, EMBEDDING_CHANNELS)
 
     def forward(self, images: Tensor) -> Tensor:
-        x = images.expand(-1, 3, -1, -1).permute(0, 2, 3, 1)
-        return self.neck(self.stages(self.patch_embed(x)))
+        return self.last(self.before_last(images))
+
+    def before_last(self, images: Tensor) -> Tensor:
+        """As `forward`, to the features (B, 64, 64, 160) before the last stage."""
+        x = self.patch_embed(images.expand(-1, 3, -1, -1).permute(0, 2, 3, 1))
+        return self.stages[:-1](x)
+
+    def last(self, features: Tensor) -> Tensor:
+        """What `before_last` gives, through last stage and neck."""
+        return self.neck(self.stages[-1](features))
 
 
 class ConvNorm(nn.Module):
