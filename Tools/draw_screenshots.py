@@ -105,7 +105,7 @@ def complete(panel, ct, drawn) -> None:
 
 
 def train(panel, checkpoint: Path) -> None:
-    """Train on the newest segmentation, shortly: what the picture shows is where before and after stand, not how good it gets."""
+    """Train on the newest segmentation, shortly: the picture is to show where before and after stand, not how good it gets."""
     ui, parameters = panel.ui, panel.panel.parameterNode
     ui.tabWidget.setCurrentWidget(ui.finetuneTab)
     slicerhost.click(ui.addSceneButton)
