@@ -12,7 +12,7 @@ export MALLOC_TRIM_THRESHOLD_ := 2147483647
 export GOMP_SPINCOUNT ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-all test-slicer-python check format demo train-demo screenshots benchmark stalls prompt-dice prompt-points five-organs resolve clean
+.PHONY: help setup test test-all test-slicer-python check format demo train-demo screenshots benchmark stalls prompt-dice mr prompt-points five-organs resolve clean
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -81,6 +81,9 @@ stalls: $(READY) ## how long Slicer is busy at a time with a CT of 1,000 slices
 
 prompt-dice: $(READY) ## what boxes and clicks are worth: Dice on two CTs and an MR, to build/prompt-dice.json; 10 minutes
 	$(BIN)/python Testing/Benchmark/prompt_dice.py
+
+mr: $(READY) ## what an MR gives: boxes, completing, a checkpoint of its own: Dice, to build/mr.json; 30 minutes
+	OMP_NUM_THREADS=1 $(BIN)/python Testing/Benchmark/mr.py
 
 prompt-points: $(READY) ## what one point is worth on small lesions, pieces and organs: Dice, printed; 10 minutes
 	$(BIN)/python Testing/Benchmark/prompt_points.py

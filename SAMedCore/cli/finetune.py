@@ -1,4 +1,4 @@
-"""Fine-tune a base model, or a checkpoint further, on annotated CTs."""
+"""Fine-tune a base model, or a checkpoint further, on annotated scans."""
 
 from __future__ import annotations
 

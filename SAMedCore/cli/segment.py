@@ -1,4 +1,4 @@
-"""Segment a CT with a checkpoint.
+"""Segment a scan with a checkpoint.
 
 OUT by its ending: .seg.nrrd (Slicer segmentation), .nii.gz, .nrrd, .mha (label map), .dcm (DICOM SEG, from a DICOM series).
 """

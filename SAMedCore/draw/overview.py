@@ -11,6 +11,7 @@ from SAMedCore.draw.planes import Plane, Scene, body_box, richest_index, spread_
 from SAMedCore.draw.saving import save
 from SAMedCore.errors import InputError
 from SAMedCore.image.grid import same_grid
+from SAMedCore.image.intensities import intensities_of
 from SAMedCore.image.labels import Label
 from SAMedCore.image.orientation import reorient
 from SAMedCore.image.volume import LabelMap, Volume
@@ -39,10 +40,11 @@ def overview(
     """Draws axial slices spread over the labelled range, a coronal and a sagittal plane, and a legend with volumes.
 
     Slices hang as radiologists are used to: seen from the feet, the patient's right on the left, the front up, at true
-    proportions in mm, whatever the orientation in which the volume is stored. Window 400 HU wide around 40 HU.
+    proportions in mm, whatever the orientation in which the volume is stored. A CT in a window 400 HU wide around 40 HU,
+    another scan from its lowest values to its highest, but for a hundredth of them.
 
     Args:
-        volume: the CT.
+        volume: the scan.
         labelmap: the structures, on the same grid; filled and outlined in the colours of its table.
         path: where to; the ending .png, .pdf or .svg decides the format.
         title: a line above the picture.
@@ -72,7 +74,14 @@ def _scene(volume: Volume, labelmap: LabelMap, reference: LabelMap | None) -> Sc
     for image, what in ((labelmap, "label map"), (reference, "reference")):
         if image is not None and not same_grid(volume.grid, image.grid):
             raise InputError(f"the {what} does not lie on the volume's grid: resample it to the volume first.")
-    return Scene(volume, labelmap, reference, body_box(volume.voxels, labelmap.voxels))
+    return Scene(volume, labelmap, reference, body_box(volume.voxels, labelmap.voxels), _window(volume))
+
+
+def _window(volume: Volume) -> tuple[float, float]:
+    if intensities_of(volume) == "ct":
+        return SOFT_TISSUE_HU
+    low, high = (float(value) for value in np.nanpercentile(volume.voxels, (0.5, 99.5)))
+    return low, high if high > low else low + 1.0
 
 
 def _draw_slices(figure: Figure, scene: Scene, place: tuple[float, float, float, float]) -> None:
@@ -136,7 +145,7 @@ def _panel(figure: Figure, scene: Scene, plane: Plane, place: tuple[float, float
     axes = figure.add_axes((x / _WIDTH, y / _HEIGHT, width / _WIDTH, height / _HEIGHT))
     axes.set_axis_off()
     height_mm, width_mm = plane.size_mm
-    grey = window(plane.voxels, SOFT_TISSUE_HU)
+    grey = window(plane.voxels, scene.window)
     axes.imshow(grey, cmap="gray", vmin=0, vmax=1, extent=(0, width_mm, height_mm, 0), interpolation="bicubic")
     for label in scene.labelmap.labels:
         _draw_mask(axes, plane.labels == label.value, plane.pixel_mm, label)

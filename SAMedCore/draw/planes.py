@@ -24,7 +24,7 @@ class Plane:
     """A cut along two axes of the volume.
 
     Attributes:
-        voxels: (rows, columns), HU.
+        voxels: (rows, columns), the volume's own values.
         labels: (rows, columns), label values.
         reference: (rows, columns), label values of the reference; None where there is none.
         pixel_mm: height and width of a pixel.
@@ -46,12 +46,17 @@ class Plane:
 
 @dataclass(frozen=True)
 class Scene:
-    """A volume with its label maps, all in LPS orientation and cut to `box`, a slice each for k, j and i."""
+    """A volume with its label maps, all in LPS orientation and cut to `box`, a slice each for k, j and i.
+
+    Attributes:
+        window: the values that are shown black and white.
+    """
 
     volume: Volume
     labelmap: LabelMap
     reference: LabelMap | None
     box: tuple[slice, slice, slice]
+    window: tuple[float, float]
 
     def axial(self, k: int) -> Plane:
         return self._cut(0, k, "IS")

@@ -1,4 +1,4 @@
-"""Files: CT volumes and label maps in, label maps out, with the same geometry.
+"""Files: volumes and label maps in, label maps out, with the same geometry.
 
 read.py          anything SimpleITK reads; what is refused, and in which words
 dicom_series.py  a folder with one DICOM series

@@ -66,7 +66,7 @@ def check_source(source: Path) -> None:
 def write(labelmap: LabelMap, path: Path, source: Path) -> None:
     """Write the label map as a binary DICOM SEG of the labels that have voxels.
 
-    All slices are stored for each segment, empty ones too, because the grid of the CT could not be told from the file
+    All slices are stored for each segment, empty ones too, because the grid of the series could not be told from the file
     otherwise.
 
     Args:

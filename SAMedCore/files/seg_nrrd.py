@@ -111,7 +111,7 @@ def _extents(labelmap: LabelMap) -> dict[int, str]:
 
 
 def _reference_geometry(labelmap: LabelMap) -> str:
-    """Slicer's conversion parameter that keeps the CT's grid for what is drawn later; its matrix is in RAS."""
+    """Slicer's conversion parameter that keeps the scan's grid for what is drawn later; its matrix is in RAS."""
     matrix = np.diag([-1.0, -1.0, 1.0, 1.0]) @ labelmap.ijk_to_lps
     extent = (edge for length in reversed(labelmap.voxels.shape) for edge in (0, length - 1))
     numbers = [f"{number:.17g}" for number in matrix.ravel()] + [str(edge) for edge in extent]

@@ -131,7 +131,7 @@ def _series_folder(path: Path, source: Path | str | None) -> Path:
     if source is None or not Path(source).is_dir():
         raise InputError(
             f'"{path}" would be a DICOM SEG, which points to the slices of a DICOM series: give the folder of '
-            "that series as the CT, or choose .seg.nrrd."
+            "that series as the scan, or choose .seg.nrrd."
         )
     return Path(source)
 

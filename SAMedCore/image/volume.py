@@ -1,4 +1,4 @@
-"""CT volumes and label maps: voxels, and the grid on which they lie. Arrays are in (k, j, i) order."""
+"""Volumes and label maps: voxels, and the grid on which they lie. Arrays are in (k, j, i) order."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Volume(Image):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.voxels.dtype.kind not in "iuf":
-            raise InputError(f"the volume's voxels are {self.voxels.dtype}: pass integers or floats (HU).")
+            raise InputError(f"the volume's voxels are {self.voxels.dtype}: pass integers or floats.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -72,8 +72,8 @@ def training_intensities(cases: Sequence[Case], asked: str = "auto", work: Work 
     if asked == "auto" and len(set(kinds)) > 1:
         cts, others = (", ".join(str(n) for n, kind in enumerate(kinds, 1) if kind == one) for one in ("ct", "other"))
         raise InputError(
-            f"some scans are CT (number {cts}) and some are not (number {others}): learn from one kind, or say what all of them "
-            "are: CT, or other scans, each of which is scaled by its own percentiles."
+            f"some scans are CT (number {cts}) and some are not (number {others}): learn from one kind, or say what all of "
+            "them are: CT, or other scans, each of which is scaled by its own percentiles."
         )
     if asked == "auto":
         return kinds[0]

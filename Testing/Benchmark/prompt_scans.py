@@ -10,9 +10,11 @@ import numpy as np
 from SAMedCore.checkpoint import fetch
 from SAMedCore.demo.sample import REFERENCE_FILES, SAMPLE, fetch_sample
 from SAMedCore.files.read import read_labelmap, read_volume
-from SAMedCore.image.orientation import turned_view
+from SAMedCore.image.orientation import reorient, turned_view
 from SAMedCore.image.placement import placed_on
 from SAMedCore.image.volume import LabelMap, Volume
+from SAMedCore.prompt.structures import labels_of
+from SAMedCore.train.cases import Case
 
 AORTA = f"{REFERENCE_FILES}/aorta_report"
 MODELS = f"{AORTA}/test_result/models"
@@ -68,6 +70,15 @@ def mr_scan() -> Scan:
     """An abdominal MR of 20 slices of 3 mm, which cut off most organs."""
     volume, labels = fetch.fetch_packaged(MR, fetch.cache_folder() / "samples")
     return Scan(read_volume(volume), _structures(read_labelmap(labels), MR_CLASSES))
+
+
+def as_case(scan: Scan) -> Case:
+    """The scan in the orientation LPS, its structures as labels 1, 2, ... of which a later one lies over earlier ones."""
+    volume = reorient(scan.volume, "LPS")
+    voxels = np.zeros(volume.grid.shape, np.uint8)
+    for value, mask in enumerate(scan.structures.values(), start=1):
+        voxels[mask] = value
+    return Case(volume, LabelMap(voxels, volume.ijk_to_lps, labels_of(tuple(scan.structures))))
 
 
 def second_ct_scan() -> Scan:

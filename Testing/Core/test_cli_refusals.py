@@ -134,7 +134,7 @@ REFUSED = {
     "damaged samed.json": (lambda f, d: model(f, d, damaged_json(f, d)), "samed.json: damaged"),
     "incomplete samed.json": (lambda f, d: model(f, d, changed(f.checkpoint, d, labels=None)), "samed.json: damaged"),
     "damaged adapter": (lambda f, d: model(f, d, damaged_adapter(f, d)), "damaged: the adapter cannot be loaded"),
-    "newer format": (lambda f, d: model(f, d, changed(f.checkpoint, d, format_version=2)), "newer SAMed (format 2)"),
+    "newer format": (lambda f, d: model(f, d, changed(f.checkpoint, d, format_version=3)), "newer SAMed (format 3)"),
     "unknown label": (lambda f, d: segment(f, d / "out.nii.gz", "--labels", "liver,heart"), 'unknown label "heart"'),
     "slices outside": (
         lambda f, d: segment(f, d / "out.nii.gz", "--slices", "2:9"),

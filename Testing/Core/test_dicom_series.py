@@ -10,6 +10,7 @@ from SAMedCore.files.read import read_volume
 from SAMedCore.files.write import write_labelmap
 from SAMedCore.image.grid import same_grid
 from SAMedCore.image.labels import SYNAPSE_ORGANS
+from SAMedCore.image.orientation import reorient
 from SAMedCore.image.volume import LabelMap
 
 
@@ -17,6 +18,19 @@ def test_a_dicom_series_is_read_in_hu_with_its_geometry(series, stored_slices):
     volume = read_volume(series)
     assert np.array_equal(volume.voxels, stored_slices - 1024)
     assert np.allclose(volume.ijk_to_lps, a_matrix(origin_mm=(-10, -20, 30)), atol=1e-3)
+
+
+@pytest.mark.parametrize("modality", ["CT", "MR"])
+def test_the_modality_of_a_series_is_read_and_kept(tmp_path, stored_slices, modality):
+    folder = write_series(tmp_path / "series", stored_slices, modality=modality)
+    assert read_volume(folder).modality == modality
+    assert reorient(read_volume(folder), "RAS").modality == modality
+
+
+def test_a_series_and_a_file_that_do_not_say_their_modality_have_none(plain_series, files):
+    strip_slices(plain_series, ["Modality"], empty=True)
+    assert read_volume(plain_series).modality is None
+    assert read_volume(files.ct).modality is None
 
 
 @pytest.mark.parametrize("empty", [False, True], ids=["missing", "empty"])

@@ -32,7 +32,7 @@ def patient() -> tuple[Volume, LabelMap]:
     labels[(abs(k - 18) < 6) & ((j - 28) ** 2 + (i - 46) ** 2 < 30)] = SPLEEN.value
     ijk_to_lps = np.diag([5.0, 7.0, 9.0, 1.0])
     ijk_to_lps[:3, 3] = -150, -140, 12
-    return Volume(voxels, ijk_to_lps), LabelMap(labels, ijk_to_lps, SYNAPSE_ORGANS)
+    return Volume(voxels, ijk_to_lps, "CT"), LabelMap(labels, ijk_to_lps, SYNAPSE_ORGANS)
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -88,6 +88,16 @@ def test_every_orientation_gives_the_same_picture(patient, tmp_path, orientation
     overview(volume, labelmap, tmp_path / "stored.png")
     overview(reorient(volume, orientation), reorient(labelmap, "LAS"), tmp_path / "reoriented.png")
     np.testing.assert_array_equal(pixels(tmp_path / "stored.png"), pixels(tmp_path / "reoriented.png"))
+
+
+def test_another_scan_than_a_ct_is_shown_from_its_lowest_values_to_its_highest(patient, tmp_path):
+    volume, labels = patient
+    overview(volume, labels, tmp_path / "ct.png")
+    far_beyond_hu = ((volume.voxels.astype(np.int32) + 160) * 40).clip(0, None)
+    overview(replace(volume, voxels=far_beyond_hu, modality="MR"), labels, tmp_path / "mr.png")
+    assert pixels(tmp_path / "ct.png").max() == pixels(tmp_path / "mr.png").max()
+    shown = pixels(tmp_path / "mr.png")
+    assert is_colour(shown, (255, 255, 255)).mean() > 0.05
 
 
 def test_the_reference_is_drawn_beside_the_prediction(patient, tmp_path):

@@ -98,7 +98,7 @@ class WorkerProcess:
         """Hand the volume over; returns its handle."""
         self.volumes += 1
         handle = f"volume-{self.volumes}"
-        assert self.ask(OpenVolume(handle, written(self.folder, handle, volume))) == [Result()]
+        assert self.ask(OpenVolume(handle, written(self.folder, handle, volume), volume.modality)) == [Result()]
         return handle
 
     def close(self, handle: str) -> None:

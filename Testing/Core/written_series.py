@@ -1,4 +1,4 @@
-"""A DICOM CT series as files, for tests."""
+"""A DICOM series as files, for tests."""
 
 from pathlib import Path
 
@@ -10,8 +10,8 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 STRAIGHT = np.eye(3)
 
 
-def write_series(folder: Path, stored: np.ndarray, step_mm=(0, 0, 2.5), directions=STRAIGHT) -> Path:
-    """A CT series of int16 slices with HU = stored - 1024, in a shuffled order of files."""
+def write_series(folder: Path, stored: np.ndarray, step_mm=(0, 0, 2.5), directions=STRAIGHT, modality="CT") -> Path:
+    """A series of int16 slices with values = stored - 1024, in a shuffled order of files; its class is CT's all the same."""
     folder.mkdir(exist_ok=True)
     study, series, frame = generate_uid(), generate_uid(), generate_uid()
     for k, pixels in enumerate(stored):
@@ -23,7 +23,7 @@ def write_series(folder: Path, stored: np.ndarray, step_mm=(0, 0, 2.5), directio
         slice_.StudyInstanceUID, slice_.SeriesInstanceUID, slice_.FrameOfReferenceUID = study, series, frame
         slice_.PatientName, slice_.PatientID, slice_.PatientBirthDate, slice_.PatientSex = "Test^Person", "42", "", "O"
         slice_.StudyDate = slice_.StudyTime = slice_.AccessionNumber = slice_.ReferringPhysicianName = slice_.StudyID = ""
-        slice_.Modality, slice_.Manufacturer, slice_.PositionReferenceIndicator = "CT", "nobody", ""
+        slice_.Modality, slice_.Manufacturer, slice_.PositionReferenceIndicator = modality, "nobody", ""
         slice_.SeriesNumber, slice_.InstanceNumber = 1, k + 1
         slice_.ImagePositionPatient = [round(float(x), 4) for x in np.array([-10, -20, 30]) + k * np.asarray(step_mm)]
         slice_.ImageOrientationPatient = [round(float(x), 7) for x in directions[:, :2].T.ravel()]

@@ -25,6 +25,15 @@ def test_a_transform_does_not_change_what_is_segmented(ct_node, sample_ct, a_tra
     np.testing.assert_allclose(readVolume(ct_node).ijk_to_lps, sample_ct.ijk_to_lps, atol=1e-9)
 
 
+def test_the_modality_is_what_slicers_dicom_readers_put_on_the_series(ct_node):
+    assert readVolume(ct_node).modality is None
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    item = hierarchy.CreateItem(hierarchy.GetSceneItemID(), ct_node)
+    hierarchy.SetItemAttribute(item, slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMSeriesModalityAttributeName(), "MR")
+    assert hierarchy.GetItemAttribute(item, "DICOM.Modality") == "MR"
+    assert readVolume(ct_node).modality == "MR"
+
+
 def test_reading_copies_no_voxels(ct_node):
     assert np.shares_memory(readVolume(ct_node).voxels, slicer.util.arrayFromVolume(ct_node))
 
