@@ -33,6 +33,7 @@ from SAMedCore.segment import Segmenter
 from SAMedCore.train.cases import Case, note_misfits, training_intensities, training_labels
 from SAMedCore.train.held_out import HeldOut, compare, share_encoder
 from SAMedCore.train.loop import Run, train
+from SAMedCore.train.machine import Machine, Network, as_begun, fitted
 from SAMedCore.train.recipe import Recipe
 from SAMedCore.train.slices import SliceDataset, slice_dataset, split
 from SAMedCore.train.start import Start, check_start, run_folder
@@ -62,7 +63,7 @@ def finetune(
     gone on with, it is, with what it started from in the first place.
 
     Args:
-        recipe: in place of the options' preset, epochs, minutes and batch size.
+        recipe: in place of the options' preset, epochs, minutes and batch size; unlike that, not fitted to the machine.
 
     Raises:
         InputError: as `check_start` and `training_intensities`; base and cases do not fit together, or the run to be resumed
@@ -88,6 +89,8 @@ def finetune(
     )
     dataset = dataset.augmented(start.recipe.augmentation, start.recipe.seed)
     training, validation = split(dataset, options.validation, start.recipe.seed)
+    if recipe is None:
+        start = replace(start, recipe=_for_this_machine(start, info, options, len(training), work))
     trained_on = _trained_on(start, training, validation)
     if start.resume:
         _check_same_data(Path(options.out), trained_on)
@@ -96,10 +99,22 @@ def finetune(
     save = partial(_save, info=info, half=options.half)
     held_out = HeldOut.of(cases, training, validation)
     if held_out is None:
-        work.note("no slice is held out, so that nobody will know whether the training made it better: hold out some.")
+        work.note("No slice is held out, so that nobody will know whether the training made it better: hold out some.")
     history = train(Run(model, start.recipe, Path(options.out), save, device, work, start.resume), training, validation)
     del model  # the comparison may need its memory
     return Finetuned(history, None if held_out is None else _compared(start, info, options, held_out, work))
+
+
+def _for_this_machine(start: Start, info: CheckpointInfo, options: FinetuneOptions, slices: int, work: Work) -> Recipe:
+    """The recipe fitted to this machine, which is told; a run that is gone on with keeps what was chosen when it began."""
+    last = run_folder(Path(options.out)) / "last"
+    if start.resume and last.is_dir():
+        return as_begun(start.recipe, read_info(last).recipe)
+    network = Network(architecture_of(start.base.architecture), info.preprocessing.input_size)
+    machine = Machine.of(choose_device(options.device))
+    recipe, said = fitted(start.recipe, machine, network, slices, options.batch_size is not None)
+    work.note(said)
+    return recipe
 
 
 def _compared(
@@ -116,7 +131,7 @@ def _compared(
     except (Cancelled, KeyboardInterrupt) as error:
         raise Cancelled(f"Cancelled before it was compared with the start; the checkpoint is {out}.") from error
     except SAMedError as error:
-        work.note(f"the checkpoint is whole, but could not be compared with the start: {error}")
+        work.note(f"The checkpoint is whole, but could not be compared with the start: {error}")
         return None
     return comparison
 

@@ -198,6 +198,7 @@ def _asked_of_cuda(gpu: Gpu) -> dict[str, Callable[..., Any]]:
         "device_count": lambda: 1,
         "current_device": lambda: 0,
         "get_device_properties": lambda device=None: properties,
+        "mem_get_info": lambda device=None: (properties.total_memory, properties.total_memory),
         "get_device_capability": lambda device=None: (properties.major, properties.minor),
         "is_current_stream_capturing": lambda: False,
         "current_stream": lambda device=None: None,

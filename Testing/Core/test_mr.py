@@ -99,7 +99,7 @@ def test_the_checkpoint_on_a_ct_is_pointed_out_and_so_is_training_it_on(checkpoi
     one_epoch = replace(ONE_STAGE, planned_epochs=1, epochs=1, versions=1)
     recipe = replace(PRESETS["few-shot"], stages=(one_epoch,))
     finetune([Case(sample_ct, sample_labels)], options, Work(told.append), recipe=recipe)
-    first, second = [event.message for event in told if isinstance(event, Notice)]
+    first, second, *_ = [event.message for event in told if isinstance(event, Notice)]
     assert "has the values of a CT, but the checkpoint scales values by percentiles" in first
     assert second.startswith("scan 1 has the values of a CT")
     assert read_info(tmp_path / "next").preprocessing.percentiles == (0.5, 99.5)
@@ -155,6 +155,6 @@ def test_scans_of_different_kinds_are_learnt_from_only_if_it_is_said_as_what(cas
         training_intensities(cases)
     told: list = []
     assert [training_intensities(cases, asked, Work(told.append)) for asked in ("ct", "other")] == ["ct", "other"]
-    first, second = [event.message for event in told]
+    first, second, *_ = [event.message for event in told]
     assert first == "scan 2 does not have the values of a CT (and 3 likewise), but values are taken as HU, as was asked for."
     assert second.startswith("scan 1 has the values of a CT, but values are scaled by percentiles")
