@@ -94,7 +94,7 @@ def push_checkpoint(checkpoint: str | Path, name: HubName, private: bool = False
     Args:
         checkpoint: as in `find_folder`.
         name: where to; the revision is a branch, made where there is none.
-        private: whether a new repository is to be private; one that is there stays as it is.
+        private: whether a new repository is to be private, else as the Hub has it by default; one that is there stays as it is.
 
     Returns:
         the address of the commit.
@@ -111,7 +111,7 @@ def push_checkpoint(checkpoint: str | Path, name: HubName, private: bool = False
         raise InputError(f"{folder}: {', '.join(missing)} is missing: train or import the checkpoint again.")
     with tempfile.TemporaryDirectory(prefix=fetch.SCRATCH) as scratch:
         answer = Path(scratch) / "answer.json"
-        visibility = "private" if private else "public"
+        visibility = "private" if private else "default"
         arguments = ["upload", name.repository, name.revision, visibility, str(answer), str(folder), *CHECKPOINT_FILES]
         _run(name, arguments, Path(scratch), work.stop_if_cancelled)
         return str(json.loads(answer.read_text(encoding="utf-8"))["address"])

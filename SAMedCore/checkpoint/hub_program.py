@@ -2,7 +2,7 @@
 
     python hub_program.py list REPOSITORY REVISION ANSWER.json             what is in it, at which commit
     python hub_program.py download REPOSITORY COMMIT FOLDER FILE...        these files into that folder
-    python hub_program.py upload REPOSITORY REVISION public|private ANSWER.json FOLDER FILE...
+    python hub_program.py upload REPOSITORY REVISION private|default ANSWER.json FOLDER FILE...
 
 The address of the Hub, the user's login and offline mode are huggingface_hub's own: HF_ENDPOINT, HF_TOKEN and `hf auth login`,
 HF_HUB_OFFLINE. What fails is one line on stderr. Uses nothing but huggingface_hub, which this process alone imports.
@@ -43,7 +43,9 @@ def upload(repository: str, revision: str, visibility: str, answer: str, folder:
     if not get_token():
         sys.exit(f"you are not logged in: {LOGIN}")
     hub = HfApi()
-    hub.create_repo(repository, private=visibility == "private", exist_ok=True)
+    # Left out and not False, so that an organisation's own default holds.
+    private: Any = {"private": True} if visibility == "private" else {}
+    hub.create_repo(repository, exist_ok=True, **private)
     if revision != "main":
         hub.create_branch(repository, branch=revision, exist_ok=True)
     operations = [CommitOperationAdd(path_in_repo=file, path_or_fileobj=Path(folder) / file) for file in files]

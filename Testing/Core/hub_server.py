@@ -197,11 +197,12 @@ class Handler(BaseHTTPRequestHandler):
     def _create(self, body):
         row = json.loads(body)
         name = f"{row['organization']}/{row['name']}" if row.get("organization") else row["name"]
+        is_private = bool(row.get("private")) or row.get("visibility") == "private"
         if self._may_write():
             if name in self.hub.repositories:
-                self._refuse(409, "", "You already created this model repo")
+                self._send(json.dumps({"error": "You already created it", "url": f"{self.hub.address}/{name}"}).encode(), 409)
                 return
-            self.hub.repository(name, {".gitattributes": b""}, is_private=bool(row.get("private")), licence="")
+            self.hub.repository(name, {".gitattributes": b""}, is_private=is_private, licence="")
             self._send(json.dumps({"url": f"{self.hub.address}/{name}"}).encode())
 
     def _validate(self, body):
