@@ -4,6 +4,7 @@ Nothing is painted in: the real panel is clicked through with a real worker on t
 rendered off screen. Only the frame around them (window, coloured bars) is made here after Slicer's.
 """
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,9 @@ BAR_COLOURS = {"Red": "#F34A33", "Green": "#6EB04B", "Yellow": "#EDD54C", "3D": 
 """Slicer's own."""
 
 JOB_SECONDS = 3600
+TRAINING_MINUTES = 1
+"""At the most, of each stage."""
+
 GREY_STEP = 5
 
 
@@ -67,8 +71,9 @@ def main() -> None:
     drawTab(panel, ui.completeTab, "panel-complete.png")
 
     everySixth = drawnNode(drawn, ct, "Every 6th slice")
-    chooseTraining(panel)
-    drawTab(panel, ui.finetuneTab, "panel-finetune.png")
+    with tempfile.TemporaryDirectory() as folder:
+        train(panel, Path(folder) / "abdomen-2")
+        drawTab(panel, ui.finetuneTab, "panel-finetune.png")
     panel.panel.parameterNode.promptSegmentation = everySixth
     drawTab(panel, ui.pathTab, "panel-path.png")
     drawTab(panel, ui.settingsTab, "panel-settings.png")
@@ -99,8 +104,8 @@ def complete(panel, ct, drawn) -> None:
     runJob(panel, ui.completeButton)
 
 
-def chooseTraining(panel) -> None:
-    """What a person fills in before training on the newest segmentation; the training itself is not run."""
+def train(panel, checkpoint: Path) -> None:
+    """Train on the newest segmentation, shortly: the picture is to show where before and after stand, not how good it gets."""
     ui, parameters = panel.ui, panel.panel.parameterNode
     ui.tabWidget.setCurrentWidget(ui.finetuneTab)
     slicerhost.click(ui.addSceneButton)
@@ -108,8 +113,10 @@ def chooseTraining(panel) -> None:
         ui.scansTable.setCurrentCell(0, 0)
         slicerhost.click(ui.removeScanButton)
     ui.scansTable.clearSelection()
-    ui.minutesSpinBox.value = 20
-    parameters.output = str(Path.home() / "SAMed" / "abdomen-2")
+    ui.minutesSpinBox.value = TRAINING_MINUTES
+    parameters.output = str(checkpoint)
+    runJob(panel, ui.finetuneButton)
+    parameters.output = str(Path.home() / "SAMed" / checkpoint.name)
 
 
 def runJob(panel, button) -> None:

@@ -135,7 +135,7 @@ class Runner(JobListener):
         self._onChanged()
 
     def _showNotices(self) -> None:
-        self.ui.noticesLabel.text = "\n".join(self._notices)
+        self.ui.noticesLabel.text = "\n".join(notice[:1].upper() + notice[1:] for notice in self._notices)
         self.ui.noticesLabel.visible = bool(self._notices)
 
     def _rest(self) -> None:
