@@ -53,11 +53,11 @@ class Answered:
     rough: Mapping[str, np.ndarray]
 
 
-def trained(name: str, case: Case, slices: tuple[int, ...], versions: int, epochs: int) -> Path:
-    """The checkpoint in build/, trained unless it is there."""
+def trained(name: str, case: Case, slices: tuple[int, ...], versions: int, epochs: int, planned: int) -> Path:
+    """The checkpoint in build/, trained unless it is there: the first stage of few-shot, stopped before its planned end."""
     folder = OUT / name
     if not folder.exists():
-        stage = replace(FEW_SHOT.stages[0], versions=versions, planned_epochs=epochs, epochs=epochs, minutes=None)
+        stage = replace(FEW_SHOT.stages[0], versions=versions, planned_epochs=planned, epochs=epochs, minutes=None)
         options = FinetuneOptions(str(folder), base="lite", validation=0, slices=slices, resume=run_folder(folder).exists())
         finetune([case], options, recipe=replace(FEW_SHOT, stages=(stage,)))
     return folder
@@ -68,9 +68,9 @@ def answers() -> Iterator[tuple[str, Answered]]:
     sample, truth, model = Case(*fetch_sample()), ct_scan().structures, load_promptable("lite", "cpu")
     session = open_session(sample.volume, model=model)
     yield "shipped", Answered(session, truth, drawn_by("abdomen-demo", sample.volume))
-    three = trained("three", sample, (60, 82, 104), 8, 10)
+    three = trained("three", sample, (60, 82, 104), 8, 10, 10)
     yield "three slices", Answered(session, truth, drawn_by(three, sample.volume))
-    upper = trained("upper", sample, tuple(range(LOWER_HALF, 112, 6)), 12, 20)
+    upper = trained("upper", sample, tuple(range(LOWER_HALF, 112, 6)), 12, 20, 20)
     yield (
         "upper half",
         Answered(
@@ -79,7 +79,7 @@ def answers() -> Iterator[tuple[str, Answered]]:
             {name: mask[:LOWER_HALF] for name, mask in drawn_by(upper, sample.volume).items()},
         ),
     )
-    other = trained("other", Case(*other_ct()), tuple(range(0, 20, 3)), 12, 20)
+    other = trained("other", Case(*other_ct()), tuple(range(0, 20, 3)), 12, 3, 20)
     yield "another patient", Answered(session, truth, drawn_by(other, sample.volume))
 
 

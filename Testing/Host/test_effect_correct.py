@@ -116,7 +116,8 @@ def test_the_first_tab_says_what_was_corrected(editing, panel):
     panel.panel.parameterNode.promptVolume = editing.volumeNode
     panel.panel.parameterNode.promptSegmentation = editing.segmentationNode
     assert panel.ui.promptStateLabel.text == "A model drew it; nothing is corrected yet."
-    slicer.util.selectModule("SegmentEditor")
+    editing.open()
+    editing.editor.setCurrentSegmentID(liver(editing))
     editing.keep(4)
     slicer.util.selectModule("SAMed")
     slicerhost.processEvents()
