@@ -5,6 +5,7 @@ rendered off screen. Only the frame around them (window, coloured bars) is made 
 """
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,7 @@ def main() -> None:
     segment(panel, ct)
     drawTab(panel, ui.segmentTab, "panel-segment.png")
     drawSlicer(panel, ct)
+    drawUncertainty(panel, ct)
 
     drawn = onlySlices(crop(organs, first, end), range(0, end - first, sample.ANNOTATED_EVERY))
     complete(panel, ct, drawnNode(onlyKidneys(drawn), ct, "Kidneys, every 6th slice"))
@@ -160,17 +162,39 @@ def drawTab(panel, tab, name: str) -> None:
 def drawSlicer(panel, ct) -> None:
     """The panel on the left and the four views on the right, as in Slicer's usual layout."""
     jumpToSlice(ct, SHOWN_SLICE)
+    drawBeside(panel, lambda height: fourViews(ct, (VIEW_WIDTH, (height - GAP) // 2 - BAR_HEIGHT)), "slicer.png")
+
+
+def drawBeside(panel, viewsOf: Callable[[int], QtWidgets.QLayout], name: str) -> None:
+    """The panel on the left, views as high as it on the right."""
     window = QtWidgets.QWidget()
     columns = QtWidgets.QHBoxLayout(window)
     columns.setContentsMargins(0, 0, 0, 0)
     columns.setSpacing(GAP)
     picture = panelPicture(panel)
     columns.addWidget(pictureLabel(picture), alignment=QtCore.Qt.AlignTop)
-    columns.addLayout(fourViews(ct, (VIEW_WIDTH, (picture.height() - GAP) // 2 - BAR_HEIGHT)))
+    columns.addLayout(viewsOf(picture.height()))
     window.show()
     slicerhost.processEvents()
-    save(window.grab(), DOCS / "slicer.png")
+    save(window.grab(), DOCS / name)
     window.close()
+
+
+def drawUncertainty(panel, ct) -> None:
+    """The panel beside two slices with the model's doubt over them, the segments as outlines, as a person would choose it."""
+    ui = panel.ui
+    ui.tabWidget.setCurrentWidget(ui.segmentTab)
+    ui.nextSliceSection.collapsed = False
+    ui.nextSliceComboBox.setCurrentIndex(1)
+    slicer.util.setSliceViewerLayers(background=ct)
+    slicerhost.click(ui.uncertaintyCheckBox)
+    runJob(panel, ui.applyButton)
+    panel.panel.parameterNode.outputSegmentation.GetDisplayNode().SetVisibility2DFill(False)
+    ui.rankedList.setCurrentRow(0)
+    ui.rankedList.itemClicked.emit(ui.rankedList.item(0))
+    drawBeside(panel, lambda height: pairOfViews(ct, (VIEW_WIDTH, (height - GAP) // 2 - BAR_HEIGHT)), "panel-uncertainty.png")
+    slicerhost.click(ui.uncertaintyCheckBox)
+    panel.panel.parameterNode.outputSegmentation.GetDisplayNode().SetVisibility2DFill(True)
 
 
 def drawThumbnail(ct, organs) -> None:
@@ -187,18 +211,31 @@ def fourViews(ct, size: tuple[int, int]) -> QtWidgets.QGridLayout:
     """Axial and 3D above, coronal and sagittal below, each of this size under a bar like Slicer's."""
     grid = QtWidgets.QGridLayout()
     grid.setSpacing(GAP)
-    slices = {name: views.SliceView(name, size) for name in ("Red", "Green", "Yellow")}
     for name, position in {"Red": (0, 0), "Green": (1, 0), "Yellow": (1, 1)}.items():
-        logic, view = slicer.app.sliceLogics[name], slices[name]
-        offset = logic.GetSliceOffset()
-        view.show(ct)
-        logic.SetSliceOffset(offset)
-        axis = {"Axial": "S", "Sagittal": "R", "Coronal": "A"}[logic.GetSliceNode().GetOrientation()]
-        grid.addLayout(underBar(name[0], BAR_COLOURS[name], f"{axis}: {offset:.1f} mm", view.picture()), *position)
+        grid.addLayout(sliceUnderBar(ct, name, size), *position)
     surfaces = views.ThreeDView(size)
     surfaces.fit()
     grid.addLayout(underBar("1", BAR_COLOURS["3D"], "", surfaces.picture()), 0, 1)
     return grid
+
+
+def pairOfViews(ct, size: tuple[int, int]) -> QtWidgets.QVBoxLayout:
+    """Axial above, coronal below."""
+    column = QtWidgets.QVBoxLayout()
+    column.setSpacing(GAP)
+    for name in ("Red", "Green"):
+        column.addLayout(sliceUnderBar(ct, name, size))
+    return column
+
+
+def sliceUnderBar(ct, name: str, size: tuple[int, int]) -> QtWidgets.QVBoxLayout:
+    """A slice view at the place where it is."""
+    logic, view = slicer.app.sliceLogics[name], views.SliceView(name, size)
+    offset = logic.GetSliceOffset()
+    view.show(ct)
+    logic.SetSliceOffset(offset)
+    axis = {"Axial": "S", "Sagittal": "R", "Coronal": "A"}[logic.GetSliceNode().GetOrientation()]
+    return underBar(name[0], BAR_COLOURS[name], f"{axis}: {offset:.1f} mm", view.picture())
 
 
 def underBar(letter: str, colour: str, text: str, picture: np.ndarray) -> QtWidgets.QVBoxLayout:
