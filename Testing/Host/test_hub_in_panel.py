@@ -6,6 +6,9 @@ from hub_server import running_hub
 import slicerhost
 from SAMedCore.checkpoint.catalogue import BASE_MODELS, DEMO_FOLDER
 
+JOB_SECONDS = 1200
+"""A busy machine takes minutes until a worker is there."""
+
 BASE, CHECKPOINT = "hf:someone/a-base", "hf:someone/a-checkpoint@v2"
 
 
@@ -29,7 +32,7 @@ def fetch(panel, name: str) -> None:
     panel.ui.tabWidget.setCurrentWidget(panel.ui.settingsTab)
     panel.ui.hubNameEdit.text = name
     slicerhost.click(panel.ui.fetchHubButton)
-    slicerhost.waitUntil(lambda: not panel.panel.runner.isBusy, seconds=240)
+    slicerhost.waitUntil(lambda: not panel.panel.runner.isBusy, seconds=JOB_SECONDS)
 
 
 def keys(comboBox) -> list[str]:

@@ -15,7 +15,7 @@ from SAMedLib.jobs.consoleListener import ConsoleListener
 from SAMedLib.scene.reading import readAnnotation
 from scans import crop, ctNode, drawnNode
 
-JOB_SECONDS = 400
+JOB_SECONDS = 1200
 
 
 @pytest.fixture
