@@ -12,7 +12,7 @@ export MALLOC_TRIM_THRESHOLD_ := 2147483647
 export GOMP_SPINCOUNT ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-all test-slicer-python check format demo train-demo screenshots benchmark stalls prompt-dice prompt-points five-organs resolve clean
+.PHONY: help setup test test-all test-slicer-python check format demo train-demo screenshots benchmark stalls prompt-dice prompt-points next-slice doubt five-organs resolve clean
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -84,6 +84,12 @@ prompt-dice: $(READY) ## what boxes and clicks are worth: Dice on two CTs and an
 
 prompt-points: $(READY) ## what one point is worth on small lesions, pieces and organs: Dice, printed; 10 minutes
 	$(BIN)/python Testing/Benchmark/prompt_points.py
+
+next-slice: $(READY) ## which slice to annotate next, evenly spaced, doubtful or any: Dice of what completing makes of it; minutes
+	$(BIN)/python Testing/Benchmark/next_slice.py
+
+doubt: $(READY) ## how well the model's doubt tells where it is wrong, without a reference; a minute
+	$(BIN)/python Testing/Benchmark/doubt_as_qa.py
 
 five-organs: $(READY) ## the tutorial's first part by a simulated person: boxes, minutes, Dice
 	PYTHONPATH=SlicerSAMed:Testing/Host:Tools $(BIN)/python Testing/Benchmark/five_organs.py
