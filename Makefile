@@ -12,7 +12,7 @@ export MALLOC_TRIM_THRESHOLD_ := 2147483647
 export GOMP_SPINCOUNT ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-all test-slicer-python check format demo train-demo screenshots benchmark stalls prompt-dice mr prompt-points five-organs resolve clean corrected other-patients
+.PHONY: help setup test test-all test-slicer-python check format demo train-demo screenshots benchmark stalls prompt-dice mr prompt-points five-organs resolve clean corrected other-patients next-slice doubt
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -93,6 +93,12 @@ corrected: $(READY) ## what boxes on a checkpoint's answer are worth: Dice, to b
 
 other-patients: $(READY) ## what a few annotated scans are worth on another patient: Dice, to build/other-patients.json; an hour
 	$(BIN)/python Testing/Benchmark/other_patients.py
+
+next-slice: $(READY) ## which slice to annotate next, evenly spaced, doubtful or any: Dice of what completing makes of it; minutes
+	$(BIN)/python Testing/Benchmark/next_slice.py
+
+doubt: $(READY) ## how well the model's doubt tells where it is wrong, without a reference; a minute
+	$(BIN)/python Testing/Benchmark/doubt_as_qa.py
 
 five-organs: $(READY) ## the tutorial's first part by a simulated person: boxes, minutes, Dice
 	PYTHONPATH=SlicerSAMed:Testing/Host:Tools $(BIN)/python Testing/Benchmark/five_organs.py

@@ -8,7 +8,6 @@ import numpy as np
 import slicer
 import vtk
 from slicer.i18n import tr as _
-from vtk.util.numpy_support import numpy_to_vtk
 
 from SAMedLib.scene.volumes import ijkToRAS
 from SAMedLib.scene.writing import joinStudy
@@ -46,8 +45,10 @@ def writeUncertainty(voxels: np.ndarray, volumeNode: slicer.vtkMRMLScalarVolumeN
     node.SetAndObserveTransformNodeID(volumeNode.GetTransformNodeID())
     image = vtk.vtkImageData()
     image.SetDimensions(voxels.shape[::-1])
-    image.GetPointData().SetScalars(numpy_to_vtk(voxels.astype(np.float32).ravel()))
+    image.AllocateScalars(vtk.VTK_FLOAT, 1)  # VTK knows no float16
     node.SetAndObserveImageData(image)
+    slicer.util.arrayFromVolume(node)[:] = voxels
+    slicer.util.arrayFromVolumeModified(node)
     if node.GetDisplayNode() is None:
         _createDisplay(node)
     joinStudy(node, volumeNode)
