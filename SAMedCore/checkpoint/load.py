@@ -164,4 +164,5 @@ def write_checkpoint(folder: Path, model: PeftModel, info: CheckpointInfo, half:
 def _halve(file: Path) -> None:
     from safetensors.torch import load_file, save_file
 
-    save_file({key: tensor.half() for key, tensor in load_file(file).items()}, file, metadata={"format": "pt"})
+    tensors = {key: t.half() if t.is_floating_point() else t for key, t in load_file(file).items()}
+    save_file(tensors, file, metadata={"format": "pt"})
