@@ -181,7 +181,7 @@ def drawBeside(panel, viewsOf: Callable[[int], QtWidgets.QLayout], name: str) ->
 
 
 def drawUncertainty(panel, ct) -> None:
-    """The panel beside two slices with the model's doubt over them, the segments as outlines, as a person would choose it."""
+    """The panel beside two slices with the model's doubt over them, the segments hidden for it."""
     ui = panel.ui
     ui.tabWidget.setCurrentWidget(ui.segmentTab)
     ui.nextSliceSection.collapsed = False
@@ -189,12 +189,12 @@ def drawUncertainty(panel, ct) -> None:
     slicer.util.setSliceViewerLayers(background=ct)
     slicerhost.click(ui.uncertaintyCheckBox)
     runJob(panel, ui.applyButton)
-    panel.panel.parameterNode.outputSegmentation.GetDisplayNode().SetVisibility2DFill(False)
+    panel.panel.parameterNode.outputSegmentation.GetDisplayNode().SetVisibility(False)
     ui.rankedList.setCurrentRow(0)
     ui.rankedList.itemClicked.emit(ui.rankedList.item(0))
     drawBeside(panel, lambda height: pairOfViews(ct, (VIEW_WIDTH, (height - GAP) // 2 - BAR_HEIGHT)), "panel-uncertainty.png")
     slicerhost.click(ui.uncertaintyCheckBox)
-    panel.panel.parameterNode.outputSegmentation.GetDisplayNode().SetVisibility2DFill(True)
+    panel.panel.parameterNode.outputSegmentation.GetDisplayNode().SetVisibility(True)
 
 
 def drawThumbnail(ct, organs) -> None:

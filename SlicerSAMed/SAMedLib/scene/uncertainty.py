@@ -24,7 +24,7 @@ SHOWN_FROM = 0.1
 RED_FROM = 0.5
 """A voxel that could be either of two of nine classes has log 2 / log 9 = 0.32; few have more."""
 
-OPACITY = 0.4
+OPACITY = 0.5
 
 
 def writeUncertainty(voxels: np.ndarray, volumeNode: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLScalarVolumeNode:
