@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 from mr import annotated_slices, only_on, scores
 from prompt_dice import from_boxes, in_3d
-from prompt_scans import as_case, mr_scan
+from prompt_scans import MR_CLASSES, as_case, mr_scan
 
 from SAMedCore.checkpoint.card import model_card
 from SAMedCore.checkpoint.folder import INFO_FILE, read_info
 from SAMedCore.checkpoint.load import load_promptable
 from SAMedCore.cli import main
-from SAMedCore.complete.baselines import Copy
 from SAMedCore.complete.filler import PartialScan
 from SAMedCore.complete.network import Network
 from SAMedCore.complete.scan import complete
@@ -21,7 +20,8 @@ from SAMedCore.complete.shapes import SliceShapes
 from SAMedCore.errors import InputError
 from SAMedCore.evaluate.measures import dice
 from SAMedCore.image.intensities import intensities_of, percentile_window
-from SAMedCore.options import CompleteOptions, FinetuneOptions
+from SAMedCore.image.volume import LabelMap
+from SAMedCore.options import CompleteOptions, FinetuneOptions, RankOptions
 from SAMedCore.prompt.session import open_session
 from SAMedCore.prompt.through import carry_on
 from SAMedCore.rank import rank_slices
@@ -31,7 +31,11 @@ from SAMedCore.train.finetune import finetune
 from SAMedCore.train.recipe import PRESETS, Stage
 from SAMedCore.work import SILENT, Notice, Work
 
-ONE_STAGE = Stage(trains="decoder", batch_size=2, base_rate=1e-3, warmup_steps=10, planned_epochs=8, epochs=8, versions=2)
+ONE_STAGE = Stage(trains="decoder", batch_size=2, base_rate=5e-4, warmup_steps=2, planned_epochs=4, epochs=4, versions=1)
+"""Too little to segment well by: `make mr` has what a whole training gives."""
+
+LIVER = 1 + list(MR_CLASSES.values()).index("liver")
+"""Its value in `as_case`."""
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +57,8 @@ def annotated(case) -> tuple[int, ...]:
 def checkpoint(case, annotated, lite_weights, tmp_path_factory):
     out = tmp_path_factory.mktemp("mr") / "checkpoint"
     options = FinetuneOptions(str(out), base=str(lite_weights), classes=["liver"], validation=0, slices=annotated, device="cpu")
-    finetune([case], options, recipe=replace(PRESETS["few-shot"], stages=(ONE_STAGE,)))
+    history = finetune([case], options, recipe=replace(PRESETS["few-shot"], stages=(ONE_STAGE,)))
+    assert history[-1]["loss"] < history[0]["loss"]
     return out
 
 
@@ -62,14 +67,12 @@ def test_it_is_no_ct_by_its_values(scan):
     assert intensities_of(scan.volume) == "other"
 
 
-def test_a_checkpoint_learnt_on_it_segments_and_ranks_it_without_a_notice(checkpoint, case, annotated):
+def test_a_checkpoint_learnt_on_it_segments_and_ranks_it_without_a_notice(checkpoint, case):
     told: list = []
     model = load_model(checkpoint, "cpu")
-    found = model.segment(case.volume, work=Work(told.append))
-    unseen = [k for k in range(len(case.volume.voxels)) if k not in annotated]
-    liver = case.labelmap.labels.subset(["liver"]).values[0]
-    assert dice(found.voxels[unseen] == liver, case.labelmap.voxels[unseen] == liver) >= 0.8
-    assert len(rank_slices(model, case.volume, work=Work(told.append))) == len(case.volume.voxels)
+    found = model.segment(case.volume, slices=[0, 1], work=Work(told.append))
+    assert set(np.unique(found.voxels)) <= {0, LIVER}
+    assert len(rank_slices(model, case.volume, RankOptions(tuple(range(2, 20))), Work(told.append))) == 2
     assert not [event for event in told if isinstance(event, Notice)]
 
 
@@ -103,20 +106,24 @@ def test_the_checkpoint_on_a_ct_is_pointed_out_and_so_is_training_it_on(checkpoi
     assert read_info(tmp_path / "next").preprocessing.percentiles == (0.5, 99.5)
 
 
-def test_the_rest_of_it_is_completed_better_than_by_copying(case, annotated, lite_weights):
-    missing = [k for k in range(annotated[-1]) if k not in annotated]
-    options = CompleteOptions(annotated, base=str(lite_weights), device="cpu", steps=10)
-    found = complete(case.volume, only_on(case.labelmap, annotated), options)
-    copied = case.labelmap.voxels[[4 * round(k / 4) for k in range(len(case.volume.voxels))]]
-    assert scores(found.labelmap.voxels, case, missing)["mean"] > scores(copied, case, missing)["mean"]
-    assert (found.labelmap.voxels[list(annotated)] == case.labelmap.voxels[list(annotated)]).all()
+def test_the_rest_of_it_is_completed_better_than_by_copying(case, lite_weights):
+    """Nine of its slices, of which every fourth is annotated."""
+    annotated, missing = [0, 4, 8], [1, 2, 3, 5, 6, 7]
+    organs = case.labelmap.labels.subset(["liver", "stomach"])
+    drawn = np.where(np.isin(case.labelmap.voxels, organs.values), case.labelmap.voxels, 0)[:9]
+    part = Case(replace(case.volume, voxels=case.volume.voxels[:9]), LabelMap(drawn, case.labelmap.ijk_to_lps, organs))
+    options = CompleteOptions(tuple(annotated), base=str(lite_weights), device="cpu", steps=4)
+    found = complete(part.volume, only_on(part.labelmap, annotated), options)
+    copied = drawn[[4 * round(k / 4) for k in range(9)]]
+    assert scores(found.labelmap.voxels, part, missing)["mean"] > scores(copied, part, missing)["mean"]
+    assert (found.labelmap.voxels[annotated] == drawn[annotated]).all()
 
 
 def test_the_network_that_completes_sees_it_by_its_percentiles_unless_asked_otherwise(case, lite_weights):
     model = load_promptable(lite_weights, "cpu")
     own_window = percentile_window(case.volume.voxels, (0.5, 99.5))
     as_seen = replace(model, preprocessing=replace(model.preprocessing, window_hu=own_window))
-    shapes = SliceShapes(case.labelmap.voxels, (0, 4), (3.0, 3.0))
+    shapes = SliceShapes((case.labelmap.voxels == LIVER).astype(np.uint8), (0, 4), (3.0, 3.0))
 
     def filled(seen_by, intensities: str) -> np.ndarray:
         options = CompleteOptions(steps=1, intensities=intensities)
@@ -127,11 +134,10 @@ def test_the_network_that_completes_sees_it_by_its_percentiles_unless_asked_othe
 
 
 @pytest.mark.parametrize("asked", ["auto", "ct"])
-def test_completing_it_as_a_ct_is_pointed_out_once(case, annotated, asked, monkeypatch):
-    monkeypatch.setattr(Network, "leave_out", Copy.leave_out)
-    monkeypatch.setattr(Network, "_nearest", Copy._nearest, raising=False)
+def test_completing_it_as_a_ct_is_pointed_out_once(case, asked):
+    """Between two annotated slices nothing is estimated and no network asked."""
     told: list = []
-    complete(case.volume, only_on(case.labelmap, annotated), CompleteOptions(intensities=asked), Work(told.append))
+    complete(case.volume, only_on(case.labelmap, (0, 5)), CompleteOptions(intensities=asked), Work(told.append))
     notices = [event.message for event in told if isinstance(event, Notice)]
     expected = "this scan does not have the values of a CT, but values are taken as HU, as was asked for"
     assert [expected in notice for notice in notices] == ([] if asked == "auto" else [True])
