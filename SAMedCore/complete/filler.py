@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from SAMedCore.complete.motion import CarriedShapes
@@ -51,7 +52,6 @@ class PartialScan:
     Attributes:
         volume: turned so that k counts its axial slices.
         shapes: the annotated slices, on the volume's voxels.
-        carried: the same shapes, moved with the anatomy.
         options: what was asked for.
         work: told how far a filler is.
         model: a loaded base model, or what gives one; None for the one that the options name.
@@ -59,10 +59,14 @@ class PartialScan:
 
     volume: Volume
     shapes: SliceShapes
-    carried: CarriedShapes
     options: CompleteOptions
     work: Work
     model: Promptable | Callable[[], Promptable] | None = None
+
+    @cached_property
+    def carried(self) -> CarriedShapes:
+        """The same shapes, moved with the anatomy; its slices are registered as they are needed, once for all fillers."""
+        return CarriedShapes(self.shapes, self.volume, self.options.intensities, self.work)
 
 
 class Filler(ABC):

@@ -12,7 +12,6 @@ import numpy as np
 
 from SAMedCore.complete.choose import FILLERS, Estimate, choose, estimate, make_folds
 from SAMedCore.complete.filler import Filler, Fold, PartialScan, Scores
-from SAMedCore.complete.motion import CarriedShapes
 from SAMedCore.complete.shapes import SliceShapes, nearest, reach, to_labels
 from SAMedCore.errors import InputError
 from SAMedCore.image.intensities import intensities_of
@@ -107,8 +106,7 @@ def complete(
     options = replace(options, intensities=intensities_of(volume, options.intensities, work))
     i_mm, j_mm, _ = scan.grid.spacing_mm
     shapes = SliceShapes(drawn.voxels, annotated, (j_mm, i_mm))
-    carried = CarriedShapes(shapes, scan, options.intensities, work)
-    partial = PartialScan(scan, shapes, carried, options, work, model)
+    partial = PartialScan(scan, shapes, options, work, model)
     folds = make_folds(annotated)
     # what takes time has to prove that it is worth it
     fillers = {make.name: make(partial) for make in FILLERS if folds or not make.worth_it_by}

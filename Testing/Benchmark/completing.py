@@ -18,7 +18,6 @@ from prompt_scans import Scan, ct_scan, mr_scan, second_ct_scan
 
 from SAMedCore.complete.baselines import Carrying, Copy, Interpolation
 from SAMedCore.complete.filler import PartialScan
-from SAMedCore.complete.motion import CarriedShapes
 from SAMedCore.complete.scan import complete
 from SAMedCore.complete.shapes import SliceShapes, reach, to_labels
 from SAMedCore.demo.sample import ORGAN_SLICES
@@ -79,7 +78,7 @@ def without_network(task: Task) -> dict[str, dict[str, float]]:
     volume, partly = reorient(task.scan.volume, "LPS"), task.partly()
     i_mm, j_mm, _ = volume.grid.spacing_mm
     shapes = SliceShapes(partly.voxels, task.annotated, (j_mm, i_mm))
-    partial = PartialScan(volume, shapes, CarriedShapes(shapes, volume, "auto"), CompleteOptions(), SILENT)
+    partial = PartialScan(volume, shapes, CompleteOptions(), SILENT)
     missing = [k for k in reach(task.annotated, len(partly.voxels)) if k not in task.annotated]
     results = {}
     copied = partly.voxels

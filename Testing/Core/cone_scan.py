@@ -5,7 +5,6 @@ from collections.abc import Iterable
 import numpy as np
 
 from SAMedCore.complete.filler import PartialScan, Scores
-from SAMedCore.complete.motion import CarriedShapes
 from SAMedCore.complete.shapes import SliceShapes, to_labels
 from SAMedCore.image.volume import LabelMap, Volume
 from SAMedCore.model.promptable import Promptable
@@ -32,7 +31,7 @@ def annotated_only(labelmap: LabelMap) -> LabelMap:
 def partial(volume: Volume, truth: LabelMap, model: Promptable | None, options: CompleteOptions) -> PartialScan:
     """The cone as a filler sees it."""
     shapes = SliceShapes(truth.voxels, ANNOTATED, SPACING_MM)
-    return PartialScan(volume, shapes, CarriedShapes(shapes, volume, "ct"), options, SILENT, model)
+    return PartialScan(volume, shapes, options, SILENT, model)
 
 
 def labels_of(filled: Iterable[tuple[int, Scores]]) -> dict[int, np.ndarray]:

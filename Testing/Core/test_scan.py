@@ -9,7 +9,6 @@ from cone_scan import ANNOTATED, ONE_STEP, annotated_only, labels_of, partial
 
 from SAMedCore.complete.baselines import Carrying, Copy, Interpolation
 from SAMedCore.complete.filler import Filler, PartialScan
-from SAMedCore.complete.motion import CarriedShapes
 from SAMedCore.complete.network import Network
 from SAMedCore.complete.scan import Completion, complete
 from SAMedCore.complete.shapes import SliceShapes, to_labels
@@ -182,7 +181,7 @@ def test_the_sample_is_completed_better_than_without_a_network(every, least, sam
 
     volume = reorient(sample_ct, "LPS")
     shapes = SliceShapes(voxels, annotated, (3.0, 3.0))
-    scan = PartialScan(volume, shapes, CarriedShapes(shapes, volume, "ct"), options, SILENT)
+    scan = PartialScan(volume, shapes, options, SILENT)
     found = reorient(result.labelmap, "LPS").voxels
 
     def without_network(filler: type[Filler]) -> float:
