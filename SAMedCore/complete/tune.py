@@ -176,11 +176,9 @@ def _bent(distances: Distances, bend: Tensor | None) -> Distances:
 
 
 def _targets(own: Distances, prompts: Prompts, grids: PixelGrids) -> list[Tensor]:
-    """N times (h, w) float32 of a region: 1 inside the annotated shape, 0 where the slice holds none of that label."""
+    """N times (h, w) float32 of a region: 1 inside the annotated shape."""
     targets = []
     for value, region in zip(prompts.values, prompts.regions, strict=True):
-        inside = torch.zeros(prompts.masks.shape[-2:])
-        if value in own:
-            inside = (grids.to_low_res(torch.from_numpy(own[value])[None])[0] > 0).float()
-        targets.append(inside[in_low_res(region)])
+        inside = grids.to_low_res(torch.from_numpy(own[value])[None])[0] > 0
+        targets.append(inside[in_low_res(region)].float())
     return targets
