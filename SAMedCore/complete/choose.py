@@ -40,7 +40,7 @@ class Estimate:
     @property
     def mean_dice(self) -> float:
         """Mean over the labels, as far away as they were left out."""
-        return float(np.mean(list(self.per_label.values())))
+        return _mean(self.per_label)
 
     def expected(self, value: int, share: float) -> float:
         """Dice of a label at `share` of the distance at which slices were left out, 0 to 1: errors grow evenly with it.
@@ -50,11 +50,15 @@ class Estimate:
         count = self.slices.get(value, 0)
         weight = count / (count + BORROWED_SLICES)
         far, near = (
-            (weight * dices[value] if count else 0.0) + (1 - weight) * float(np.mean(list(dices.values())))
-            for dices in (self.per_label, self.half_way)
+            (weight * dices[value] if count else 0.0) + (1 - weight) * _mean(dices) for dices in (self.per_label, self.half_way)
         )
         nearest = min(1.0, max(near, 2 * near - far))
         return nearest + share * (far - nearest)
+
+
+def _mean(dices: Mapping[int, float]) -> float:
+    """0 where no label is on a left-out slice."""
+    return float(np.mean(list(dices.values()))) if dices else 0.0
 
 
 def make_folds(annotated: Sequence[int]) -> tuple[Fold, ...]:
@@ -128,4 +132,5 @@ class _Tally:
             self._all[value] = self._all.get(value, 0) + int(here.sum() + there.sum())
 
     def dices(self) -> dict[int, float]:
-        return {value: 2 * self._both[value] / count for value, count in sorted(self._all.items())}
+        # what is drawn of a label that no left-out slice holds has no Dice to speak of: all methods' means are of the same labels
+        return {value: 2 * self._both[value] / count for value, count in sorted(self._all.items()) if self.slices[value]}

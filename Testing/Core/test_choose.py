@@ -79,6 +79,19 @@ def test_errors_of_what_copies_shrink_to_nothing_with_the_distance():
     assert [found.expected(1, share) for share in (0.0, 0.5, 1.0)] == pytest.approx([1, 5 / 6, 2 / 3])
 
 
+def test_what_is_drawn_of_a_label_that_no_left_out_slice_holds_does_not_count():
+    labels = np.zeros((3, 4, 4), np.uint8)
+    labels[1, :2] = 1
+    right, too_much = {1: np.where(labels[1] == 1, 1.0, -1.0)}, {2: np.where(labels[1] == 1, -1.0, 1.0)}
+    found = [estimate([LeftOut(1, scores)], labels).per_label for scores in (right, right | too_much)]
+    assert found == [{1: 1.0}, {1: 1.0}]
+
+
+def test_where_no_left_out_slice_holds_anything_shapes_are_carried():
+    nothing = estimate([LeftOut(1, {})], np.zeros((3, 4, 4), np.uint8))
+    assert choose({filler.name: nothing for filler in FILLERS}, 1, 0.5) is Carrying
+
+
 @pytest.mark.parametrize(("dice_of_another", "chosen"), [(0.905, "network"), (0.93, "another")])
 def test_a_further_way_has_to_be_worth_its_time_too(dice_of_another, chosen):
     class Another(Filler):
