@@ -132,5 +132,5 @@ class _Tally:
             self._all[value] = self._all.get(value, 0) + int(here.sum() + there.sum())
 
     def dices(self) -> dict[int, float]:
-        # what is drawn of a label that no left-out slice holds has no Dice to speak of: all methods' means are of the same labels
+        # what is drawn of a label that no left-out slice holds does not count: all means are of the same labels
         return {value: 2 * self._both[value] / count for value, count in sorted(self._all.items()) if self.slices[value]}
