@@ -12,7 +12,7 @@ export MALLOC_TRIM_THRESHOLD_ := 2147483647
 export GOMP_SPINCOUNT ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-all test-slicer-python check format demo train-demo screenshots benchmark stalls prompt-dice mr prompt-points five-organs resolve clean corrected other-patients next-slice doubt
+.PHONY: help setup test test-all test-slicer-python check format demo train-demo screenshots benchmark stalls prompt-dice mr prompt-points five-organs resolve clean corrected other-patients next-slice doubt completing
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -78,6 +78,9 @@ benchmark: $(READY) ## speed and memory, beside the paper's procedure, to Docs/b
 
 stalls: $(READY) ## how long Slicer is busy at a time with a CT of 1,000 slices
 	$(BIN)/python Testing/Benchmark/panel_stalls.py
+
+completing: $(READY) ## what completing is worth beside what fills in without it: Dice on three CTs and an MR; an hour
+	$(BIN)/python Testing/Benchmark/completing.py
 
 prompt-dice: $(READY) ## what boxes and clicks are worth: Dice on two CTs and an MR, to build/prompt-dice.json; 10 minutes
 	$(BIN)/python Testing/Benchmark/prompt_dice.py

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
-from SAMedCore.complete.shapes import SliceShapes
+from SAMedCore.complete.motion import CarriedShapes
+from SAMedCore.complete.shapes import Distances, SliceShapes
 from SAMedCore.image.volume import Volume
 from SAMedCore.options import CompleteOptions
 from SAMedCore.work import Work
 
 if TYPE_CHECKING:
     from SAMedCore.model.promptable import Promptable
+
+Scores = Distances
+"""Of one slice: label value -> (j, i) float32, above 0 inside and within plus and minus `shapes.SCORE_LIMIT`."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,22 @@ class Fold:
 
     shown: tuple[int, ...]
     left_out: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class LeftOut:
+    """What a filler makes of an annotated slice that it was not shown.
+
+    Attributes:
+        k: the slice.
+        scores: from the shown slices alone.
+        half_way: as if the shown slices were half as far away; None where errors shrink in proportion to the distance, as they
+            do where nothing but the annotated shapes is drawn.
+    """
+
+    k: int
+    scores: Scores
+    half_way: Scores | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,16 +63,22 @@ class PartialScan:
     work: Work
     model: Promptable | Callable[[], Promptable] | None = None
 
+    @cached_property
+    def carried(self) -> CarriedShapes:
+        """The same shapes, moved with the anatomy; its slices are registered as they are needed, once for all fillers."""
+        return CarriedShapes(self.shapes, self.volume, self.options.intensities, self.work)
+
 
 class Filler(ABC):
     """A way of filling in the slices of one scan; `choose.FILLERS` lists them.
 
-    Making one costs nothing: what it needs it loads when it is first asked for slices.
+    Making one costs nothing: what it needs it loads when it is first asked for slices. Slices come one at a time, so that a
+    large scan's scores are never in memory together.
 
     Attributes:
         name: of the method, in results.
         title: the same in words, within a sentence.
-        worth_it_by: how much more mean Dice than the others it has to reach to be worth its time; 0 if it takes none.
+        worth_it_by: how much more Dice than the others it has to reach to be worth its time; 0 if it takes little.
     """
 
     name: ClassVar[str]
@@ -64,13 +89,13 @@ class Filler(ABC):
         self.scan = scan
 
     @abstractmethod
-    def leave_out(self, folds: Sequence[Fold]) -> dict[int, np.ndarray]:
-        """Slice -> (j, i) labels of each left-out slice, predicted from its fold's shown ones and from no other.
+    def leave_out(self, folds: Sequence[Fold]) -> Generator[LeftOut, None, None]:
+        """Each left-out slice, predicted from its fold's shown ones and from no other.
 
         Raises:
             Cancelled: the user stopped the work.
         """
 
     @abstractmethod
-    def fill(self, missing: Sequence[int]) -> dict[int, np.ndarray]:
-        """Slice -> (j, i) labels of each missing slice, predicted from all annotated ones. Raises as `leave_out`."""
+    def fill(self, missing: Sequence[int]) -> Generator[tuple[int, Scores], None, None]:
+        """Each missing slice in turn, upwards, predicted from all annotated ones. Raises as `leave_out`."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from SAMedCore.complete.choose import FILLERS, Estimate, choose, estimate, make_folds
-from SAMedCore.complete.filler import PartialScan
-from SAMedCore.complete.shapes import SliceShapes, reach
+from SAMedCore.complete.filler import Filler, Fold, PartialScan, Scores
+from SAMedCore.complete.shapes import SliceShapes, nearest, reach, to_labels
 from SAMedCore.errors import InputError
 from SAMedCore.image.intensities import intensities_of
 from SAMedCore.image.orientation import reorient, restore_orientation
@@ -30,29 +32,44 @@ class Completion:
     """A completed scan.
 
     Attributes:
-        labelmap: by the chosen method, on the volume's own grid; annotated slices as they were.
-        method: the chosen one's name, of `FILLERS`.
+        labelmap: by the chosen methods, on the volume's own grid; annotated slices as they were.
+        by_label: label value -> name of the method, of `FILLERS`, that filled in most of its slices.
         estimates: method -> Dice on annotated slices that were left out; empty with fewer than three annotated slices. Left out
-            means twice as far from the next annotated slice as the gaps that are to be filled, so the result is better.
+            means farther from the next annotated slice than the slices that are filled in, so the result is better.
         annotated: axial slices taken as annotated, counted from the feet.
         completed: axial slices that were filled in; those beyond `annotated` by more than their usual gap stay empty.
     """
 
     labelmap: LabelMap
-    method: str
+    by_label: Mapping[int, str]
     estimates: Mapping[str, Estimate]
     annotated: tuple[int, ...]
     completed: tuple[int, ...]
 
+    @property
+    def method(self) -> str:
+        """Name of the method that filled in most structures; of equals the later one in `FILLERS`."""
+        used = list(self.by_label.values())
+        return max(reversed(FILLERS), key=lambda filler: used.count(filler.name)).name
+
     def summary(self) -> str:
-        """What was chosen and why, in a sentence or two for the person."""
+        """What was chosen and why, in a few sentences for the person."""
         titles = {filler.name: filler.title for filler in FILLERS}
+        names = dict(zip(self.labelmap.labels.values, self.labelmap.labels.names, strict=True))
+        others = {}
+        for filler in FILLERS:
+            structures = [names[value] for value, method in self.by_label.items() if method == filler.name != self.method]
+            if structures:
+                others[filler.title] = ", ".join(structures)
+        text = (
+            f"Filled in by {titles[self.method]}" + "".join(f"; by {title}: {these}" for title, these in others.items()) + "."
+        )
         if not self.estimates:
-            return f"Filled in by {titles[self.method]}: with fewer than three annotated slices no method can be compared."
+            return f"{text} With fewer than three annotated slices no method can be compared."
         dices = ", ".join(f"{titles[method]} {estimate.mean_dice:.3f}" for method, estimate in self.estimates.items())
-        in_vain = [filler.title for filler in FILLERS if filler.worth_it_by and filler.name != self.method]
+        in_vain = [filler.title for filler in FILLERS if filler.worth_it_by and filler.name not in self.by_label.values()]
         reasons = "".join(f" {title[0].upper()}{title[1:]} is no better on this scan." for title in in_vain)
-        return f"Filled in by {titles[self.method]}.{reasons} Dice on annotated slices left out: {dices}."
+        return f"{text}{reasons} Dice on annotated slices left out: {dices}."
 
 
 def complete(
@@ -62,14 +79,14 @@ def complete(
     work: Work = SILENT,
     model: Promptable | Callable[[], Promptable] | None = None,
 ) -> Completion:
-    """Fill in the axial slices between the annotated ones, by whichever method does it best on this scan.
+    """Fill in the axial slices between the annotated ones, each structure by whichever method does it best on this scan.
 
     Args:
         volume: in any orientation.
         labelmap: on the volume's grid or a part of it.
         options: None for the defaults.
-        work: asked between steps and between the network's layers; told of the phases interpolating, encoding, estimating,
-            training and completing, and before them where the intensities that were asked for do not fit.
+        work: asked between steps and between the network's layers; told of the phases interpolating, registering, encoding,
+            estimating, training and completing, and before them where the intensities that were asked for do not fit.
         model: a loaded base model in place of the options' `base` and `device`, or what gives one when it is needed; used on
             the device where it is, and it comes back as it was.
 
@@ -88,24 +105,61 @@ def complete(
 
     options = replace(options, intensities=intensities_of(volume, options.intensities, work))
     i_mm, j_mm, _ = scan.grid.spacing_mm
-    partial = PartialScan(scan, SliceShapes(drawn.voxels, annotated, (j_mm, i_mm)), options, work, model)
+    shapes = SliceShapes(drawn.voxels, annotated, (j_mm, i_mm))
+    partial = PartialScan(scan, shapes, options, work, model)
     folds = make_folds(annotated)
     # what takes time has to prove that it is worth it
     fillers = {make.name: make(partial) for make in FILLERS if folds or not make.worth_it_by}
     estimates: dict[str, Estimate] = {}
     if folds:
         estimates = {name: estimate(filler.leave_out(folds), drawn.voxels) for name, filler in fillers.items()}
-    method = choose(estimates).name
-    completed = _labelmap(fillers[method].fill(missing), drawn, annotated, volume)
-    return Completion(completed, method, estimates, annotated, missing)
-
-
-def _labelmap(filled: Mapping[int, np.ndarray], drawn: LabelMap, annotated: Sequence[int], volume: Volume) -> LabelMap:
+    plan = _Plan(estimates, annotated, folds, [value for value in drawn.labels.values if value in shapes.values])
     voxels = np.zeros_like(drawn.voxels)
     voxels[list(annotated)] = drawn.voxels[list(annotated)]
-    for k, labels in filled.items():
-        voxels[k] = labels
-    return restore_orientation(replace(drawn, voxels=voxels, person_drew=True), like=volume.grid)
+    for k, scores in _scores(fillers, plan, missing):
+        voxels[k] = to_labels(scores, voxels.shape[1:], voxels.dtype)
+    completed = restore_orientation(replace(drawn, voxels=voxels, person_drew=True), like=volume.grid)
+    return Completion(completed, plan.by_label(missing), estimates, annotated, missing)
+
+
+class _Plan:
+    """Which filler fills in which structure of which slice.
+
+    Args:
+        estimates: as `choose` takes them.
+        annotated: slices.
+        folds: that the estimates are of.
+        values: of the structures.
+    """
+
+    def __init__(
+        self, estimates: Mapping[str, Estimate], annotated: Sequence[int], folds: Sequence[Fold], values: Sequence[int]
+    ) -> None:
+        self._estimates, self._annotated, self.values = estimates, annotated, values
+        distances = [abs(k - nearest(fold.shown, k)) for fold in folds for k in fold.left_out]
+        self._left_out_distance = float(np.median(distances)) if distances else 1.0
+
+    def of(self, k: int) -> dict[int, str]:
+        """Label value -> name of the filler, on slice `k`."""
+        share = min(1.0, abs(k - nearest(self._annotated, k)) / self._left_out_distance)
+        return {value: choose(self._estimates, value, share).name for value in self.values}
+
+    def by_label(self, missing: Sequence[int]) -> dict[int, str]:
+        """Label value -> name of the filler of most of these slices."""
+        plans = [self.of(k) for k in missing]
+        return {value: Counter(plan[value] for plan in plans).most_common(1)[0][0] for value in self.values}
+
+
+def _scores(fillers: Mapping[str, Filler], plan: _Plan, missing: Sequence[int]) -> Iterator[tuple[int, Scores]]:
+    """Each missing slice's scores, of each structure from its own filler; only those that are of use fill in."""
+    plans = {k: plan.of(k) for k in missing}
+    used = [name for name in fillers if any(name in of_slice.values() for of_slice in plans.values())]
+    with ExitStack() as stack:
+        streams = [stack.enter_context(closing(fillers[name].fill(missing))) for name in used]
+        for filled in zip(*streams, strict=True):
+            k = filled[0][0]
+            by_name = dict(zip(used, (scores for _, scores in filled), strict=True))
+            yield k, {value: by_name[name][value] for value, name in plans[k].items() if value in by_name[name]}
 
 
 def _check_values(drawn: LabelMap) -> None:

@@ -7,6 +7,7 @@ distances to a structure's outline change linearly from one annotated slice to t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from SAMedCore.image.distances import signed_distance_mm
 
 Distances = dict[int, np.ndarray]
 """Signed distances of one slice: label value -> (j, i) float32 in mm, positive inside."""
+
+SCORE_LIMIT = 4.0
+"""Scores are bounded by plus and minus this, so that no slice outvotes its neighbours by being over-confident."""
 
 
 def nearest(annotated: Sequence[int], k: int) -> int:
@@ -42,11 +46,19 @@ class SliceShapes:
         spacing_mm: (j, i).
     """
 
+    blunt: ClassVar[bool] = False
+    """How structures end, as `blend` has it."""
+
     def __init__(self, labels: np.ndarray, annotated: Sequence[int], spacing_mm: tuple[float, float]) -> None:
         self.labels = labels
         self.annotated = tuple(sorted(annotated))
         self.spacing_mm = spacing_mm
         self._distances: dict[int, Distances] = {}
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """Of all labels that are on an annotated slice."""
+        return tuple(sorted(set().union(*(self.own(k) for k in self.annotated))))
 
     def own(self, k: int) -> Distances:
         """Distances of what is annotated on slice `k`, one entry for each label that is there."""
@@ -57,11 +69,15 @@ class SliceShapes:
             }
         return self._distances[k]
 
+    def from_slice(self, origin: int, k: int) -> Distances:
+        """What the annotated slice `origin` says of slice `k`: its own distances."""
+        return self.own(origin)
+
     def at(self, k: int, using: Sequence[int] | None = None) -> Distances:
         """Distances on slice `k`, linear between the nearest annotated slices below and above it.
 
         Args:
-            k: any slice; beyond the outermost annotated slice that slice's distances are returned.
+            k: any slice; beyond the outermost annotated slice what that one alone says.
             using: the annotated slices to interpolate from; all of them where None. Leaving out `k` itself predicts an
                 annotated slice from its neighbours.
         """
@@ -69,8 +85,8 @@ class SliceShapes:
         below = max((a for a in known if a <= k), default=None)
         above = min((a for a in known if a >= k), default=None)
         if below is None or above is None or below == above:
-            return self.own(next(a for a in (below, above) if a is not None))
-        return blend(self.own(below), self.own(above), (k - below) / (above - below))
+            return self.from_slice(next(a for a in (below, above) if a is not None), k)
+        return blend(self.from_slice(below, k), self.from_slice(above, k), (k - below) / (above - below), self.blunt)
 
 
 def interpolated(shapes: SliceShapes, k: int, using: Sequence[int]) -> np.ndarray:
@@ -78,40 +94,59 @@ def interpolated(shapes: SliceShapes, k: int, using: Sequence[int]) -> np.ndarra
     return to_labels(shapes.at(k, using), shapes.labels.shape[1:], shapes.labels.dtype)
 
 
-def blend(first: Distances, second: Distances, weight: float) -> Distances:
+def bounded(distances: Distances, spacing_mm: tuple[float, float]) -> Distances:
+    """Signed distances in mm as scores: in pixels, and less and less beyond `SCORE_LIMIT`."""
+    pixel_mm = np.float32(np.sqrt(np.prod(spacing_mm)))
+    limit = np.float32(SCORE_LIMIT)
+    return {value: limit * np.tanh(distance / (pixel_mm * limit)) for value, distance in distances.items()}
+
+
+def certain_scores(own: Distances) -> Distances:
+    """Scores of an annotated slice, from its own distances: nothing can outvote what a person drew."""
+    return {value: np.where(distance > 0, SCORE_LIMIT, -SCORE_LIMIT) for value, distance in own.items()}
+
+
+def blend(first: Distances, second: Distances, weight: float, blunt: bool = False) -> Distances:
     """`(1 - weight) * first + weight * second`, label by label.
 
-    A label that one side lacks is taken there to be as far away as the other side's shape is deep, so that the shape
-    shrinks to nothing half-way between the two.
+    Args:
+        first, second: of two slices.
+        weight: 0 to 1.
+        blunt: a label that one side lacks ends half-way between the two in any case. There it has shrunk to nothing, or where
+            this is set, lost a quarter of its depth: most structures end bluntly.
     """
-    return {
-        value: (1 - weight) * _or_far(first.get(value), second.get(value))
-        + weight * _or_far(second.get(value), first.get(value))
-        for value in sorted(first.keys() | second.keys())
-    }
+
+    def mix(value: int) -> np.ndarray:
+        if value not in first:
+            return _ending(second[value], 1 - weight, blunt)
+        if value not in second:
+            return _ending(first[value], weight, blunt)
+        return (1 - weight) * first[value] + weight * second[value]
+
+    return {value: mix(value) for value in sorted(first.keys() | second.keys())}
 
 
-def _or_far(distances: np.ndarray | None, other: np.ndarray | None) -> np.ndarray:
-    if distances is not None:
-        return distances
-    if other is None:
-        raise ValueError("a label has to be on one of the two slices")
-    return np.full_like(other, -other.max())
+def _ending(distances: np.ndarray, weight: float, blunt: bool) -> np.ndarray:
+    """Of a label that the other side lacks, `weight` of the way to it."""
+    depth = np.float32(distances.max())
+    if not blunt:
+        return (1 - weight) * distances - weight * depth
+    return distances - depth * np.float32(weight / 2 if weight <= 0.5 else 2)
 
 
-def smooth(scores: Mapping[int, Distances], k: int, absent: float) -> Distances:
+def smooth(scores: Mapping[int, Distances], k: int) -> Distances:
     """Scores of slice `k`, averaged with those of the slices above and below it: a quarter, a half, a quarter.
 
     Args:
-        scores: slice -> label value -> (j, i); a neighbour that is not there has no say.
+        scores: slice -> label value -> (j, i); a neighbour that is not there has no say, and a label that a slice
+            lacks the lowest score.
         k: a slice that is there.
-        absent: the score of a label that a slice lacks.
     """
     weights = {neighbour: weight for neighbour, weight in ((k - 1, 0.25), (k, 0.5), (k + 1, 0.25)) if neighbour in scores}
     values = sorted(set().union(*(scores[neighbour] for neighbour in weights)))
 
     def average(value: int) -> np.ndarray:
-        each = np.broadcast_arrays(*(scores[neighbour].get(value, np.float32(absent)) for neighbour in weights))
+        each = np.broadcast_arrays(*(scores[neighbour].get(value, np.float32(-SCORE_LIMIT)) for neighbour in weights))
         return np.average(each, axis=0, weights=list(weights.values()))
 
     return {value: average(value) for value in values}

@@ -14,17 +14,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from SAMedCore.complete.bend import bent
 from SAMedCore.complete.prompts import Prompts, make_prompts
-from SAMedCore.complete.shapes import Distances, SliceShapes, blend
+from SAMedCore.complete.shapes import SCORE_LIMIT, Distances, SliceShapes, blend
 from SAMedCore.model.pixel_grids import PixelGrids, in_low_res
 from SAMedCore.model.sam import Sam
 
 LEARNING_RATE = 2e-4
 OWN_SHARE = 0.8
 """A training prompt holds at most this share of the slice's own shape; the rest is interpolated from its neighbours."""
-
-LOGIT_LIMIT = 4.0
-"""Scores are bounded by plus and minus this, so that no slice outvotes its neighbours by being over-confident."""
 
 
 @contextmanager
@@ -49,19 +47,32 @@ def tunable(sam: Sam) -> Iterator[list[torch.nn.Parameter]]:
 
 
 @dataclass(frozen=True, eq=False)
+class Version:
+    """A slice as the image encoder saw it once.
+
+    Attributes:
+        embedding: image_embedding (1, 256, E, E).
+        bend: which `bend.make_bend` made, or None for the slice in its own shape.
+    """
+
+    embedding: Tensor
+    bend: Tensor | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Lesson:
     """What is learnt from.
 
     Attributes:
         shapes: of the annotated slices.
         slices: at least two annotated slices; no other is looked at.
-        embeddings: slice -> its image_embedding (1, 256, E, E) in one or more versions, of which each step takes one.
+        versions: of each slice one or more, of which each step takes one.
         grids: pixel grids of a slice.
     """
 
     shapes: SliceShapes
     slices: Sequence[int]
-    embeddings: Mapping[int, Sequence[Tensor]]
+    versions: Mapping[int, Sequence[Version]]
     grids: PixelGrids
 
 
@@ -75,8 +86,8 @@ def finetune(
 ) -> None:
     """Teach the mask decoder to redraw the interpolated shapes of the slices as they were annotated, in place.
 
-    Each step shows one slice through a mix of its own shape (0 to 0.8) and its neighbours' interpolation without it, the box
-    sides moved by up to a pixel; AdamW, the rate falling linearly to 0, binary cross-entropy plus Dice.
+    Each step shows one slice in one version through a mix of its own shape (0 to 0.8) and what its neighbours say of it, the
+    box sides moved by up to a pixel; AdamW, the rate falling linearly to 0, binary cross-entropy plus Dice.
 
     Args:
         sam: as `tunable` prepared it.
@@ -90,15 +101,20 @@ def finetune(
     random = np.random.default_rng(seed)
     optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE)
     order: list[int] = []
+    from_neighbours: dict[int, Distances] = {}
     for step in range(steps):
         order = order or [int(k) for k in random.permutation(slices)]
         k = order.pop()
-        from_neighbours = shapes.at(k, using=[other for other in slices if other != k])
-        prompts = make_prompts(blend(from_neighbours, shapes.own(k), random.uniform(0, OWN_SHARE)), grids, jitter=random)
+        if k not in from_neighbours:
+            expected = shapes.at(k, using=[other for other in slices if other != k])
+            # taught that a structure has ended, it forgets small ones on slices that hold them: half of the pancreas' Dice
+            from_neighbours[k] = {value: expected[value] for value in expected if value in shapes.own(k)}
+        version = lesson.versions[k][int(random.integers(len(lesson.versions[k])))]
+        expected, own = _bent(from_neighbours[k], version.bend), _bent(shapes.own(k), version.bend)
+        prompts = make_prompts(blend(expected, own, random.uniform(0, OWN_SHARE), blunt=True), grids, jitter=random)
         if prompts is not None:
-            targets = _targets(shapes.own(k), prompts, grids)
-            versions = lesson.embeddings[k]
-            logits = region_logits(sam, versions[int(random.integers(len(versions)))], prompts)
+            targets = _targets(own, prompts, grids)
+            logits = region_logits(sam, version.embedding, prompts)
             loss = torch.stack([mask_loss(one, target) for one, target in zip(logits, targets, strict=True)]).mean()
             optimizer.param_groups[0]["lr"] = LEARNING_RATE * (1 - step / steps)
             optimizer.zero_grad()
@@ -146,23 +162,23 @@ def slice_scores(sam: Sam, embedding: Tensor, distances: Distances, grids: Pixel
     if prompts is None:
         return {}
     with torch.inference_mode():
-        bounded = torch.full(prompts.masks.shape[:1] + prompts.masks.shape[2:], -LOGIT_LIMIT)
+        bounded = torch.full(prompts.masks.shape[:1] + prompts.masks.shape[2:], -SCORE_LIMIT)
         for n, logits in enumerate(region_logits(sam, embedding, prompts)):
-            bounded[(n, *in_low_res(prompts.regions[n]))] = LOGIT_LIMIT * torch.tanh(logits.cpu() / LOGIT_LIMIT)
+            bounded[(n, *in_low_res(prompts.regions[n]))] = SCORE_LIMIT * torch.tanh(logits.cpu() / SCORE_LIMIT)
     return dict(zip(prompts.values, grids.to_slice(bounded).numpy(), strict=True))
 
 
-def certain_scores(own: Distances) -> Distances:
-    """Scores of an annotated slice, from its own distances: nothing can outvote what a person drew."""
-    return {value: np.where(distance > 0, LOGIT_LIMIT, -LOGIT_LIMIT) for value, distance in own.items()}
+def _bent(distances: Distances, bend: Tensor | None) -> Distances:
+    if bend is None or not distances:
+        return distances
+    moved = bent(torch.from_numpy(np.stack(list(distances.values()))), bend)
+    return dict(zip(distances, moved.numpy(), strict=True))
 
 
 def _targets(own: Distances, prompts: Prompts, grids: PixelGrids) -> list[Tensor]:
-    """N times (h, w) float32 of a region: 1 inside the annotated shape, 0 where the slice holds none of that label."""
+    """N times (h, w) float32 of a region: 1 inside the annotated shape."""
     targets = []
     for value, region in zip(prompts.values, prompts.regions, strict=True):
-        inside = torch.zeros(prompts.masks.shape[-2:])
-        if value in own:
-            inside = (grids.to_low_res(torch.from_numpy(own[value])[None])[0] > 0).float()
-        targets.append(inside[in_low_res(region)])
+        inside = grids.to_low_res(torch.from_numpy(own[value])[None])[0] > 0
+        targets.append(inside[in_low_res(region)].float())
     return targets

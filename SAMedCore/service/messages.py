@@ -212,7 +212,7 @@ class EncodeAhead:
 class Complete:
     """Fill in the rest of a partly annotated open volume; the labels are on its grid or a part of it.
 
-    Result: {"labelmap": `LabelFile` as plain JSON, "summary": a sentence or two, "method": str,
+    Result: {"labelmap": `LabelFile` as plain JSON, "summary": a sentence or two, "method": that of most structures,
     "estimates": {method: mean Dice on annotated slices left out}, "annotated": [k, ...], "completed": [k, ...]}.
     """
 

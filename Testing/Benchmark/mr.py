@@ -23,7 +23,7 @@ from SAMedCore.checkpoint.load import load_promptable
 from SAMedCore.complete.choose import FILLERS
 from SAMedCore.complete.filler import PartialScan
 from SAMedCore.complete.scan import complete
-from SAMedCore.complete.shapes import SliceShapes, reach
+from SAMedCore.complete.shapes import SliceShapes, reach, to_labels
 from SAMedCore.evaluate.measures import dice
 from SAMedCore.image.volume import LabelMap
 from SAMedCore.options import CompleteOptions, FinetuneOptions, PromptOptions
@@ -78,8 +78,8 @@ def completed(case: Case, every: int) -> dict[str, Row]:
         if not filler.worth_it_by:
             filled = filler(PartialScan(case.volume, shapes, CompleteOptions(), SILENT)).fill(missing)
             drawn = np.zeros_like(case.labelmap.voxels)
-            for k, labels in filled.items():
-                drawn[k] = labels
+            for k, found in filled:
+                drawn[k] = to_labels(found, drawn.shape[1:], drawn.dtype)
             rows[f"every {every}th, {filler.title}"] = scores(drawn, case, missing)
     for seed in SEEDS:
         begun = time.monotonic()

@@ -1,9 +1,11 @@
 """A scan of a cone and what a filler sees of it, for tests of completing."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
-from SAMedCore.complete.filler import PartialScan
-from SAMedCore.complete.shapes import SliceShapes
+from SAMedCore.complete.filler import PartialScan, Scores
+from SAMedCore.complete.shapes import SliceShapes, to_labels
 from SAMedCore.image.volume import LabelMap, Volume
 from SAMedCore.model.promptable import Promptable
 from SAMedCore.options import CompleteOptions
@@ -28,4 +30,10 @@ def annotated_only(labelmap: LabelMap) -> LabelMap:
 
 def partial(volume: Volume, truth: LabelMap, model: Promptable | None, options: CompleteOptions) -> PartialScan:
     """The cone as a filler sees it."""
-    return PartialScan(volume, SliceShapes(truth.voxels, ANNOTATED, SPACING_MM), options, SILENT, model)
+    shapes = SliceShapes(truth.voxels, ANNOTATED, SPACING_MM)
+    return PartialScan(volume, shapes, options, SILENT, model)
+
+
+def labels_of(filled: Iterable[tuple[int, Scores]]) -> dict[int, np.ndarray]:
+    """Slice -> (j, i) labels, of what a filler gave."""
+    return {k: to_labels(scores, (SIZE, SIZE), np.dtype(np.uint8)) for k, scores in filled}

@@ -25,7 +25,7 @@ ANNOTATED = (0, 2, 4)
 )
 def test_the_network_is_tuned_and_fills_in_on_the_gpu_in_float32(gpu, monkeypatch, architecture, preprocessing):
     monkeypatch.setattr(Network, "worth_it_by", -np.inf)
-    monkeypatch.setattr("SAMedCore.complete.network.OTHER_VERSIONS", 1)
+    monkeypatch.setattr("SAMedCore.complete.network.VERSIONS", 2)
     volume, labelmap = annotated_scan(5)
     drawn = np.zeros_like(labelmap.voxels)
     drawn[list(ANNOTATED)] = labelmap.voxels[list(ANNOTATED)]

@@ -125,12 +125,11 @@ def test_the_network_that_completes_sees_it_by_its_percentiles_unless_asked_othe
     as_seen = replace(model, preprocessing=replace(model.preprocessing, window_hu=own_window))
     shapes = SliceShapes((case.labelmap.voxels == LIVER).astype(np.uint8), (0, 4), (3.0, 3.0))
 
-    def filled(seen_by, intensities: str) -> np.ndarray:
-        options = CompleteOptions(steps=1, intensities=intensities)
-        return Network(PartialScan(case.volume, shapes, options, SILENT, seen_by)).fill([2])[2]
+    def seen(by, intensities: str) -> np.ndarray:
+        return Network(PartialScan(case.volume, shapes, CompleteOptions(intensities=intensities), SILENT, by))._image(2)
 
-    assert np.array_equal(filled(model, "auto"), filled(as_seen, "ct"))
-    assert not np.array_equal(filled(model, "auto"), filled(model, "ct"))
+    assert np.array_equal(seen(model, "auto"), seen(as_seen, "ct"))
+    assert not np.array_equal(seen(model, "auto"), seen(model, "ct"))
 
 
 @pytest.mark.parametrize("asked", ["auto", "ct"])

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from cone_scan import ONE_STEP, partial
+from cone_scan import ANNOTATED, ONE_STEP, labels_of, partial
 
+from SAMedCore.complete.choose import make_folds
 from SAMedCore.complete.network import Network
 from SAMedCore.complete.prompts import make_prompts
 from SAMedCore.complete.tune import tunable
@@ -39,7 +40,7 @@ def test_the_networks_preprocessing_sees_the_whole_scan_first(cone, noisy_model)
     fitting = replace(noisy_model, preprocessing=Fitted(sizes=(64,), padded=True))
     fixed = replace(noisy_model, preprocessing=replace(noisy_model.preprocessing, window_hu=(0.0, 1.0)))
     as_ct = replace(ONE_STEP, intensities="ct")
-    found, wanted = (Network(partial(volume, truth, model, as_ct)).fill([4])[4] for model in (fitting, fixed))
+    found, wanted = (labels_of(Network(partial(volume, truth, model, as_ct)).fill([4]))[4] for model in (fitting, fixed))
     assert seen == [volume]
     assert np.array_equal(found, wanted)
 
@@ -56,6 +57,36 @@ def test_the_same_seed_gives_the_same_slices(cone, noisy_model):
     volume, truth = cone
 
     def fill() -> np.ndarray:
-        return Network(partial(volume, truth, noisy_model, CompleteOptions(steps=4, seed=3))).fill([4])[4]
+        return labels_of(Network(partial(volume, truth, noisy_model, CompleteOptions(steps=4, seed=3))).fill([4]))[4]
 
     assert np.array_equal(fill(), fill())
+
+
+def test_slices_come_one_at_a_time_and_the_network_is_put_back_when_nobody_wants_more(cone, noisy_model):
+    before = {key: value.clone() for key, value in noisy_model.sam.state_dict().items()}
+    filling = Network(partial(*cone, noisy_model, ONE_STEP)).fill([3, 4, 5, 7])
+    assert next(filling)[0] == 3
+    filling.close()
+    assert all(torch.equal(value, before[key]) for key, value in noisy_model.sam.state_dict().items())
+
+
+def test_a_slice_in_the_middle_is_the_same_whichever_others_are_asked_for(cone, noisy_model):
+    alone, among = (
+        dict(Network(partial(*cone, noisy_model, ONE_STEP)).fill(slices))[8] for slices in ([7, 8, 9], [3, 4, 5, 7, 8, 9, 11])
+    )
+    assert alone.keys() == among.keys()
+    assert all(np.array_equal(alone[value], among[value]) for value in alone)
+
+
+def test_a_left_out_slice_is_shown_as_it_is_and_half_way_to_its_own_shape(cone, noisy_model):
+    left_out = list(Network(partial(*cone, noisy_model, ONE_STEP)).leave_out(make_folds(ANNOTATED)))
+    assert sorted(one.k for one in left_out) == [6, 10]
+    assert all(one.half_way is not None and one.scores.keys() == one.half_way.keys() == {1, 4} for one in left_out)
+
+
+def test_many_annotated_slices_are_encoded_less_often_each(cone, noisy_model, monkeypatch):
+    monkeypatch.setattr("SAMedCore.complete.network.ALL_VERSIONS", 3 * len(ANNOTATED))
+    encoded = []
+    noisy_model.sam.image_encoder.register_forward_pre_hook(lambda *_: encoded.append(1))
+    next(Network(partial(*cone, noisy_model, ONE_STEP)).fill([3]))
+    assert len(encoded) == 3 * len(ANNOTATED) + 1

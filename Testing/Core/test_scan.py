@@ -5,13 +5,13 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from cone_scan import ANNOTATED, ONE_STEP, annotated_only, partial
+from cone_scan import ANNOTATED, ONE_STEP, annotated_only, labels_of, partial
 
-from SAMedCore.complete.baselines import Copy, Interpolation
-from SAMedCore.complete.filler import PartialScan
+from SAMedCore.complete.baselines import Carrying, Copy, Interpolation
+from SAMedCore.complete.filler import Filler, PartialScan
 from SAMedCore.complete.network import Network
-from SAMedCore.complete.scan import complete
-from SAMedCore.complete.shapes import SliceShapes
+from SAMedCore.complete.scan import Completion, complete
+from SAMedCore.complete.shapes import SliceShapes, to_labels
 from SAMedCore.demo.sample import ORGAN_SLICES
 from SAMedCore.errors import Cancelled, InputError
 from SAMedCore.evaluate.measures import dice
@@ -30,13 +30,25 @@ def network_wins(monkeypatch) -> None:
 def test_a_useless_network_is_not_chosen_and_the_summary_says_so(cone, noisy_model):
     volume, truth = cone
     result = complete(volume, annotated_only(truth), ONE_STEP, model=noisy_model)
-    assert result.method == "interpolation"
-    assert list(result.estimates) == ["copy", "interpolation", "network"]
+    assert "network" not in result.by_label.values()
+    assert list(result.estimates) == ["copy", "interpolation", "carrying", "network"]
     dices = [f"{estimate.mean_dice:.3f}" for estimate in result.estimates.values()]
-    assert dices[2] < dices[1]
-    assert result.summary() == (
-        "Filled in by shape interpolation. The network is no better on this scan. Dice on annotated slices left out: "
-        f"copying the nearest slice {dices[0]}, shape interpolation {dices[1]}, the network {dices[2]}."
+    assert dices[3] < dices[1]
+    assert result.summary().endswith(
+        "The network is no better on this scan. Dice on annotated slices left out: "
+        f"copying the nearest slice {dices[0]}, shape interpolation {dices[1]}, "
+        f"carrying shapes along with the anatomy {dices[2]}, the network {dices[3]}."
+    )
+
+
+def test_the_summary_names_the_structures_that_another_method_fills_in(cone):
+    labels, estimates = cone[1], {}
+    completion = Completion(labels, {1: "network", 4: "copy"}, estimates, (2, 6), (3, 4, 5))
+    names = labels.labels.names
+    assert completion.method == "network"
+    assert completion.summary() == (
+        f"Filled in by the network; by copying the nearest slice: {names[1]}. "
+        "With fewer than three annotated slices no method can be compared."
     )
 
 
@@ -47,7 +59,7 @@ def test_the_slices_between_are_filled_in_and_the_annotated_ones_come_back_as_th
     assert result.completed == tuple(k for k in range(18) if k not in ANNOTATED)
     assert np.array_equal(result.labelmap.voxels[list(ANNOTATED)], truth.voxels[list(ANNOTATED)])
     between = [k for k in range(ANNOTATED[0], ANNOTATED[-1]) if k not in ANNOTATED]
-    copies = Copy(partial(volume, truth, noisy_model, ONE_STEP)).fill(between)
+    copies = labels_of(Copy(partial(volume, truth, noisy_model, ONE_STEP)).fill(between))
     wrong_copies = sum((copies[k] != truth.voxels[k]).sum() for k in between)
     assert (result.labelmap.voxels[between] != truth.voxels[between]).sum() < wrong_copies / 2
     assert np.array_equal(result.labelmap.voxels[between] == 4, truth.voxels[between] == 4)
@@ -59,18 +71,16 @@ def test_the_network_fills_in_where_it_is_the_better(cone, noisy_model):
     events: list[Event] = []
     result = complete(volume, annotated_only(truth), ONE_STEP, Work(events.append), noisy_model)
     assert result.method == "network"
+    assert set(result.by_label.values()) == {"network"}
     assert result.summary().startswith("Filled in by the network. Dice on annotated slices left out: copying")
     assert np.array_equal(result.labelmap.voxels[list(ANNOTATED)], truth.voxels[list(ANNOTATED)])
-    interpolated = Interpolation(partial(volume, truth, noisy_model, ONE_STEP)).fill(result.completed)
+    interpolated = labels_of(Interpolation(partial(volume, truth, noisy_model, ONE_STEP)).fill(result.completed))
     assert any(not np.array_equal(result.labelmap.voxels[k], interpolated[k]) for k in result.completed)
     assert [phase for phase, _ in itertools.groupby(event.phase for event in events)] == [
         "interpolating",
+        "registering",
         "encoding",
         "estimating",
-        "completing",
-        "estimating",
-        "completing",
-        "encoding",
         "training",
         "completing",
     ]
@@ -170,10 +180,17 @@ def test_the_sample_is_completed_better_than_without_a_network(every, least, sam
         return float(np.mean([dice(labels == value, truth.voxels[others] == value) for value in truth.labels.values]))
 
     volume = reorient(sample_ct, "LPS")
-    scan = PartialScan(volume, SliceShapes(voxels, annotated, (3.0, 3.0)), options, SILENT)
+    shapes = SliceShapes(voxels, annotated, (3.0, 3.0))
+    scan = PartialScan(volume, shapes, options, SILENT)
     found = reorient(result.labelmap, "LPS").voxels
-    without = [mean_dice(np.stack(list(baseline(scan).fill(others).values()))) for baseline in (Copy, Interpolation)]
+
+    def without_network(filler: type[Filler]) -> float:
+        slices = (to_labels(scores, voxels.shape[1:], voxels.dtype) for _, scores in filler(scan).fill(others))
+        return mean_dice(np.stack(list(slices)))
+
+    without = {filler.name: without_network(filler) for filler in (Copy, Interpolation, Carrying)}
     assert result.method == "network"
     assert mean_dice(found[others]) >= least
-    assert mean_dice(found[others]) > max(without)
+    assert mean_dice(found[others]) > max(without.values())
+    assert without["carrying"] > max(without["copy"], without["interpolation"]) + 0.03
     assert np.array_equal(found[annotated], truth.voxels[annotated])

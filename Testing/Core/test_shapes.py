@@ -31,6 +31,14 @@ def test_a_structure_that_ends_shrinks_to_nothing_half_way():
     assert sizes[4:] == [0, 0]
 
 
+def test_a_structure_that_ends_bluntly_keeps_three_quarters_of_its_depth_until_half_way():
+    first = {1: signed_distance_mm(disc(12), SPACING_MM)}
+    depth = first[1].max()
+    left = [blend(first, {}, weight, blunt=True)[1].max() / depth for weight in (0.0, 0.2, 0.5, 0.51, 1.0)]
+    assert left == pytest.approx([1, 0.9, 0.75, -1, -1])
+    assert blend({}, first, 0.8, blunt=True)[1].max() == pytest.approx(0.9 * depth)
+
+
 def test_labels_do_not_overlap_where_two_shapes_meet():
     scores = {2: np.array([[3.0, 1.0, -1.0]]), 7: np.array([[1.0, 2.0, -2.0]])}
     assert to_labels(scores, (1, 3), np.dtype(np.int16)).tolist() == [[2, 7, 0]]
@@ -38,10 +46,10 @@ def test_labels_do_not_overlap_where_two_shapes_meet():
 
 def test_neighbouring_slices_have_a_quarter_say_each_where_they_are_there():
     scores = {3: {1: np.array([[4.0, -4.0]])}, 4: {1: np.array([[-1.0, 1.0]])}, 5: {2: np.array([[4.0, 4.0]])}}
-    found = smooth(scores, 4, absent=-4.0)
+    found = smooth(scores, 4)
     assert found[1].tolist() == [[-0.5, -1.5]]
     assert found[2].tolist() == [[-2.0, -2.0]]
-    assert smooth(scores, 3, absent=-4.0)[1] == pytest.approx(np.array([[7 / 3, -7 / 3]]))
+    assert smooth(scores, 3)[1] == pytest.approx(np.array([[7 / 3, -7 / 3]]))
 
 
 def test_the_nearest_annotated_slice_is_copied():

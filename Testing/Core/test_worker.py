@@ -163,7 +163,7 @@ def test_a_completion_is_the_librarys(worker, ask_complete, volume, labelmap):
     events = worker.ask(ask_complete(0, 3))
     wanted = complete(volume, labelmap, CompleteOptions((0, 3)))
     values = events[-1].values
-    assert (values["method"], values["estimates"]) == ("interpolation", {})
+    assert (values["method"], values["estimates"]) == ("carrying", {})
     assert (values["annotated"], values["completed"]) == ([0, 3], [1, 2])
     assert values["summary"] == wanted.summary()
     assert np.array_equal(segmented(events), wanted.labelmap.voxels)

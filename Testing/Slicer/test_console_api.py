@@ -77,7 +77,7 @@ def test_slices_between_drawn_ones_are_filled_in_and_the_drawn_ones_stay(logic, 
     outcome = logic.complete(volumeNode, segmentationNode)
     assert outcome.segmentationNode is segmentationNode
     assert (outcome.annotated, outcome.completed) == ((0, 3), (1, 2))
-    assert "interpolation" in outcome.summary
+    assert "carrying" in outcome.summary
     assertDrawn(segmentationNode, volumeNode, labels, (0, 3))
     filled = readAnnotation(segmentationNode, volumeNode)
     assert filled.slices == (0, 1, 2, 3)
@@ -110,7 +110,7 @@ def test_one_drawn_slice_is_not_enough_to_complete_a_scan(logic, scan):
 def test_with_three_drawn_slices_every_method_is_estimated(logic, scan):
     volumeNode, segmentationNode, labels = scan(7, (0, 3, 6))
     outcome = logic.complete(volumeNode, segmentationNode)
-    assert outcome.estimates.keys() == {"copy", "interpolation", "network"}
+    assert outcome.estimates.keys() == {"copy", "interpolation", "carrying", "network"}
     assert f"{outcome.estimates['network']:.3f}" in outcome.summary
     assert outcome.completed == (1, 2, 4, 5)
     assertDrawn(segmentationNode, volumeNode, labels, (0, 3, 6))
