@@ -86,8 +86,8 @@ def test_the_rate_ends_at_0_when_the_minutes_do(tmp_path, slow_sam):
     """The pace is known after the first epoch: five of a hundred."""
     steps = steps_of(train_slowly(slow_sam, tmp_path / "out", minutes=60))
     rates = [step.learning_rate / DECODER.base_rate for step in steps if not step.epoch_done]
-    assert rates[5] == pytest.approx(1 - 4 / 600)
-    assert rates[6] == pytest.approx(1 - 5 / 30)
+    assert rates[5] == pytest.approx(1 - 3 / 600)
+    assert rates[6] == pytest.approx(1 - 4 / 30)
     assert 0 < rates[-1] < 0.1
 
 
