@@ -180,6 +180,7 @@ def rehearsal() -> Iterator[Gpu]:
         patch.setattr(torch.accelerator, "is_available", lambda: True)
         patch.setattr(F, "scaled_dot_product_attention", fused_attention)
         patch.setattr(Tensor, "backward", backward)
+        patch.setattr(torch.utils, "swap_tensors", _unless_there(torch.utils.swap_tensors))
         patch.setattr(torch, "save", _on_the_host(torch.save))
         patch.setattr(torch, "load", _on_the_host(torch.load))
         torch.__future__.set_overwrite_module_params_on_conversion(True)
@@ -206,6 +207,16 @@ def _asked_of_cuda(gpu: Gpu) -> dict[str, Callable[..., Any]]:
         "empty_cache": lambda: None,
         "Event": lambda **options: Event(gpu),
     }
+
+
+def _unless_there(swap: Callable[[Tensor, Tensor], None]) -> Callable[[Tensor, Tensor], None]:
+    """A module that moves to where it is keeps its parameters; torch would swap fake ones, which weak references forbid."""
+
+    def swap_unless_there(present: Tensor, moved: Tensor) -> None:
+        if (present.device, present.dtype) != (moved.device, moved.dtype):
+            swap(present, moved)
+
+    return swap_unless_there
 
 
 def _forget_kept_tensors() -> None:

@@ -61,7 +61,7 @@ def test_a_broken_pipe_of_a_library_is_an_error_like_any_other(monkeypatch, caps
     def broken(*_):
         raise BrokenPipeError("a process that prepares slices is gone")
 
-    monkeypatch.setattr("SAMedCore.checkpoint.catalogue.find_base", broken)
+    monkeypatch.setattr("SAMedCore.checkpoint.exchange.find_base", broken)
     assert main(["models", "fetch", "lite"]) == 1
     assert "failed unexpectedly (BrokenPipeError: a process" in capsys.readouterr().err
 
@@ -78,7 +78,7 @@ def failing(error):
     [(KeyboardInterrupt(), "cancelled", 130), (ZeroDivisionError("1/0"), "internal", 1)],
 )
 def test_what_ends_a_command_is_an_event_too(monkeypatch, capsys, error, kind, code):
-    monkeypatch.setattr("SAMedCore.checkpoint.catalogue.find_base", failing(error))
+    monkeypatch.setattr("SAMedCore.checkpoint.exchange.find_base", failing(error))
     assert main(["models", "fetch", "lite", "--json"]) == code
     printed = capsys.readouterr()
     (event,) = map(json.loads, printed.out.splitlines())

@@ -35,7 +35,7 @@ def test_what_the_command_line_leaves_open_is_the_requests_own_default(command, 
     given = vars(_parser().parse_args(command.split()))
     open_fields = {field.name: field.default for field in fields(request_class) if field.name in given}
     open_fields = {name: default for name, default in open_fields.items() if f"--{name}" not in command}
-    flags_for_files = {"probabilities"}  # the command line's own holds where they go
+    flags_for_files = {"probabilities", "uncertainty"}  # the command line's own holds where they go
     assert open_fields
     for name, default in open_fields.items():
         if name not in flags_for_files and name not in ("out", "checkpoint"):
