@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,8 +14,9 @@ from SAMedCore.files.read import read_labelmap, read_volume
 from SAMedCore.image.orientation import reorient, turned_view
 from SAMedCore.image.placement import placed_on
 from SAMedCore.image.volume import LabelMap, Volume
-from SAMedCore.prompt.structures import labels_of
-from SAMedCore.train.cases import Case
+
+if TYPE_CHECKING:
+    from SAMedCore.train.cases import Case
 
 AORTA = f"{REFERENCE_FILES}/aorta_report"
 MODELS = f"{AORTA}/test_result/models"
@@ -78,6 +80,10 @@ def as_case(scan: Scan) -> Case:
     voxels = np.zeros(volume.grid.shape, np.uint8)
     for value, mask in enumerate(scan.structures.values(), start=1):
         voxels[mask] = value
+    # here, because both load torch, and tests of Slicer's process use the files' names and hashes
+    from SAMedCore.prompt.structures import labels_of
+    from SAMedCore.train.cases import Case
+
     return Case(volume, LabelMap(voxels, volume.ijk_to_lps, labels_of(tuple(scan.structures))))
 
 

@@ -15,7 +15,8 @@ CORRECTED = 3
 
 @pytest.fixture
 def ct(sample_ct, lite_weights):
-    return ctNode(crop(sample_ct, *SLICES), "CT")
+    with slicerhost.mainWindow():
+        yield ctNode(crop(sample_ct, *SLICES), "CT")
 
 
 def waitFor(isBusy) -> None:
