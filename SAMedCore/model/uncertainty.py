@@ -94,9 +94,9 @@ def slice_doubt(low_res_logits: torch.Tensor) -> torch.Tensor:
         u   = sum(w_c E_c) / (sum(w_c) + CERTAIN_BACKGROUND)
 
     Every structure counts alike, large or small, and the background not at all: the plain mean of `H` over a slice says
-    little more than how many outlines it holds. On slices 52 to 111 of the sample CT and the shipped checkpoint the rank
-    correlation of `u` with the wrong part of each slice's structures is 0.81, with 1 - mean Dice 0.70; of the plain mean
-    of `H` 0.09 and 0.33.
+    little more than how many outlines it holds. On slices 52 to 111 of the sample CT and the checkpoint
+    that was shipped at first the rank correlation of `u` with the wrong part of each slice's structures is 0.81, with 1 -
+    mean Dice 0.70; of the plain mean of `H` 0.09 and 0.33. With later ones it is lower: Docs/uncertainty.md.
 
     Args:
         low_res_logits: (B, C + 1, L, L), background first.

@@ -97,7 +97,7 @@ def test_bad_input_is_refused_before_torch_is_loaded(folder, arguments):
 
 def test_what_needs_no_network_loads_no_torch(folder):
     assert samed("models info abdomen-demo --json", folder)[0][-2:] == ["exit code 0", "False"]
-    two_slices = f"{COMPLETE} --annotated-slices 0:4:2 --base vit_h"
+    two_slices = f"{COMPLETE} --annotated-slices 0:4:2 --base vit_h --intensities ct"
     assert samed(two_slices, folder)[0][-2:] == ["exit code 0", "False"]
 
 

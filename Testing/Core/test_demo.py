@@ -57,7 +57,7 @@ def test_the_card_and_samed_json_give_the_dice_that_is_measured(outcome):
 
 
 def test_the_checkpoint_is_small_and_names_no_file_or_patient():
-    assert sum(file.stat().st_size for file in DEMO_FOLDER.iterdir()) <= 12 * MEGABYTES
+    assert sum(file.stat().st_size for file in DEMO_FOLDER.iterdir()) <= 17 * MEGABYTES
     info = read_info(DEMO_FOLDER)
     assert (info.trained_on["scans"], info.trained_on["slices"]) == (1, len(ANNOTATED))
     for file in (DEMO_FOLDER / INFO_FILE, DEMO_FOLDER / "adapter_config.json"):

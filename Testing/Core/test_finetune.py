@@ -19,7 +19,7 @@ from SAMedCore.train.recipe import PRESETS, Recipe, Stage
 from SAMedCore.train.start import check_start
 
 TWO_STAGES = (
-    Stage(trains="decoder", batch_size=2, base_rate=1e-3, warmup_steps=2, planned_epochs=3, epochs=3),
+    Stage(trains="decoder", batch_size=2, base_rate=3e-4, warmup_steps=2, planned_epochs=3, epochs=3),
     Stage(batch_size=2, base_rate=1e-5, warmup_steps=1, planned_epochs=1, epochs=1),
 )
 

@@ -57,7 +57,7 @@ def annotated(case) -> tuple[int, ...]:
 def checkpoint(case, annotated, lite_weights, tmp_path_factory):
     out = tmp_path_factory.mktemp("mr") / "checkpoint"
     options = FinetuneOptions(str(out), base=str(lite_weights), classes=["liver"], validation=0, slices=annotated, device="cpu")
-    history = finetune([case], options, recipe=replace(PRESETS["few-shot"], stages=(ONE_STAGE,)))
+    history = finetune([case], options, recipe=replace(PRESETS["few-shot"], stages=(ONE_STAGE,))).history
     assert history[-1]["loss"] < history[0]["loss"]
     return out
 

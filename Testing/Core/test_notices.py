@@ -101,7 +101,9 @@ def test_training_does_as_asked_and_says_so(files, scan, tmp_path, capsys, inten
     (tmp_path / "pairs.csv").write_text("image,labels\n{},{}\n".format(*scan))
     base = ["--base", files.base, "--device", "cpu", "--validation", 0, "--epochs", 1, "--intensities", intensities]
     events = run(capsys, "finetune", "--pairs", tmp_path / "pairs.csv", "--out", tmp_path / "new", *base)
-    assert [event["message"] for event in events if event["event"] == "notice"] == expected
+    # a training has more to say: what was chosen for the machine, and that nothing is held out
+    about_scans = [event["message"] for event in events if event["event"] == "notice" and event["message"].startswith("scan")]
+    assert about_scans == expected
     preprocessing = run(capsys, "models", "info", tmp_path / "new")[-1]["preprocessing"]
     assert ("percentiles" in preprocessing) == (intensities == "auto")
 
@@ -122,5 +124,5 @@ def test_the_worker_knows_the_modality_and_says_it_once_a_request(worker, files,
     for request, expected in requests:
         events = worker.ask(request)
         assert isinstance(events[-1], Result), events[-1]
-        assert [event.message.startswith(expected) for event in events if isinstance(event, Notice)] == [True]
+        assert [event.message.startswith(expected) for event in events if isinstance(event, Notice)].count(True) == 1
     worker.close(handle)

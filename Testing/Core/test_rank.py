@@ -15,8 +15,8 @@ from SAMedCore.rank import rank_slices
 from SAMedCore.segment import load_model
 from SAMedCore.work import Work
 
-NEVER_SEEN = range(ORGAN_SLICES.start + 1, ORGAN_SLICES.stop, ANNOTATED_EVERY)
-"""Each the neighbour of one that the shipped checkpoint was trained on."""
+NEVER_SEEN = tuple(k for k in ORGAN_SLICES if (k - ORGAN_SLICES.start) % ANNOTATED_EVERY)
+"""The shipped checkpoint was trained on the others."""
 
 
 def logits(drawn: np.ndarray, sure: float = 12.0, background: float = 12.0) -> torch.Tensor:
@@ -74,7 +74,7 @@ def model(lite_weights):
 
 
 def test_ranks_go_with_the_error_on_slices_that_were_never_seen(model, sample_ct, sample_labels, monkeypatch):
-    """Measured: 0.88 on these ten slices, 0.79 on all fifty that were never seen, 0.71 on every third."""
+    """Measured: 0.44 on these fifty, so that by chance, with a standard error of 0.14, it is hardly above 0.3."""
     kept, options = {}, SegmentOptions(slices=NEVER_SEEN)
     labelmap = model.segment_with_probabilities(sample_ct, options, embeddings=kept).labelmap
     found = reorient(labelmap, "LPS").voxels
@@ -89,7 +89,7 @@ def test_ranks_go_with_the_error_on_slices_that_were_never_seen(model, sample_ct
         return (found[k] != truth[k]).sum() / max(1, ((found[k] > 0) | (truth[k] > 0)).sum())
 
     correlation, _ = spearmanr([each.uncertainty for each in ranked], [error(each.number) for each in ranked])
-    assert correlation > 0.6
+    assert correlation > 0.3
 
 
 def test_slices_are_numbered_by_the_volume_however_it_is_stored(model, monkeypatch):
