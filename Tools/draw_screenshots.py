@@ -72,13 +72,12 @@ def main() -> None:
     complete(panel, ct, drawnNode(onlyKidneys(drawn), ct, "Kidneys, every 6th slice"))
     drawTab(panel, ui.completeTab, "panel-complete.png")
 
-    everySixth = drawnNode(drawn, ct, "Every 6th slice")
+    panel.panel.parameterNode.promptSegmentation = drawnNode(drawn, ct, "Every 6th slice")
+    drawTab(panel, ui.pathTab, "panel-path.png")
+    drawTab(panel, ui.settingsTab, "panel-settings.png")
     with tempfile.TemporaryDirectory() as folder:
         train(panel, Path(folder) / "abdomen-2")
         drawTab(panel, ui.finetuneTab, "panel-finetune.png")
-    panel.panel.parameterNode.promptSegmentation = everySixth
-    drawTab(panel, ui.pathTab, "panel-path.png")
-    drawTab(panel, ui.settingsTab, "panel-settings.png")
 
     slicerhost.closeScene()
     ct = softTissue(ctNode(crop(scan, first, end), "AbdomenCT"))
@@ -107,7 +106,7 @@ def complete(panel, ct, drawn) -> None:
 
 
 def train(panel, checkpoint: Path) -> None:
-    """Train on the newest segmentation, shortly: the picture is to show where before and after stand, not how good it gets."""
+    """Go on from a checkpoint on the newest segmentation, shortly: to show where before and after stand, not how good it gets."""
     ui, parameters = panel.ui, panel.panel.parameterNode
     ui.tabWidget.setCurrentWidget(ui.finetuneTab)
     slicerhost.click(ui.addSceneButton)
@@ -115,6 +114,7 @@ def train(panel, checkpoint: Path) -> None:
         ui.scansTable.setCurrentCell(0, 0)
         slicerhost.click(ui.removeScanButton)
     ui.scansTable.clearSelection()
+    ui.startCheckpointRadio.checked = True
     ui.minutesSpinBox.value = TRAINING_MINUTES
     parameters.output = str(checkpoint)
     runJob(panel, ui.finetuneButton)

@@ -120,7 +120,7 @@ def fitted(recipe: Recipe, machine: Machine, network: Network, slices: int, keep
     if whole is None:
         return _with_versions(
             recipe, machine, network, slices
-        ), f"GPU with {_gb(machine.gpu_memory)} free: {_decoder_alone(recipe)}."
+        ), f"GPU with {_gb(machine.gpu_memory)} free: {_decoder_alone(recipe, network)}."
     may_shrink = recipe.name == FEW_SHOT.name and not keep_batch
     for chosen, stage in _choices(recipe, whole, machine, network, may_shrink):
         needed = _needed(chosen, stage.batch_size, network)
@@ -132,7 +132,10 @@ def fitted(recipe: Recipe, machine: Machine, network: Network, slices: int, keep
         others = tuple(stage for stage in recipe.stages if stage is not whole)
         fit = _with_versions(replace(recipe, stages=others), machine, network, slices)
         least = _gb(_needed(chosen, stage.batch_size, network))
-        return fit, f"GPU with {_gb(machine.gpu_memory)} free, LoRA in the encoder would take {least}: {_decoder_alone(fit)}."
+        return (
+            fit,
+            f"GPU with {_gb(machine.gpu_memory)} free, LoRA in the encoder would take {least}: {_decoder_alone(fit, network)}.",
+        )
     return _with_versions(chosen, machine, network, slices), _too_large(chosen, whole.batch_size, machine, network)
 
 
@@ -194,7 +197,7 @@ def _without_gpu(recipe: Recipe, fit: Recipe, machine: Machine, network: Network
     if all(stage.trains == "decoder" for stage in fit.stages):
         where = "on the Apple GPU" if machine.device == "mps" else f"on {_count(machine.cores, 'core')}"
         more = "; with one LoRA in the encoder would be trained too" if len(fit.stages) < len(recipe.stages) else ""
-        return f"Without a CUDA GPU {_decoder_alone(fit, where)}{more}."
+        return f"Without a CUDA GPU {_decoder_alone(fit, network, where)}{more}."
     batch = max(stage.batch_size for stage in fit.stages)
     needed = SLACK * (network.weights + batch * ON_CPU * network.kept(replace(fit, precision="fp32")))
     short = (
@@ -230,9 +233,12 @@ def _too_large(recipe: Recipe, batch_size: int, machine: Machine, network: Netwo
     )
 
 
-def _decoder_alone(recipe: Recipe, where: str = "") -> str:
-    minutes = [stage.minutes for stage in recipe.stages if stage.minutes is not None]
-    parts = ["the mask decoder alone is trained", where, f"for at most {sum(minutes):g} minutes" if minutes else ""]
+def _decoder_alone(recipe: Recipe, network: Network, where: str = "") -> str:
+    minutes = sum(stage.minutes for stage in recipe.stages if stage.minutes is not None)
+    whole = recipe.last_stage_rate > 0 and bool(network.row.last_stage)
+    trained = "the mask decoder and the encoder's last stage are trained" if whole else "the mask decoder alone is trained"
+    time = f"for at most {minutes:g} minute{'' if minutes == 1 else 's'}" if minutes else ""
+    parts = [trained, where, time]
     return ", ".join(part for part in parts if part)
 
 

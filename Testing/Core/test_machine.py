@@ -33,7 +33,7 @@ def test_without_a_gpu_the_decoder_alone_is_trained_and_it_is_said_what_a_gpu_wo
     recipe, said = fitted(PRESETS["few-shot"], CPU, LITE, 10)
     assert [stage.trains for stage in recipe.stages] == ["decoder"]
     assert said == (
-        "Without a CUDA GPU the mask decoder alone is trained, on 2 cores, for at most 40 minutes; "
+        "Without a CUDA GPU the mask decoder and the encoder's last stage are trained, on 2 cores, for at most 40 minutes; "
         "with one LoRA in the encoder would be trained too."
     )
     _, said = fitted(PRESETS["few-shot"], replace(CPU, device="mps"), LITE, 10)
