@@ -106,7 +106,7 @@ def complete(panel, ct, drawn) -> None:
 
 
 def train(panel, checkpoint: Path) -> None:
-    """Go on from a checkpoint on the newest segmentation, shortly: to show where before and after stand, not how good it gets."""
+    """Go on from a checkpoint on the newest segmentation, shortly: to show where before and after stand, not how good it is."""
     ui, parameters = panel.ui, panel.panel.parameterNode
     ui.tabWidget.setCurrentWidget(ui.finetuneTab)
     slicerhost.click(ui.addSceneButton)
