@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 from cli_files import run, segment
-from worker_process import written
+from worker_process import only_inputs, segmented, written
 from written_series import write_series
 
 from SAMedCore.cli import main
@@ -125,4 +125,7 @@ def test_the_worker_knows_the_modality_and_says_it_once_a_request(worker, files,
         events = worker.ask(request)
         assert isinstance(events[-1], Result), events[-1]
         assert [event.message.startswith(expected) for event in events if isinstance(event, Notice)].count(True) == 1
+        if "labelmap" in events[-1].values:
+            segmented(events)
     worker.close(handle)
+    assert only_inputs(worker)
