@@ -5,11 +5,44 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from SAMedCore.errors import InputError
 
 ENDINGS = (".seg.nrrd", ".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".dcm")
+
+
+@dataclass(frozen=True)
+class ListedCase:
+    """One case of a folder, a table or a dataset.
+
+    Attributes:
+        name: by which it is told from the others; also that of its results.
+        image: a file, or a DICOM series folder.
+        labels: its label map; None where there is none.
+    """
+
+    name: str
+    image: Path
+    labels: Path | None = None
+
+
+def listed(source: Path) -> list[ListedCase]:
+    """The cases of a folder (each image file and each DICOM folder) or of a CSV file with a column ``image``, sorted by name.
+
+    Raises:
+        InputError: it is neither, holds nothing, or two cases have the same name.
+    """
+    if source.suffix.lower() == ".csv":
+        cases = [ListedCase(name_of(image), image, labels) for image, labels in pairs_from_csv(source)]
+    else:
+        cases = [ListedCase(name_of(image), image) for image in scans_in(source)]
+    cases.sort(key=lambda case: case.name)
+    for case, other in zip(cases, cases[1:], strict=False):
+        if case.name == other.name:
+            raise InputError(f'"{case.image}" and "{other.image}" have the same name: rename one of them.')
+    return cases
 
 
 def scans_in(folder: Path) -> list[Path]:
