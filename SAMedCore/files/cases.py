@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ def listed(source: Path) -> list[ListedCase]:
     else:
         cases = [ListedCase(name_of(image), image) for image in scans_in(source)]
     cases.sort(key=lambda case: case.name)
-    for case, other in zip(cases, cases[1:], strict=False):
+    for case, other in itertools.pairwise(cases):
         if case.name == other.name:
             raise InputError(f'"{case.image}" and "{other.image}" have the same name: rename one of them.')
     return cases
