@@ -1,6 +1,7 @@
 """Fine-tuning, from the first step to the finished checkpoint: stages of epochs of steps, read from top to bottom.
 
-While a run is under way everything it needs is in ``OUT.training`` beside OUT; see `folder`. OUT itself appears at the end, whole.
+While a run is under way everything it needs is in ``OUT.training`` beside OUT; see `folder`. OUT itself appears at the end,
+whole.
 Where several processes train together each goes through all of this, with its share of every batch; see `processes`.
 """
 

@@ -73,7 +73,7 @@ class Machine:
         """The machine that this process runs on, with this device; of several processes what each has at least."""
         free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
         memory = (_memory() or sys.maxsize) // processes.on_this_machine
-        facts = processes.least([torch.get_num_threads(), memory, free, has_bf16(device)])
+        facts = processes.least([torch.get_num_threads(), memory, free, int(has_bf16(device))])
         known = facts[1] if _memory() is not None else None
         return cls(device.type, facts[0], known, facts[2], bool(facts[3]), processes.count)
 

@@ -1,9 +1,9 @@
 """The processes that train one model together, started by `accelerate launch` (Hugging Face Accelerate) or `torchrun`.
 
-Each holds the whole model and all slices, computes its share of every batch, and takes the step that one process would take with
-the whole batch: the sums that the loss is made of are added up over all processes, and so are the gradients. PyTorch's
-DistributedDataParallel is made for another case, a loss that is the mean of the processes' own and a model that is called whole;
-here Dice is pooled over the batch, the decoder is trained without the encoder, and the gradient is a few MB.
+Each holds the whole model and all slices, computes its share of every batch, and takes the step that one process would take
+with the whole batch: the sums that the loss is made of are added up over all processes, and so are the gradients. PyTorch's
+DistributedDataParallel is made for another case: for a loss that is the mean of the processes' own, and a model that is called
+whole. Here Dice is pooled over the batch, the decoder is trained without the encoder, and the gradient is a few MB.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import atexit
 import math
 import os
 import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -210,10 +210,7 @@ class Together(Processes):
         self._state.destroy_process_group()
 
     def speaks(self, error: BaseException) -> bool:
-        if isinstance(error, Cancelled | KeyboardInterrupt):
-            is_speaker = self.is_first
-        else:
-            is_speaker = self._fails_first()
+        is_speaker = self.is_first if isinstance(error, Cancelled | KeyboardInterrupt) else self._fails_first()
         if is_speaker:
             atexit.register(self._tell_that_it_is_said)
         else:
@@ -254,8 +251,11 @@ class Together(Processes):
 
 
 class _Pooled(torch.autograd.Function):
-    """The sums over all processes. Each then computes the same loss, so that its gradient by a process's own part of the sums is
-    the one by the sums; adding up what that gives in all processes is left to the end of the backward pass."""
+    """The sums over all processes.
+
+    Each then computes the same loss, whose gradient by a process's own part of the sums is the one by the sums; what that gives
+    in each process is added up at the end of the backward pass.
+    """
 
     @staticmethod
     def forward(ctx: Any, sums: Tensor, processes: Processes) -> Tensor:

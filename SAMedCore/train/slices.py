@@ -214,7 +214,10 @@ class _Shares(Dataset):
 def item_loader(
     items: TrainingItems, batch_size: int, sampler: EpochSampler, workers: int, processes: Processes = ALONE
 ) -> DataLoader:
-    """This process's share of batches of (inputs, low_res_labels); the last of an epoch may be smaller, as in the paper's code."""
+    """This process's share of batches of (inputs, low_res_labels).
+
+    The last batch of an epoch may be smaller, as in the paper's code.
+    """
     return DataLoader(
         _Shares(items, processes.rank, processes.count),
         batch_size=None,
