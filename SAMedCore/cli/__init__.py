@@ -52,7 +52,8 @@ def _run(arguments: Sequence[str]) -> int:
                 traceback.print_exception(error)
         sentence, kind, code = _said_of(error)
         console.error(sentence, kind)
-        return code
+        # A launcher ends all processes once one has failed: the one that says why is to be the one.
+        return 0 if console.quiet else code
     return 0
 
 

@@ -8,13 +8,11 @@ whole. Here Dice is pooled over the batch, the decoder is trained without the en
 
 from __future__ import annotations
 
-import atexit
 import math
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from datetime import timedelta
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
@@ -26,8 +24,10 @@ from SAMedCore.work import Work
 
 Item = TypeVar("Item")
 
-PATIENCE = timedelta(seconds=10)
-"""That a process waits for another one to say what went wrong, before it leaves."""
+ENDED = (
+    "another process of this training is gone, or the training was ended from outside: what was kept at the end of its last epoch "
+    "can be resumed."
+)
 
 
 class Processes:
@@ -105,7 +105,7 @@ class Processes:
         """The end of what is done together, once all have come so far."""
 
     def speaks(self, error: BaseException) -> bool:
-        """Whether this process is to say what went wrong; if not, waits until another one has."""
+        """Whether this process is the one that says what went wrong."""
         return True
 
 
@@ -137,6 +137,7 @@ class Together(Processes):
         self.count, self.rank = self._state.num_processes, self._state.process_index
         self._interrupted = False
         signal.signal(signal.SIGINT, self._interrupt)
+        signal.signal(signal.SIGTERM, _end)
 
     def device(self, name: str) -> torch.device:
         return self._device
@@ -210,13 +211,13 @@ class Together(Processes):
         self._state.destroy_process_group()
 
     def speaks(self, error: BaseException) -> bool:
-        is_speaker = self.is_first if isinstance(error, Cancelled | KeyboardInterrupt) else self._fails_first()
-        if is_speaker:
-            atexit.register(self._tell_that_it_is_said)
-        else:
-            with suppress(RuntimeError):
-                self._store.wait(["said"], PATIENCE)
-        return is_speaker
+        if isinstance(error, Cancelled | KeyboardInterrupt):
+            return self.is_first  # which may have something to publish
+        mine = str(self.rank)
+        try:
+            return self._store.compare_set("failed", "", mine) == mine.encode()
+        except RuntimeError:  # the process that kept the store has failed before
+            return False
 
     def _gathered(self, tensor: Tensor) -> Tensor:
         """(count, ...) on the device trained on."""
@@ -233,21 +234,15 @@ class Together(Processes):
         for tensor, values in zip(tensors, changed.split([tensor.numel() for tensor in tensors]), strict=True):
             tensor.copy_(values.view_as(tensor))
 
-    def _fails_first(self) -> bool:
-        mine = str(self.rank)
-        try:
-            return self._store.compare_set("failed", "", mine) == mine.encode()
-        except RuntimeError:  # the process that kept the store has failed before
-            return False
-
-    def _tell_that_it_is_said(self) -> None:
-        with suppress(RuntimeError):
-            self._store.set("said", "")
-
     def _interrupt(self, *_: Any) -> None:
         """The first Ctrl-C ends the training at the next step in all processes, a second one this process at once."""
         self._interrupted = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _end(*_: Any) -> None:
+    """A launcher asks for it once another process is gone, and a cluster's scheduler where the time is over."""
+    raise SAMedError(ENDED)
 
 
 class _Pooled(torch.autograd.Function):
@@ -273,10 +268,7 @@ def _reaching_others() -> Iterator[None]:
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
-        raise SAMedError(
-            "another process of this training ended without a word (killed, or its machine was lost): what was kept at the end "
-            "of the last epoch can be resumed."
-        ) from error
+        raise SAMedError(ENDED) from error
 
 
 def _own_device(name: str, on_this_machine: int) -> torch.device:
