@@ -27,8 +27,8 @@ from SAMedCore.train.recipe import Stage
 HERE = Path(__file__).parent
 LAUNCH = "-m accelerate.commands.launch --multi_gpu --num_machines 1 --mixed_precision no --dynamo_backend no"
 NOISE = 0.03
-"""Between the losses of two trainings that began with equal gradients: Adam takes steps of full size along those that are nothing
-but rounding, of which a new decoder has many. One process with one thread and with two differ as much."""
+"""Between the losses of two trainings that began with equal gradients: Adam takes steps of full size along those that are only
+rounding, of which a new decoder has many. One process with one thread and with two differ as much."""
 
 PATIENCE_S = 300
 
