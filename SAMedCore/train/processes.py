@@ -20,7 +20,7 @@ from torch import Tensor, distributed, nn
 
 from SAMedCore.devices import choose_device
 from SAMedCore.errors import Cancelled, InputError, SAMedError
-from SAMedCore.work import Work
+from SAMedCore.work import SILENT, Work
 
 Item = TypeVar("Item")
 
@@ -143,7 +143,7 @@ class Together(Processes):
         return self._device
 
     def heard(self, work: Work) -> Work:
-        tell = work.tell if self.is_first else Work().tell
+        tell = work.tell if self.is_first else SILENT.tell
         return Work(tell, lambda: self._interrupted or work.is_cancelled())
 
     def steady(self, work: Work) -> Work:
@@ -265,7 +265,7 @@ class _Pooled(torch.autograd.Function):
 def _reaching_others() -> Iterator[None]:
     try:
         yield
-    except torch.OutOfMemoryError:
+    except torch.cuda.OutOfMemoryError:
         raise
     except RuntimeError as error:
         raise SAMedError(ENDED) from error

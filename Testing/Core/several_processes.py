@@ -1,10 +1,12 @@
 """Processes that train together, without a launcher: forked from this one, which has imported everything already."""
 
+import json
 import multiprocessing
 import os
 import socket
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -57,6 +59,11 @@ def together(count: int, function: Callable[..., Any], *arguments: Any) -> list[
         for process, _ in running:
             process.join(5)
             process.kill()
+
+
+def history_of(out: Path) -> list[dict]:
+    """That of the training whose checkpoint is, or would be, there."""
+    return json.loads((out.parent / f"{out.name}.training" / "history.json").read_text())
 
 
 def _compute(sender: Any, told: dict[str, str], function: Callable[..., Any], arguments: tuple) -> None:

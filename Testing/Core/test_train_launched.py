@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 import torch
 from cli_files import SMALL_FEW_SHOT, finetune, run
-from several_processes import free_port, together
-from test_train_processes import history_of
+from several_processes import free_port, history_of, together
 
 from SAMedCore.checkpoint.folder import read_info
 from SAMedCore.cli import main

@@ -1,6 +1,5 @@
 """Several processes train what one would: same losses, same parameters; they go on after a kill, and leave together."""
 
-import json
 import os
 import signal
 from dataclasses import replace
@@ -8,10 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from several_processes import begun, together
+from several_processes import begun, history_of, together
 from tiny_training import DECODER, END_TO_END, RECIPE, TinySam, bright_squares, parameters, save, train_tiny
 
 from SAMedCore.errors import Cancelled, InputError, SAMedError
+from SAMedCore.train import processes
 from SAMedCore.train.clock import StageClock
 from SAMedCore.train.loop import Run, train
 from SAMedCore.train.loss import IGNORE, segmentation_loss
@@ -39,24 +39,20 @@ def train_here(out: Path, recipe=RECIPE, resume=False, trouble=lambda rank, aske
         trouble: called with this process's number and how often it was called before; the work is cancelled once it is true.
         slices: how many this process is given.
     """
-    processes, asked, told = Together("cpu"), [], []
+    this, asked, told = Together("cpu"), [], []
 
     def is_cancelled() -> bool:
-        asked.append(trouble(processes.rank, len(asked)))
+        asked.append(trouble(this.rank, len(asked)))
         return asked[-1]
 
-    work = processes.heard(Work(told.append, is_cancelled))
-    run = Run(TinySam(), recipe, out, save, work=work, resume=resume, processes=processes)
+    work = this.heard(Work(told.append, is_cancelled))
+    run = Run(TinySam(), recipe, out, save, work=work, resume=resume, processes=this)
     try:
-        train(run, bright_squares(slices(processes.rank), "few-shot"), bright_squares(3, None))
+        train(run, bright_squares(slices(this.rank), "few-shot"), bright_squares(3, None))
     except SAMedError as error:
-        return str(error), processes.speaks(error)
-    processes.part()
+        return str(error), this.speaks(error)
+    this.part()
     return parameters(run.model).detach().numpy(), told
-
-
-def history_of(out: Path) -> list[dict]:
-    return json.loads((out.parent / f"{out.name}.training" / "history.json").read_text())
 
 
 def assert_trained_alike(one: Path, several: Path) -> None:
@@ -68,10 +64,9 @@ def assert_trained_alike(one: Path, several: Path) -> None:
         torch.testing.assert_close(*of_both, rtol=0, atol=ROUNDING)
 
 
-@pytest.mark.parametrize("recipe", [RECIPE, UNEVEN], ids=["even", "uneven"])
-@pytest.mark.parametrize("count", [2, 5])
+@pytest.mark.parametrize(("count", "recipe"), [(2, RECIPE), (5, UNEVEN)], ids=["two", "five"])
 def test_several_processes_train_as_one(tmp_path, count, recipe):
-    """Five share a batch of four or three: some have nothing of it."""
+    """Of the five that share a batch of three some have nothing of it."""
     one = parameters(train_tiny(tmp_path / "one", recipe)).numpy()
     results = together(count, train_here, tmp_path / "several", recipe)
     for trained, _ in results:
@@ -103,9 +98,9 @@ def test_the_loss_of_shares_is_that_of_the_batch_and_so_is_its_gradient(only_pre
 
 
 def _loss_of_share(logits, labels, only_present):
-    processes = Together("cpu")
-    share = logits[processes.rank :: 2].clone().requires_grad_()
-    loss = segmentation_loss(share, labels[processes.rank :: 2], only_present=only_present, pooled=processes.pooled)
+    this = Together("cpu")
+    share = logits[this.rank :: 2].clone().requires_grad_()
+    loss = segmentation_loss(share, labels[this.rank :: 2], only_present=only_present, pooled=this.pooled)
     loss.backward()
     return loss.item(), share.grad.numpy()
 
@@ -213,6 +208,7 @@ def test_other_slices_in_one_process_are_refused_in_all(tmp_path):
     results = together(2, train_here, tmp_path / "out", RECIPE, False, lambda *_: False, lambda rank: 8 + rank)
     assert all("process 1 has other scans, labels or options than process 0" in said for said, _ in results)
     assert sorted(speaks for _, speaks in results) == [False, True]
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -234,3 +230,12 @@ def test_terminated_it_says_that_it_can_be_resumed(tmp_path):
     results = together(2, train_here, tmp_path / "out", RECIPE, False, terminate)
     assert [said for said, _ in results] == [ENDED, ENDED]
     assert (tmp_path / "out.training" / "state.pt").exists()
+
+
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_each_process_has_the_gpu_of_its_number(device, monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(processes, "choose_device", torch.device)
+    assert processes._own_device(device, on_this_machine=2) == torch.device("cuda:1")
