@@ -13,6 +13,7 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
@@ -24,9 +25,12 @@ from SAMedCore.work import SILENT, Work
 
 Item = TypeVar("Item")
 
+PATIENCE = timedelta(minutes=30)
+"""That processes wait for each other, which read all scans before they first meet."""
+
 ENDED = (
-    "another process of this training is gone, or the training was ended from outside: what was kept at the end of its last epoch "
-    "can be resumed."
+    "another process of this training is gone, or the training was ended from outside: what was kept at the end of its last "
+    "epoch can be resumed."
 )
 
 
@@ -129,7 +133,7 @@ class Together(Processes):
         self._device = _own_device(device, self.on_this_machine)
         on_cpu = self._device.type == "cpu"
         try:
-            self._state = PartialState(cpu=on_cpu, backend="gloo" if on_cpu else None)
+            self._state = PartialState(cpu=on_cpu, backend="gloo" if on_cpu else None, timeout=PATIENCE)
             address = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
             self._store = distributed.PrefixStore("samed", distributed.TCPStore(*address, is_master=False))
         except RuntimeError as error:
