@@ -133,12 +133,12 @@ class Together(Processes):
         self._device = _own_device(device, self.on_this_machine)
         on_cpu = self._device.type == "cpu"
         try:
-            self._state = PartialState(cpu=on_cpu, backend="gloo" if on_cpu else None, timeout=PATIENCE)
+            state = PartialState(cpu=on_cpu, backend="gloo" if on_cpu else None, timeout=PATIENCE)
             address = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
             self._store = distributed.PrefixStore("samed", distributed.TCPStore(*address, is_master=False))
         except RuntimeError as error:
             raise InputError(f"the processes do not reach each other ({error}): check address and port.") from error
-        self.count, self.rank = self._state.num_processes, self._state.process_index
+        self.count, self.rank = state.num_processes, state.process_index
         self._interrupted = False
         signal.signal(signal.SIGINT, self._interrupt)
         signal.signal(signal.SIGTERM, _end)
@@ -212,11 +212,17 @@ class Together(Processes):
 
     def part(self) -> None:
         self.any(False)
-        self._state.destroy_process_group()
+        distributed.destroy_process_group()
 
     def speaks(self, error: BaseException) -> bool:
-        if isinstance(error, Cancelled | KeyboardInterrupt):
-            return self.is_first  # which may have something to publish
+        # The launcher ends it while it speaks where another one is gone; whoever does not speak may be ended.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        is_speaker = self.is_first if isinstance(error, Cancelled | KeyboardInterrupt) else self._fails_first()
+        if not is_speaker:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        return is_speaker
+
+    def _fails_first(self) -> bool:
         mine = str(self.rank)
         try:
             return self._store.compare_set("failed", "", mine) == mine.encode()

@@ -180,3 +180,4 @@ def test_bad_input_is_said_once_under_a_launcher(launched, tmp_path):
     assert launched(tmp_path / "out").wait(PATIENCE_S) != 0
     assert [line for line in said(tmp_path) if "is there already" in line] == said(tmp_path)
     assert len(said(tmp_path)) == 1
+    assert "SAMedError" not in (tmp_path / "printed").read_text()
