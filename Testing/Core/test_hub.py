@@ -14,7 +14,7 @@ from SAMedCore.checkpoint.exchange import fetch_from_hub, fetch_model
 from SAMedCore.checkpoint.folder import check_checkpoint, find_folder, read_info
 from SAMedCore.checkpoint.hub import RECORD, fetched, hub_folder, hub_name
 from SAMedCore.checkpoint.load import find_base_model, load_merged, load_promptable
-from SAMedCore.errors import BaseNotFetched, BaseNotFetched, Cancelled, CheckpointNotFetched, InputError, SAMedError
+from SAMedCore.errors import BaseNotFetched, Cancelled, CheckpointNotFetched, InputError, SAMedError
 from SAMedCore.work import Work
 
 BASE, CHECKPOINT = "hf:someone/a-base", "hf:someone/a-checkpoint"
