@@ -63,7 +63,8 @@ class BaseModel:
         if self.hub is None:
             return fetch.cache_folder() / "models" / self.file_name
         found = hub.find_fetched(hub.hub_name(self.hub))
-        return hub.hub_name(self.hub).folder / hub.RECORD if found is None else found.weights
+        # the record itself may be left behind, and is no weights file
+        return hub.hub_name(self.hub).folder / "not-fetched" if found is None else found.weights
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from safetensors.torch import save
 from SAMedCore.checkpoint import catalogue
 from SAMedCore.checkpoint.exchange import fetch_from_hub, fetch_model
 from SAMedCore.checkpoint.folder import check_checkpoint, find_folder, read_info
-from SAMedCore.checkpoint.hub import fetched, hub_folder, hub_name
+from SAMedCore.checkpoint.hub import RECORD, fetched, hub_folder, hub_name
 from SAMedCore.checkpoint.load import find_base_model, load_merged, load_promptable
 from SAMedCore.errors import BaseNotFetched, Cancelled, CheckpointNotFetched, InputError, SAMedError
 from SAMedCore.work import Work
@@ -239,3 +239,13 @@ def test_what_was_taken_apart_by_hand_counts_as_not_fetched(a_base):
     assert fetched() == []
     shutil.rmtree(hub_folder())
     assert fetch_from_hub(hub_name(BASE)).commit == a_base
+
+
+def test_a_record_that_was_left_without_its_weights_is_not_taken_for_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("SAMED_CACHE", str(tmp_path))
+    row = next(base for base in catalogue.BASE_MODELS if base.hub is not None)
+    folder = hub_name(row.hub).folder
+    folder.mkdir(parents=True)
+    (folder / RECORD).write_text("{}")
+    with pytest.raises(BaseNotFetched):
+        catalogue.base_weights(catalogue.find_base(row.name))
