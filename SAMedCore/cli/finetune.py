@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from SAMedCore.cli.console import (
     Console,
@@ -19,9 +20,21 @@ from SAMedCore.cli.console import (
 from SAMedCore.errors import Cancelled, InputError
 from SAMedCore.options import DEFAULT_PRESET, DEFAULT_VALIDATION, PRESETS, FinetuneOptions
 
+if TYPE_CHECKING:
+    from SAMedCore.files.cases import ListedCase
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    data = parser.add_argument_group("annotated scans: two folders with files of the same names, or a table")
+    data = parser.add_argument_group("annotated scans: datasets, or two folders with files of the same names, or a table")
+    data.add_argument(
+        "--dataset",
+        dest="datasets",
+        metavar="DIR",
+        type=Path,
+        nargs="+",
+        help="the training cases of nnU-Net's raw data, of the Medical Segmentation Decathlon, BTCV, or SAMed's authors; in "
+        "several of them structures of the same name are the same",
+    )
     data.add_argument("--images", metavar="DIR", type=Path)
     data.add_argument("--labels", metavar="DIR", type=Path)
     data.add_argument("--pairs", metavar="CSV", type=Path, help="a table with the columns image,labels")
@@ -75,7 +88,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
     if options.base is None and options.checkpoint is None:
         raise InputError("there is nothing to start from: give --base BASE or --from CHECKPOINT.")
     asked = FinetuneOptions(**{field.name: getattr(options, field.name) for field in fields(FinetuneOptions)})
-    files = _files(options)
+    listed = _listed(options)
     check_start(asked)
 
     from SAMedCore.devices import choose_device
@@ -85,7 +98,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
 
     choose_device(asked.device)
     try:
-        finetuned = finetune(load_cases(files, console.work), asked, console.work)
+        finetuned = finetune(load_cases(listed, console.work), asked, console.work)
     except Cancelled as error:
         if not Path(asked.out).exists():
             raise
@@ -103,11 +116,16 @@ def _slices(text: str) -> str | range:
     return text if text in ("annotated", "all") else slice_range(text)
 
 
-def _files(options: argparse.Namespace) -> list[tuple[Path, Path]]:
-    from SAMedCore.files.cases import label_maps_in, paired, pairs_from_csv, scans_in
+def _listed(options: argparse.Namespace) -> list[ListedCase]:
+    from SAMedCore.files.cases import label_maps_in, paired, pairs_from_csv, scans_in, to_learn_from, with_labels
 
+    folders = options.images is not None or options.labels is not None
+    if (options.datasets is not None) + (options.pairs is not None) + folders > 1:
+        raise InputError("the annotated scans are given in several ways: choose --dataset, --images with --labels, or --pairs.")
+    if options.datasets is not None:
+        return [case for dataset in options.datasets for case in to_learn_from(dataset)]
     if options.pairs is not None:
-        return pairs_from_csv(options.pairs)
+        return with_labels(pairs_from_csv(options.pairs))
     if options.images is None or options.labels is None:
-        raise InputError("no annotated scans: give --images DIR and --labels DIR, or --pairs CSV.")
-    return paired(scans_in(options.images), label_maps_in(options.labels))
+        raise InputError("no annotated scans: give --dataset DIR, --images DIR and --labels DIR, or --pairs CSV.")
+    return with_labels(paired(scans_in(options.images), label_maps_in(options.labels)))

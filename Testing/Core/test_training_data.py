@@ -10,7 +10,7 @@ import torch
 from scipy.ndimage import zoom
 
 from SAMedCore.errors import Cancelled, InputError
-from SAMedCore.files.cases import pairs_from_csv
+from SAMedCore.files.cases import pairs_from_csv, with_labels
 from SAMedCore.image.labels import SYNAPSE_ORGANS, LabelTable
 from SAMedCore.image.orientation import reorient
 from SAMedCore.image.volume import LabelMap, Volume
@@ -71,12 +71,12 @@ def test_a_csv_file_that_names_no_files_is_refused(tmp_path, text):
 def test_labels_on_another_grid_are_refused_with_both_grids(tmp_path):
     image, labels = write(tmp_path / "one.nrrd"), write(tmp_path / "two.nrrd", (4, 5, 7), spacing=(1, 1, 2))
     with pytest.raises(InputError, match=r"two\.nrrd.*4 x 5 x 7 .* 1 x 1 x 2 mm.*one\.nrrd.*4 x 5 x 6 .* 1 x 1 x 1 mm"):
-        load_cases([(image, labels)])
+        load_cases(with_labels([(image, labels)]))
 
 
 def test_cropped_labels_are_put_in_their_place(tmp_path):
     image, labels = write(tmp_path / "one.nrrd"), write(tmp_path / "two.nrrd", (2, 3, 2), origin=(1, 2, 3))
-    (case,) = load_cases([(image, labels)])
+    (case,) = load_cases(with_labels([(image, labels)]))
     assert case.labelmap.voxels.shape == case.volume.voxels.shape
     assert np.argwhere(case.labelmap.voxels).tolist() == [[4, 3, 2]]
 
@@ -84,7 +84,7 @@ def test_cropped_labels_are_put_in_their_place(tmp_path):
 def test_labels_outside_their_scan_are_refused_by_name(tmp_path):
     image, labels = write(tmp_path / "one.nrrd"), write(tmp_path / "two.nrrd", origin=(0, 0, 5))
     with pytest.raises(InputError, match=r"two\.nrrd: has labels outside .*one\.nrrd"):
-        load_cases([(image, labels)])
+        load_cases(with_labels([(image, labels)]))
 
 
 def test_labels_are_known_by_name_and_else_by_value():
