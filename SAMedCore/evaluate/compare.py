@@ -122,9 +122,8 @@ def _pairs(predictions: Path, references: Path, work: Work) -> list[_Pair]:
     if not is_dataset(references):
         return [_Pair(name_of(there), here, there) for here, there in paired(files, label_maps_in(references))]
     cases = listed(references)
-    pairs = [
-        _Pair(case.name, file, case.labels, case.table) for file, case in labelled(files, cases) if case.labels is not None
-    ]
+    found = labelled(files, cases)
+    pairs = [_Pair(case.name, file, case.labels, case.table) for file, case in found if case.labels is not None]
     predicted = {pair.case for pair in pairs}
     parts = {case.test for case in cases if case.name in predicted}
     missing = [case.name for case in cases if case.labels is not None and case.test in parts and case.name not in predicted]

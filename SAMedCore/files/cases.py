@@ -140,7 +140,7 @@ def labelled(files: Sequence[Path], cases: Sequence[ListedCase]) -> list[tuple[P
     for name, path in here.items():
         if name not in by_name:
             raise InputError(
-                f'"{path}" is of no labelled case of the dataset: take it away, or give the folder of its label map.'
+                f'"{path}" is of no labelled case of the dataset: take it away, or give a folder with its reference.'
             )
     return [(here[name], by_name[name]) for name in sorted(here)]
 

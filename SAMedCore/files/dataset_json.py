@@ -112,7 +112,7 @@ def _training_in_folders(folder: Path, said: dict[str, Any], table: LabelTable) 
     images = _images_in(folder / "imagesTr", ending)
     count = said.get("numTraining", len(images))
     if count != len(images):
-        raise InputError(f"its "numTraining" is {shown(count)}, but imagesTr holds {len(images)} cases: correct one.")
+        raise InputError(f'its "numTraining" is {shown(count)}, but imagesTr holds {len(images)} cases: correct one.')
     return [
         ListedCase(name, image, _there(folder / "labelsTr" / f"{name}{ending}", f'the label map of "{name}"'), table)
         for name, image in images.items()

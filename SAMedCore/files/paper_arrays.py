@@ -1,8 +1,8 @@
 """The files of SAMed's authors: ``case0005_slice000.npz``, a slice each, and ``case0001.npy.h5``, a volume each.
 
-Both hold the arrays ``image`` and ``label``, (j, i) or (k, j, i) float32: HU from -125 to 275 as 0 to 1, and the eight organs as
-1 to 8. The authors' files do not say where their voxels lie; those written here add the array ``ijk_to_lps``, which the authors'
-programs pass over. Nothing is ever unpickled.
+Both hold the arrays ``image`` and ``label``, (j, i) or (k, j, i) float32: HU from -125 to 275 as 0 to 1, and the eight organs
+as 1 to 8. The authors' files do not say where their voxels lie; those written here add the array ``ijk_to_lps``, which the
+authors' programs pass over. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -88,13 +88,8 @@ def write_slices(folder: Path, case: str, arrays: dict[str, np.ndarray]) -> list
         the files' names without their ending.
     """
     names = [f"{case}_slice{number:03d}" for number in range(len(arrays["image"]))]
-    for number, name in enumerate(names):
-        np.savez(
-            folder / f"{name}.npz",
-            label=arrays["label"][number],
-            image=arrays["image"][number],
-            **{GEOMETRY: arrays[GEOMETRY]},
-        )
+    for name, image, label in zip(names, arrays["image"], arrays["label"], strict=True):
+        np.savez(folder / f"{name}.npz", image=image, label=label, ijk_to_lps=arrays[GEOMETRY])
     return names
 
 

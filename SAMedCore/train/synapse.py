@@ -1,7 +1,9 @@
-"""The paper's preparation of the Synapse multi-organ CT (arXiv 2304.13785, section 4.1): from the download to the authors' files.
+"""The paper's preparation of the Synapse multi-organ CT (arXiv 2304.13785, section 4.1): from the download to the authors'
+files.
 
-The values are those of the authors' script, voxel for voxel: HU clipped to -125..275 and scaled to 0..1 in float32, slices along
-the third axis as the files store them, eight of the 13 organs renumbered and the others background. Twelve cases are for testing.
+The values are those of the authors' script, voxel for voxel: HU clipped to -125..275 and scaled to 0..1 in float32, slices
+along the third axis as the files store them, eight of the 13 organs renumbered, the others background. Twelve cases are for
+testing.
 """
 
 from __future__ import annotations
