@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from made_datasets import btcv, paper
 
+from SAMedCore.checkpoint.catalogue import PUBLISHED_ORIENTATION
 from SAMedCore.cli import main
 from SAMedCore.errors import Cancelled
 from SAMedCore.files.cases import listed, to_learn_from
@@ -122,12 +123,12 @@ def test_scaled_values_come_back_to_the_last_bit(voxels):
         assert np.array_equal(hu_of(scaled), np.clip(voxels, -125, 275))
 
 
-def test_files_without_geometry_lie_as_the_authors_figures_show(prepared, tmp_path):
+def test_files_without_geometry_lie_as_the_published_checkpoints_slices_do(tmp_path):
     draw = np.random.default_rng(1)
     volume = Volume(draw.integers(-300, 300, (3, 8, 8)).astype(np.int16), np.eye(4))
     labels = LabelMap(draw.integers(0, 9, (3, 8, 8)).astype(np.uint8), np.eye(4), SYNAPSE_ORGANS)
     for case in listed(paper(tmp_path, volume, labels)):
-        assert orientation_of(read_volume(case.image).grid) == "RPS"
+        assert orientation_of(read_volume(case.image).grid) == PUBLISHED_ORIENTATION
         assert read_volume(case.image).modality == "CT"
 
 
