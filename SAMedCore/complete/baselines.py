@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 
-from SAMedCore.complete.filler import Filler, Fold, LeftOut, Scores
+from SAMedCore.complete.filler import Filler, Fold, Scores
 from SAMedCore.complete.shapes import SliceShapes, bounded, nearest
 
 
@@ -13,10 +13,10 @@ class Shapes(Filler):
 
     phase = "interpolating"
 
-    def leave_out(self, folds: Sequence[Fold]) -> Generator[LeftOut, None, None]:
+    def leave_out(self, folds: Sequence[Fold]) -> Generator[tuple[int, Scores], None, None]:
         total = sum(len(fold.left_out) for fold in folds)
         for done, (k, shown) in enumerate(((k, fold.shown) for fold in folds for k in fold.left_out), start=1):
-            yield LeftOut(k, self._scores(k, shown))
+            yield k, self._scores(k, shown)
             self.scan.work.step(self.phase, done, total)
 
     def fill(self, missing: Sequence[int]) -> Generator[tuple[int, Scores], None, None]:

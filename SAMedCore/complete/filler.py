@@ -30,22 +30,6 @@ class Fold:
 
 
 @dataclass(frozen=True, eq=False)
-class LeftOut:
-    """What a filler makes of an annotated slice that it was not shown.
-
-    Attributes:
-        k: the slice.
-        scores: from the shown slices alone.
-        half_way: as if the shown slices were half as far away; None where errors shrink in proportion to the distance, as they
-            do where nothing but the annotated shapes is drawn.
-    """
-
-    k: int
-    scores: Scores
-    half_way: Scores | None = None
-
-
-@dataclass(frozen=True, eq=False)
 class PartialScan:
     """A scan annotated on some slices, as its fillers see it.
 
@@ -89,7 +73,7 @@ class Filler(ABC):
         self.scan = scan
 
     @abstractmethod
-    def leave_out(self, folds: Sequence[Fold]) -> Generator[LeftOut, None, None]:
+    def leave_out(self, folds: Sequence[Fold]) -> Generator[tuple[int, Scores], None, None]:
         """Each left-out slice, predicted from its fold's shown ones and from no other.
 
         Raises:

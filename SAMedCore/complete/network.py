@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from SAMedCore.checkpoint.catalogue import check_base
-from SAMedCore.complete.filler import Filler, Fold, LeftOut, PartialScan, Scores
-from SAMedCore.complete.shapes import Distances, blend, certain_scores, smooth
+from SAMedCore.complete.filler import Filler, Fold, PartialScan, Scores
+from SAMedCore.complete.shapes import Distances, certain_scores, smooth
 from SAMedCore.image.intensities import intensities_of, other_intensities
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Network(Filler):
             check_base(scan.options.base)
         self._versions: dict[int, list[Version]] = {}
 
-    def leave_out(self, folds: Sequence[Fold]) -> Generator[LeftOut, None, None]:
+    def leave_out(self, folds: Sequence[Fold]) -> Generator[tuple[int, Scores], None, None]:
         shapes = self.scan.carried
         # Each fold is trained for half as long as the whole: it has half as many slices to learn from.
         steps = max(1, self.scan.options.steps // 2)
@@ -59,9 +59,7 @@ class Network(Filler):
 
                 with self._taught(fold.shown, steps, on_step) as scores:
                     for k in fold.left_out:
-                        expected = shapes.at(k, fold.shown)
-                        half_way = blend(expected, shapes.own(k), 0.5, blunt=True)
-                        yield LeftOut(k, scores(k, expected), scores(k, half_way))
+                        yield k, scores(k, shapes.at(k, fold.shown))
 
     def fill(self, missing: Sequence[int]) -> Generator[tuple[int, Scores], None, None]:
         shapes, steps, wanted = self.scan.carried, self.scan.options.steps, sorted(missing)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from SAMedCore.complete.choose import FILLERS, Estimate, choose, estimate, make_folds
-from SAMedCore.complete.filler import Filler, Fold, PartialScan, Scores
-from SAMedCore.complete.shapes import SliceShapes, nearest, reach, to_labels
+from SAMedCore.complete.filler import Filler, PartialScan, Scores
+from SAMedCore.complete.shapes import SliceShapes, reach, to_labels
 from SAMedCore.errors import InputError
 from SAMedCore.image.intensities import intensities_of
 from SAMedCore.image.orientation import reorient, restore_orientation
@@ -33,7 +32,7 @@ class Completion:
 
     Attributes:
         labelmap: by the chosen methods, on the volume's own grid; annotated slices as they were.
-        by_label: label value -> name of the method, of `FILLERS`, that filled in most of its slices.
+        by_label: label value -> name of the method, of `FILLERS`, that filled it in.
         estimates: method -> Dice on annotated slices that were left out; empty with fewer than three annotated slices. Left out
             means farther from the next annotated slice than the slices that are filled in, so the result is better.
         annotated: axial slices taken as annotated, counted from the feet.
@@ -113,53 +112,23 @@ def complete(
     estimates: dict[str, Estimate] = {}
     if folds:
         estimates = {name: estimate(filler.leave_out(folds), drawn.voxels) for name, filler in fillers.items()}
-    plan = _Plan(estimates, annotated, folds, [value for value in drawn.labels.values if value in shapes.values])
+    by_label = {value: choose(estimates, value).name for value in drawn.labels.values if value in shapes.values}
     voxels = np.zeros_like(drawn.voxels)
     voxels[list(annotated)] = drawn.voxels[list(annotated)]
-    for k, scores in _scores(fillers, plan, missing):
+    for k, scores in _scores(fillers, by_label, missing):
         voxels[k] = to_labels(scores, voxels.shape[1:], voxels.dtype)
     completed = restore_orientation(replace(drawn, voxels=voxels, person_drew=True), like=volume.grid)
-    return Completion(completed, plan.by_label(missing), estimates, annotated, missing)
+    return Completion(completed, by_label, estimates, annotated, missing)
 
 
-class _Plan:
-    """Which filler fills in which structure of which slice.
-
-    Args:
-        estimates: as `choose` takes them.
-        annotated: slices.
-        folds: that the estimates are of.
-        values: of the structures.
-    """
-
-    def __init__(
-        self, estimates: Mapping[str, Estimate], annotated: Sequence[int], folds: Sequence[Fold], values: Sequence[int]
-    ) -> None:
-        self._estimates, self._annotated, self.values = estimates, annotated, values
-        distances = [abs(k - nearest(fold.shown, k)) for fold in folds for k in fold.left_out]
-        self._left_out_distance = float(np.median(distances)) if distances else 1.0
-
-    def of(self, k: int) -> dict[int, str]:
-        """Label value -> name of the filler, on slice `k`."""
-        share = min(1.0, abs(k - nearest(self._annotated, k)) / self._left_out_distance)
-        return {value: choose(self._estimates, value, share).name for value in self.values}
-
-    def by_label(self, missing: Sequence[int]) -> dict[int, str]:
-        """Label value -> name of the filler of most of these slices."""
-        plans = [self.of(k) for k in missing]
-        return {value: Counter(plan[value] for plan in plans).most_common(1)[0][0] for value in self.values}
-
-
-def _scores(fillers: Mapping[str, Filler], plan: _Plan, missing: Sequence[int]) -> Iterator[tuple[int, Scores]]:
+def _scores(fillers: Mapping[str, Filler], by_label: Mapping[int, str], missing: Sequence[int]) -> Iterator[tuple[int, Scores]]:
     """Each missing slice's scores, of each structure from its own filler; only those that are of use fill in."""
-    plans = {k: plan.of(k) for k in missing}
-    used = [name for name in fillers if any(name in of_slice.values() for of_slice in plans.values())]
+    used = [name for name in fillers if name in by_label.values()]
     with ExitStack() as stack:
         streams = [stack.enter_context(closing(fillers[name].fill(missing))) for name in used]
         for filled in zip(*streams, strict=True):
-            k = filled[0][0]
             by_name = dict(zip(used, (scores for _, scores in filled), strict=True))
-            yield k, {value: by_name[name][value] for value, name in plans[k].items() if value in by_name[name]}
+            yield filled[0][0], {value: by_name[name][value] for value, name in by_label.items() if value in by_name[name]}
 
 
 def _check_values(drawn: LabelMap) -> None:

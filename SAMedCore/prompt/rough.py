@@ -1,7 +1,7 @@
 """What a checkpoint drew of a structure, as far as it is believed. All masks are on the session's pixels for drawing.
 
-The base model is asked in the box of the checkpoint's own mask: where it draws much the same and is sure of it, both see one
-thing. Of these slices those are believed that hang together with what a person kept.
+The base model is asked in the box of each piece of the checkpoint's own mask: where it draws much the same and is sure of it,
+both see one thing. Of these slices those are believed that hang together with what a person kept.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from SAMedCore.evaluate.measures import dice
 from SAMedCore.prompt.session import PromptSession
-from SAMedCore.prompt.shapes import SHAPE_WEIGHT, box_of, distances, largest_piece, sharpness, touching, wider
+from SAMedCore.prompt.shapes import SHAPE_WEIGHT, box_of, distances, largest_piece, pieces, sharpness, touching, wider
 from SAMedCore.prompt.steps import LEAST_LIKENESS, Drawn
 from SAMedCore.work import Work
 
@@ -86,13 +86,17 @@ class Rough:
         return best, drawn[best]
 
     def _vouched(self, k: int, mask: np.ndarray) -> Drawn | None:
-        """What the base model draws where the checkpoint drew `mask`; None where it does not vouch for it."""
+        """What the base model draws where the checkpoint drew `mask`, piece by piece; None where it does not vouch for it."""
         if not mask.any():
             return None
-        session = self._session
-        answers, qualities = session.ask(k, wider(box_of(mask), MARGIN, session.grids)[None], work=self._work)
-        quality, likeness = float(qualities[0]), float(dice(answers[0] > 0, mask))
-        if quality * likeness < VOUCHED:
+        session, parts = self._session, pieces(mask)
+        boxes = np.stack([wider(box_of(piece), MARGIN, session.grids) for piece in parts])
+        answers, qualities = session.ask(k, boxes, work=self._work)
+        likenesses = [dice(answer > 0, piece) for answer, piece in zip(answers, parts, strict=True)]
+        sizes = [np.count_nonzero(piece) for piece in parts]
+        if np.average(qualities * likenesses, weights=sizes) < VOUCHED:
             return None
-        scores = answers[0] + SHAPE_WEIGHT * distances(mask, session.grids)
+        quality, likeness = (float(np.average(each, weights=sizes)) for each in (qualities, likenesses))
+        shaped = [answer + SHAPE_WEIGHT * distances(piece, session.grids) for answer, piece in zip(answers, parts, strict=True)]
+        scores = np.maximum.reduce(shaped)
         return Drawn(scores, quality * sharpness(scores), quality, likeness)

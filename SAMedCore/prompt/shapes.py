@@ -73,6 +73,14 @@ def touching(mask: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     return touches[pieces]
 
 
+def pieces(mask: np.ndarray) -> list[np.ndarray]:
+    """The connected pieces of the mask, each (j, i) bool."""
+    from scipy.ndimage import label
+
+    numbered, count = label(mask)
+    return [numbered == number for number in range(1, count + 1)]
+
+
 def largest_piece(mask: np.ndarray) -> np.ndarray:
     """The connected piece of the mask, (j, i) bool, that has the most pixels."""
     from scipy.ndimage import label

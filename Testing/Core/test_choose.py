@@ -5,7 +5,7 @@ import pytest
 
 from SAMedCore.complete.baselines import Carrying, Copy, Interpolation
 from SAMedCore.complete.choose import FILLERS, Estimate, choose, estimate, make_folds
-from SAMedCore.complete.filler import Filler, LeftOut
+from SAMedCore.complete.filler import Filler
 from SAMedCore.complete.network import Network
 
 
@@ -24,9 +24,9 @@ def test_two_annotated_slices_leave_nothing_to_compare():
     assert make_folds((3, 9)) == ()
 
 
-def flat(dice: float, slices: int = 10**6) -> Estimate:
-    """As good at any distance, on so many slices that nothing is borrowed."""
-    return Estimate({1: dice}, {1: dice}, {1: slices})
+def shown(dice: float, slices: int = 10**6) -> Estimate:
+    """On so many slices that nothing is borrowed."""
+    return Estimate({1: dice}, {1: slices})
 
 
 @pytest.mark.parametrize(
@@ -40,56 +40,46 @@ def flat(dice: float, slices: int = 10**6) -> Estimate:
 )
 def test_the_network_is_chosen_only_where_it_is_better_than_what_takes_no_time(copy, interpolation, carrying, network, chosen):
     values = {"copy": copy, "interpolation": interpolation, "carrying": carrying, "network": network}
-    assert choose({method: flat(value) for method, value in values.items()}, 1, 1.0) is chosen
+    assert choose({method: shown(value) for method, value in values.items()}, 1) is chosen
 
 
 def test_shapes_are_carried_where_nothing_can_be_compared():
-    assert choose({}, 1, 0.5) is Carrying
-
-
-def test_the_nearest_slices_are_copied_where_the_network_is_better_only_far_away():
-    worst = Estimate({1: 0.1}, {1: 0.5}, {1: 50})
-    copying = Estimate({1: 0.6}, {1: 0.8}, {1: 50})
-    network = Estimate({1: 0.8}, {1: 0.82}, {1: 50})
-    estimates = {"copy": copying, "interpolation": worst, "carrying": worst, "network": network}
-    assert [choose(estimates, 1, share) for share in (0.1, 0.3, 0.9)] == [Copy, Copy, Network]
+    assert choose({}, 1) is Carrying
 
 
 def test_a_structure_on_no_left_out_slice_is_not_left_to_the_network():
-    estimates = {filler.name: flat(0.5) for filler in FILLERS} | {"network": flat(0.9)}
-    assert choose(estimates, 1, 1.0) is Network
-    assert choose(estimates, 2, 1.0) is Carrying
+    estimates = {filler.name: shown(0.5) for filler in FILLERS} | {"network": shown(0.9)}
+    assert choose(estimates, 1) is Network
+    assert choose(estimates, 2) is Carrying
 
 
 def test_a_structure_on_few_slices_is_taken_to_be_partly_like_the_others():
-    few = Estimate({1: 0.9, 2: 0.3}, {1: 0.9, 2: 0.3}, {1: 10**6, 2: 2})
-    assert few.expected(1, 1.0) == pytest.approx(0.9, abs=1e-4)
-    assert few.expected(2, 1.0) == pytest.approx((0.3 + 0.6) / 2)
-    assert few.expected(3, 1.0) == pytest.approx(0.6)
+    few = Estimate({1: 0.9, 2: 0.3}, {1: 10**6, 2: 2})
+    assert few.of(1) == pytest.approx(0.9, abs=1e-4)
+    assert few.of(2) == pytest.approx((0.3 + 0.6) / 2)
+    assert few.of(3) == pytest.approx(0.6)
 
 
-def test_errors_of_what_copies_shrink_to_nothing_with_the_distance():
+def test_dice_is_over_all_left_out_slices_that_hold_a_label():
     labels = np.zeros((3, 4, 4), np.uint8)
     labels[1, :2] = 1
     scores = {1: np.where(np.arange(4)[:, None] < 1, 1.0, -1.0) + np.zeros((4, 4))}
-    found = estimate([LeftOut(1, scores)], labels)
+    found = estimate([(1, scores), (2, {})], labels)
     assert found.per_label == {1: pytest.approx(2 / 3)}
-    assert found.half_way == {1: pytest.approx(5 / 6)}
     assert found.slices == {1: 1}
-    assert [found.expected(1, share) for share in (0.0, 0.5, 1.0)] == pytest.approx([1, 5 / 6, 2 / 3])
 
 
 def test_what_is_drawn_of_a_label_that_no_left_out_slice_holds_does_not_count():
     labels = np.zeros((3, 4, 4), np.uint8)
     labels[1, :2] = 1
     right, too_much = {1: np.where(labels[1] == 1, 1.0, -1.0)}, {2: np.where(labels[1] == 1, -1.0, 1.0)}
-    found = [estimate([LeftOut(1, scores)], labels).per_label for scores in (right, right | too_much)]
+    found = [estimate([(1, scores)], labels).per_label for scores in (right, right | too_much)]
     assert found == [{1: 1.0}, {1: 1.0}]
 
 
 def test_where_no_left_out_slice_holds_anything_shapes_are_carried():
-    nothing = estimate([LeftOut(1, {})], np.zeros((3, 4, 4), np.uint8))
-    assert choose({filler.name: nothing for filler in FILLERS}, 1, 0.5) is Carrying
+    nothing = estimate([(1, {})], np.zeros((3, 4, 4), np.uint8))
+    assert choose({filler.name: nothing for filler in FILLERS}, 1) is Carrying
 
 
 @pytest.mark.parametrize(("dice_of_another", "chosen"), [(0.905, "network"), (0.93, "another")])
@@ -98,5 +88,5 @@ def test_a_further_way_has_to_be_worth_its_time_too(dice_of_another, chosen):
         name, title, worth_it_by = "another", "another network", 0.02
 
     values = {"copy": 0.80, "interpolation": 0.84, "carrying": 0.84, "network": 0.90, "another": dice_of_another}
-    estimates = {method: flat(value) for method, value in values.items()}
-    assert choose(estimates, 1, 1.0, (*FILLERS, Another)).name == chosen
+    estimates = {method: shown(value) for method, value in values.items()}
+    assert choose(estimates, 1, (*FILLERS, Another)).name == chosen
