@@ -1,4 +1,4 @@
-"""Every scan is done once: what failed for passing reasons again, bad input not, and none is lost with a worker that is gone."""
+"""Every scan is done once: what failed for passing reasons again, bad input not, none is lost with a worker that is gone."""
 
 from collections import Counter
 from collections.abc import Callable
