@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from SAMedCore.errors import InputError
-from SAMedCore.files.cases import listed
+from SAMedCore.files.cases import listed, to_segment
 from SAMedCore.files.write import LABELMAP_ENDINGS
 from SAMedCore.options import ModelOptions, SegmentOptions
 
@@ -121,7 +121,7 @@ def request_for(out: Path, model: ModelOptions, options: SegmentOptions) -> Requ
 
 
 def scans_of(source: Path, out: Path, ending: str) -> list[Scan]:
-    """The scans of a folder, a CSV file or a dataset, and where their segmentations go, sorted by name.
+    """The scans of a folder, a CSV file or a dataset's test cases, and where their segmentations go, sorted by name.
 
     Raises:
         InputError: there are none, the ending is unknown, or the segmentations would lie among the scans.
@@ -132,7 +132,7 @@ def scans_of(source: Path, out: Path, ending: str) -> list[Scan]:
     if source.resolve() == out.resolve():
         raise InputError(f'"{out}" holds the scans: choose another folder for the segmentations.')
     scans = []
-    for case in listed(source):
+    for case in to_segment(listed(source)):
         # The folder of an earlier run may lie among the scans.
         if case.image.resolve() != out.resolve():
             scans.append(

@@ -84,18 +84,21 @@ def test_a_dataset_is_trained_on_segmented_and_evaluated(files, dataset, tmp_pat
     assert {"liver", "right kidney"} <= set(info.labels.names)
     assert "label 1" not in info.labels.names
 
-    cases = [case for case in to_segment(listed(dataset)) if case.labels is not None] or to_learn_from(dataset)
-    (tmp_path / "out").mkdir()
-    for case in cases:
-        model = ["--model", tmp_path / "new", "--base", files.base, "--device", "cpu"]
-        run(capsys, "segment", case.image, tmp_path / f"out/{case.name}.seg.nrrd", *model)
+    out, csv = tmp_path / "out", tmp_path / "scores.csv"
+    model = ["--model", tmp_path / "new", "--base", files.base, "--device", "cpu"]
+    run(capsys, "segment", dataset, out, *model)
+    tests = [case for case in listed(dataset) if case.test]
+    assert sorted(path.name for path in out.glob("*.seg.nrrd")) == [f"{case.name}.seg.nrrd" for case in tests]
+    scored = [case for case in tests if case.labels is not None]
+    if not scored:
+        out, scored = tmp_path / "out of training", to_learn_from(dataset)
+        run(capsys, "segment", scored[0].image.parent, out, *model)
 
-    csv = tmp_path / "scores.csv"
     options = ["--references", dataset, "--protocol", "paper", "--csv", csv]
-    *_, result = run(capsys, "evaluate", "--predictions", tmp_path / "out", *options)
+    *_, result = run(capsys, "evaluate", "--predictions", out, *options)
     assert {"liver", "right kidney"} <= {row["label"] for row in result["summaries"]} <= {*info.labels.names, "mean"}
     rows = [line.split(",")[0] for line in csv.read_text().splitlines()[1:]]
-    assert sorted(set(rows)) == [case.name for case in cases]
+    assert sorted(set(rows)) == [case.name for case in scored]
 
 
 def test_two_datasets_teach_one_organ_under_different_numbers(files, scan, datasets, tmp_path, capsys):
