@@ -119,7 +119,8 @@ def _run(options: argparse.Namespace, console: Console, processes: Processes | N
     processes = processes or ALONE
     processes.device(asked.device)
     try:
-        finetuned = finetune(load_cases(listed, processes.heard(console.work)), asked, console.work, processes=processes)
+        cases = load_cases(listed, processes.heard(console.work), asked.classes)
+        finetuned = finetune(cases, asked, console.work, processes=processes)
     except Cancelled as error:
         if not Path(asked.out).exists():
             raise

@@ -23,6 +23,8 @@ VOLUME_ENDING = ".npy.h5"
 WINDOW_HU = (-125, 275)
 """What the authors scaled to 0 and 1."""
 
+AIR_HU = -1000
+
 GEOMETRY = "ijk_to_lps"
 UNKNOWN_GEOMETRY = np.diag([-1.0, 1.0, 1.0, 1.0])
 """Columns towards the patient's right and rows towards the back, as the authors' figures show them ("RPS"); voxels of 1 mm."""
@@ -59,6 +61,9 @@ def read_arrays(path: Path, key: str) -> tuple[np.ndarray, np.ndarray]:
 def hu_of(scaled: np.ndarray) -> np.ndarray:
     """HU whose window gives exactly these values again: int16 where whole numbers do, as in any CT, otherwise float32.
 
+    What was below the window is air again, as it nearly always was: a base model with another window than the authors' would
+    otherwise learn from a grey that no scan has there.
+
     Args:
         scaled: float32, `WINDOW_HU` as 0 to 1.
 
@@ -71,11 +76,11 @@ def hu_of(scaled: np.ndarray) -> np.ndarray:
     shifted = scaled.astype(np.float32) * np.float32(high - low)
     whole = np.rint(shifted)
     if np.array_equal(_scaled(whole), scaled):
-        return (whole + low).astype(np.int16)
+        return np.where(scaled == 0, np.int16(AIR_HU), (whole + low).astype(np.int16))
     # Rounding has moved some by one step of float32 away from what was there before it was divided.
     for neighbour in (whole, np.nextafter(shifted, np.float32(0)), np.nextafter(shifted, np.float32(high))):
         shifted = np.where(_scaled(shifted) == scaled, shifted, neighbour)
-    return shifted + np.float32(low)
+    return np.where(scaled == 0, np.float32(AIR_HU), shifted + np.float32(low))
 
 
 def write_slices(folder: Path, case: str, arrays: dict[str, np.ndarray]) -> list[str]:

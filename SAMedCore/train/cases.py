@@ -33,12 +33,13 @@ class Case:
     slices: tuple[int, ...] | None = None
 
 
-def load_cases(listed: Sequence[ListedCase], work: Work = SILENT) -> list[Case]:
+def load_cases(listed: Sequence[ListedCase], work: Work = SILENT, structures: Sequence[str] | None = None) -> list[Case]:
     """Read every scan with its label map, which may be cropped, as Slicer saves segmentations.
 
     Args:
         listed: cases with a label map each; see `files.cases`.
         work: told of structures that some label maps name and others do not.
+        structures: the names of those that will be learnt; None for all.
 
     Raises:
         Cancelled: the work was.
@@ -48,7 +49,7 @@ def load_cases(listed: Sequence[ListedCase], work: Work = SILENT) -> list[Case]:
     for number, case in enumerate(listed, start=1):
         cases.append(_loaded(case))
         work.step("reading", number, len(listed))
-    _note_unlabelled(cases, work)
+    _note_unlabelled(cases, structures, work)
     return cases
 
 
@@ -72,11 +73,13 @@ def _loaded(case: ListedCase) -> Case:
     return Case(volume, placed, tuple(sorted(numbers)))
 
 
-def _note_unlabelled(cases: Sequence[Case], work: Work) -> None:
+def _note_unlabelled(cases: Sequence[Case], structures: Sequence[str] | None, work: Work) -> None:
     """Where one label map names a structure and another does not, it may be in the other's scan all the same."""
     tables = [{x.name.casefold() for x in case.labelmap.labels if not is_generic(x)} for case in cases]
     named = [table for table in tables if table]
     partly = sorted(set().union(*named) - set.intersection(*named)) if named else []
+    if structures is not None:
+        partly = [name for name in partly if name in {each.strip().casefold() for each in structures}]
     if partly:
         work.note(
             f"not all label maps know {', '.join(partly)}: in the scans of those that do not, it is learnt as background."
