@@ -158,12 +158,16 @@ def _by_name(prediction: LabelMap, labels: LabelTable, case: str) -> tuple[Label
             f"{_of(case)}the prediction's structures ({', '.join(label.name for label in named)}) are none of the references' "
             f"({', '.join(labels.names) or 'none'}): give them the same names."
         )
+    left_out = [label for label, value in targets.items() if value == 0]
+    unpredicted = (label for label in labels if label.value not in targets.values())
+    # One value with two names that the other side does not have is one structure, spelled in two ways.
+    _check_names(LabelTable(tuple(left_out)), LabelTable(tuple(unpredicted)), case)
     new_value = np.arange(65536, dtype=np.uint16)
     for label, value in targets.items():
         new_value[label.value] = value
     table = LabelTable(tuple(label for label in labels if label.value in targets.values()))
-    left_out = {label.name for label, value in targets.items() if value == 0}
-    return replace(prediction, voxels=new_value[prediction.voxels], labels=table) if named else prediction, left_out
+    renumbered = replace(prediction, voxels=new_value[prediction.voxels], labels=table) if named else prediction
+    return renumbered, {label.name for label in left_out}
 
 
 def _score(
@@ -198,7 +202,7 @@ def _check_names(table: LabelTable, expected: LabelTable, case: str) -> None:
         if label.name.casefold() != other.name.casefold() and not (is_generic(label) or is_generic(other)):
             raise InputError(
                 f'{_of(case)}the value {label.value} means "{label.name}" and elsewhere "{other.name}": '
-                "bring both to the same values first."
+                "bring both to the same values and names first."
             )
 
 

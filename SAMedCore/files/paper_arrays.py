@@ -10,9 +10,11 @@ from __future__ import annotations
 import glob
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -24,6 +26,7 @@ WINDOW_HU = (-125, 275)
 """What the authors scaled to 0 and 1."""
 
 AIR_HU = -1000
+"""What lies below the window becomes."""
 
 GEOMETRY = "ijk_to_lps"
 UNKNOWN_GEOMETRY = np.diag([-1.0, 1.0, 1.0, 1.0])
@@ -50,7 +53,7 @@ def read_arrays(path: Path, key: str) -> tuple[np.ndarray, np.ndarray]:
     """
     if path.name.endswith(VOLUME_ENDING):
         return _read_volume(path, key)
-    paths = _slices_of(path)
+    paths = slices_of(path)
     slices, matrices = zip(*(_read_slice(each, key) for each in paths), strict=True)
     for each, voxels in zip(paths, slices, strict=True):
         if voxels.shape != slices[0].shape:
@@ -105,7 +108,7 @@ def write_volume_file(folder: Path, case: str, arrays: dict[str, np.ndarray]) ->
             file[key] = array
 
 
-def h5py_module():
+def h5py_module() -> ModuleType:
     """The package h5py. Raises InputError where it is not installed."""
     try:
         import h5py
@@ -120,7 +123,8 @@ def _scaled(shifted: np.ndarray) -> np.ndarray:
     return ((shifted + low) - low) / (high - low)
 
 
-def _slices_of(path: Path) -> list[Path]:
+def slices_of(path: Path) -> list[Path]:
+    """All slices of the case that a slice's file is of, from 000 on. Raises InputError where one is missing."""
     match = SLICE_NAME.fullmatch(path.name)
     assert match is not None, "read_arrays takes the authors' files only"
     paths = {}
@@ -130,19 +134,20 @@ def _slices_of(path: Path) -> list[Path]:
             paths[int(other[2])] = each
     missing = sorted(set(range(max(paths, default=0) + 1)) - paths.keys())
     if missing:
-        raise InputError(f"{match[1]}_slice{missing[0]:03d}.npz is not there: put every slice from 000 on into the folder.")
+        name = f"{match[1]}_slice{missing[0]:03d}.npz"
+        raise InputError(f'{name} is not in "{path.parent}": put every slice of the case there, from 000 on.')
     return [paths[number] for number in sorted(paths)]
 
 
 def _read_slice(path: Path, key: str) -> tuple[np.ndarray, np.ndarray]:
     with _damage_told(path), np.load(path, allow_pickle=False) as file:
-        voxels, matrix = file[key], file.get(GEOMETRY, UNKNOWN_GEOMETRY)
+        voxels, matrix = file[key], np.asarray(file.get(GEOMETRY, UNKNOWN_GEOMETRY), np.float64)
     return _checked(voxels, 2, key, path), matrix
 
 
 def _read_volume(path: Path, key: str) -> tuple[np.ndarray, np.ndarray]:
     with _damage_told(path), h5py_module().File(path, "r") as file:
-        voxels, matrix = np.asarray(file[key]), np.asarray(file.get(GEOMETRY, UNKNOWN_GEOMETRY))
+        voxels, matrix = np.asarray(file[key]), np.asarray(file.get(GEOMETRY, UNKNOWN_GEOMETRY), np.float64)
     return _checked(voxels, 3, key, path), matrix
 
 
@@ -160,5 +165,5 @@ def _damage_told(path: Path) -> Iterator[None]:
         raise InputError(f"{path.name} does not exist: check the path.") from error
     except KeyError as error:
         raise InputError(f"{path.name} lacks the array {error}: prepare it anew.") from error
-    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, TypeError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path.name} cannot be read, it is damaged or not the authors': prepare it anew.") from error

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from SAMedCore.errors import InputError
 from SAMedCore.files.listed_case import ListedCase, name_of
-from SAMedCore.files.paper_arrays import SLICE_NAME, VOLUME_ENDING
+from SAMedCore.files.paper_arrays import SLICE_NAME, VOLUME_ENDING, slices_of
 from SAMedCore.image.labels import LabelTable, label_named
 
 BTCV_ORGANS = LabelTable(
@@ -112,8 +112,8 @@ def _slice_cases(folder: Path, names: list[str] | None) -> list[ListedCase]:
         if missing:
             name = f"{case}_slice{missing[0]:03d}"
             raise InputError(f'{TRAINING_LIST} names {name}, which is not in "{folder}": correct the list.')
-        first = folder / f"{case}_slice000.npz"
-        slices = None if set(chosen) == set(numbers[case]) else tuple(sorted(chosen))
+        first = slices_of(folder / f"{case}_slice000.npz")[0]
+        slices = None if set(chosen) == set(numbers[case]) else tuple(sorted(set(chosen)))
         cases.append(ListedCase(case, first, first, slices=slices))
     return cases
 

@@ -75,16 +75,20 @@ PAPER: dict[str, tuple[Callable[[Path], object], str]] = {
     "listed volume": (lambda d: listing(d, "test_vol.txt", "case0002"), "names case0002, which is not in"),
     "no name": (lambda d: listing(d, "train.txt", "case0005"), 'names "case0005"'),
     "empty list": (lambda d: listing(d, "train.txt", ""), r"train\.txt\" is empty"),
-    "lost slice": (lambda d: unlisted(d, "case0005_slice001.npz").unlink(), "case0005_slice001.npz is not there"),
+    "lost slice": (lambda d: unlisted(d, "case0005_slice001.npz").unlink(), "case0005_slice001.npz is not in"),
     "no slice": (lambda d: unlisted(d, "case0005_slice001.npz").write_bytes(b"PK"), "case0005_slice001.npz cannot be read"),
     "no image": (lambda d: np.savez(unlisted(d, "case0005_slice001.npz"), label=np.zeros((8, 8))), "lacks the array.*image"),
     "pickled": (lambda d: unpickled(unlisted(d, "case0005_slice001.npz")), "case0005_slice001.npz cannot be read"),
+    "first slice": (lambda d: unlisted(d, "case0005_slice000.npz").unlink(), "case0005_slice000.npz is not in"),
+    "flipped bits": (lambda d: flipped(unlisted(d, "case0005_slice001.npz")), "case0005_slice001.npz cannot be read"),
+    "no place": (lambda d: replaced(d, 0, ijk_to_lps="far away"), "case0005_slice000.npz cannot be read"),
+    "no matrix": (lambda d: replaced(d, 0, ijk_to_lps=np.eye(3)), "not 4 x 4 finite numbers"),
     "other size": (lambda d: replaced(d, image=np.zeros((9, 8)), label=np.zeros((8, 8))), "is of another size than"),
-    "three axes": (lambda d: replaced(d, image=np.zeros((1, 8, 8)), label=np.zeros((8, 8))), "no array of 2 dimensions"),
-    "in HU": (lambda d: replaced(d, image=np.full((8, 8), -100.0), label=np.zeros((8, 8))), r"not scaled to 0\.\.1"),
-    "NaN": (lambda d: replaced(d, image=np.full((8, 8), np.nan), label=np.zeros((8, 8))), r"not scaled to 0\.\.1"),
-    "thirteen organs": (lambda d: replaced(d, image=np.zeros((8, 8)), label=np.full((8, 8), 13.0)), "the label 13"),
-    "half a label": (lambda d: replaced(d, image=np.zeros((8, 8)), label=np.full((8, 8), 0.5)), "not all integers"),
+    "three axes": (lambda d: replaced(d, image=np.zeros((1, 8, 8))), "no array of 2 dimensions"),
+    "in HU": (lambda d: replaced(d, image=np.full((8, 8), -100.0)), r"not scaled to 0\.\.1"),
+    "NaN": (lambda d: replaced(d, image=np.full((8, 8), np.nan)), r"not scaled to 0\.\.1"),
+    "thirteen organs": (lambda d: replaced(d, label=np.full((8, 8), 13.0)), "the label 13"),
+    "half a label": (lambda d: replaced(d, label=np.full((8, 8), 0.5)), "not all integers"),
 }
 
 
@@ -98,8 +102,22 @@ def unlisted(dataset: Path, name: str) -> Path:
     return dataset / "train_npz" / name
 
 
-def replaced(dataset: Path, **arrays: np.ndarray) -> None:
-    np.savez(unlisted(dataset, "case0005_slice001.npz"), **arrays)
+def replaced(dataset: Path, number: int = 1, **arrays) -> None:
+    """One slice written anew, with other arrays."""
+    path = unlisted(dataset, f"case0005_slice{number:03d}.npz")
+    with np.load(path) as file:
+        arrays = {**file, **arrays}
+    np.savez(path, **arrays)
+
+
+def flipped(path: Path) -> None:
+    """Compressed, and damaged on the way."""
+    with np.load(path) as file:
+        np.savez_compressed(path, **file)
+    content = bytearray(path.read_bytes())
+    for place in range(60, len(content) - 200, 7):
+        content[place] ^= 255
+    path.write_bytes(content)
 
 
 class Harmful:
