@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         type=Path,
         required=True,
-        help="the same cases, matched as finetune matches scans and labels",
+        help="the same cases, matched as finetune matches scans and labels; or a dataset, as finetune takes it",
     )
     parser.add_argument(
         "--protocol", default="standard", choices=["standard", "paper"], help="paper: SAMed's own, in voxel units"

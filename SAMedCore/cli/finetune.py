@@ -25,11 +25,21 @@ from SAMedCore.options import DEFAULT_PRESET, DEFAULT_VALIDATION, PRESETS, Finet
 from SAMedCore.runtime import is_one_of_several
 
 if TYPE_CHECKING:
+    from SAMedCore.files.cases import ListedCase
     from SAMedCore.train.processes import Processes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    data = parser.add_argument_group("annotated scans: two folders with files of the same names, or a table")
+    data = parser.add_argument_group("annotated scans: datasets, or two folders with files of the same names, or a table")
+    data.add_argument(
+        "--dataset",
+        dest="datasets",
+        metavar="DIR",
+        type=Path,
+        nargs="+",
+        help="the training cases of nnU-Net's raw data, of the Medical Segmentation Decathlon, BTCV, or SAMed's authors; in "
+        "several of them structures of the same name are the same",
+    )
     data.add_argument("--images", metavar="DIR", type=Path)
     data.add_argument("--labels", metavar="DIR", type=Path)
     data.add_argument("--pairs", metavar="CSV", type=Path, help="a table with the columns image,labels")
@@ -98,7 +108,7 @@ def _run(options: argparse.Namespace, console: Console, processes: Processes | N
     if options.base is None and options.checkpoint is None:
         raise InputError("there is nothing to start from: give --base BASE or --from CHECKPOINT.")
     asked = FinetuneOptions(**{field.name: getattr(options, field.name) for field in fields(FinetuneOptions)})
-    files = _files(options)
+    listed = _listed(options)
     check_start(asked)
 
     from SAMedCore.evaluate.before_after import PICTURE_FILE
@@ -109,7 +119,8 @@ def _run(options: argparse.Namespace, console: Console, processes: Processes | N
     processes = processes or ALONE
     processes.device(asked.device)
     try:
-        finetuned = finetune(load_cases(files, processes.heard(console.work)), asked, console.work, processes=processes)
+        cases = load_cases(listed, processes.heard(console.work), asked.classes)
+        finetuned = finetune(cases, asked, console.work, processes=processes)
     except Cancelled as error:
         if not Path(asked.out).exists():
             raise
@@ -127,11 +138,16 @@ def _slices(text: str) -> str | range:
     return text if text in ("annotated", "all") else slice_range(text)
 
 
-def _files(options: argparse.Namespace) -> list[tuple[Path, Path]]:
-    from SAMedCore.files.cases import label_maps_in, paired, pairs_from_csv, scans_in
+def _listed(options: argparse.Namespace) -> list[ListedCase]:
+    from SAMedCore.files.cases import label_maps_in, paired, pairs_from_csv, scans_in, to_learn_from, with_labels
 
+    folders = options.images is not None or options.labels is not None
+    if (options.datasets is not None) + (options.pairs is not None) + folders > 1:
+        raise InputError("the annotated scans are given in several ways: choose --dataset, --images with --labels, or --pairs.")
+    if options.datasets is not None:
+        return [case for dataset in options.datasets for case in to_learn_from(dataset)]
     if options.pairs is not None:
-        return pairs_from_csv(options.pairs)
+        return with_labels(pairs_from_csv(options.pairs))
     if options.images is None or options.labels is None:
-        raise InputError("no annotated scans: give --images DIR and --labels DIR, or --pairs CSV.")
-    return paired(scans_in(options.images), label_maps_in(options.labels))
+        raise InputError("no annotated scans: give --dataset DIR, --images DIR and --labels DIR, or --pairs CSV.")
+    return with_labels(paired(scans_in(options.images), label_maps_in(options.labels)))

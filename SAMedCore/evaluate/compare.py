@@ -1,7 +1,9 @@
-"""From two label maps, or two folders of them, to scores."""
+"""From two label maps, two folders of them, or a folder and a dataset, to scores."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +11,9 @@ import numpy as np
 from SAMedCore.errors import InputError
 from SAMedCore.evaluate.measures import paper_measures, standard_measures
 from SAMedCore.evaluate.scores import MEASURES, OrganScore, Scores
-from SAMedCore.files.cases import label_maps_in, name_of, paired
+from SAMedCore.files.cases import is_dataset, label_maps_in, labelled, listed, name_of, paired
 from SAMedCore.files.read import read_labelmap
-from SAMedCore.image.labels import Label, LabelTable
+from SAMedCore.image.labels import Label, LabelTable, is_generic
 from SAMedCore.image.orientation import reorient
 from SAMedCore.image.placement import on_common_extent
 from SAMedCore.image.volume import LabelMap
@@ -67,32 +69,105 @@ def evaluate_folder(
     tolerance_mm: float = 2.0,
     work: Work = SILENT,
 ) -> Scores:
-    """Scores every label map of a folder against that of the same case in another folder.
+    """Scores every label map of a folder against that of the same case in another folder, or in a dataset.
+
+    Structures are compared by name where the prediction names its values, otherwise by value.
 
     Args:
         predictions: folder of label maps, see `files.cases.label_maps_in`.
-        references: folder; the names match as `files.cases.paired` says, and give the rows' cases.
-        labels: the organs to score; by default all that the references name or, where they name none, hold.
+        references: folder; the names match as `files.cases.paired` says, and give the rows' cases. Or a dataset, of which some
+            cases may have no prediction.
+        labels: the organs to score; by default all that the references name or, where they name none, hold. Of a dataset those
+            alone that the predictions name, too, where they name any.
         protocol: see `evaluate_case`.
         tolerance_mm: see `evaluate_case`.
-        work: told the number of finished cases and of all cases.
+        work: told the number of finished cases and of all cases, and what is not scored.
 
     Raises:
-        InputError: a folder is missing or holds no label maps, a case is only in one of them or twice in one, or what
-            `read_labelmap` and `evaluate_case` raise.
+        InputError: a folder is missing or holds no label maps, a case is only in one of them or twice in one, prediction and
+            references have no structure in common, or what `read_labelmap` and `evaluate_case` raise.
         Cancelled: the user stopped the work.
     """
-    pairs = paired(label_maps_in(Path(predictions)), label_maps_in(Path(references)))
-    named = labels is None
-    labels = labels or _all_labels([reference for _, reference in pairs])
+    pairs = _pairs(Path(predictions), Path(references), work)
+    labels = labels or _all_labels(pairs)
+    if is_dataset(Path(references)):
+        labels = _known_to_predictions(labels, pairs, work)
     rows: list[OrganScore] = []
-    for done, (prediction_path, reference_path) in enumerate(pairs, start=1):
-        prediction, reference, case = read_labelmap(prediction_path), read_labelmap(reference_path), name_of(reference_path)
-        if named:
-            _check_names(prediction.labels, labels, case)
-        rows += evaluate_case(prediction, reference, protocol, tolerance_mm, labels, case)
+    unscored: set[str] = set()
+    for done, pair in enumerate(pairs, start=1):
+        prediction, left_out = _by_name(read_labelmap(pair.prediction), labels, pair.case)
+        unscored |= left_out
+        rows += evaluate_case(prediction, pair.read_reference(), protocol, tolerance_mm, labels, pair.case)
         work.step("evaluating", done, len(pairs))
+    if unscored:
+        work.note(f"not scored, because the references do not know it: {', '.join(sorted(unscored))}.")
     return Scores(tuple(rows), protocol, tolerance_mm)
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """A prediction's file and its reference's; `table` says what the reference's values mean where a dataset does."""
+
+    case: str
+    prediction: Path
+    reference: Path
+    table: LabelTable | None = None
+
+    def read_reference(self) -> LabelMap:
+        return read_labelmap(self.reference, self.table)
+
+
+def _pairs(predictions: Path, references: Path, work: Work) -> list[_Pair]:
+    files = label_maps_in(predictions)
+    if not is_dataset(references):
+        return [_Pair(name_of(there), here, there) for here, there in paired(files, label_maps_in(references))]
+    cases = listed(references)
+    found = labelled(files, cases)
+    pairs = [_Pair(case.name, file, case.labels, case.table) for file, case in found if case.labels is not None]
+    predicted = {pair.case for pair in pairs}
+    parts = {case.test for case in cases if case.name in predicted}
+    missing = [case.name for case in cases if case.labels is not None and case.test in parts and case.name not in predicted]
+    if missing:
+        work.note(f'{len(missing)} labelled cases have no prediction and are not scored ("{missing[0]}" is the first).')
+    return pairs
+
+
+def _known_to_predictions(labels: LabelTable, pairs: Sequence[_Pair], work: Work) -> LabelTable:
+    """The labels that any prediction names; all, and a note, where no prediction names its values."""
+    names = {x.name.casefold() for pair in pairs for x in read_labelmap(pair.prediction).labels if not is_generic(x)}
+    if not names:
+        work.note("the predictions do not name their values: they are taken as the dataset's.")
+        return labels
+    unknown = [label.name for label in labels if label.name.casefold() not in names]
+    if unknown and len(unknown) < len(labels):
+        work.note(f"not scored, because no prediction knows it: {', '.join(unknown)}.")
+        return LabelTable(tuple(label for label in labels if label.name not in unknown))
+    return labels
+
+
+def _by_name(prediction: LabelMap, labels: LabelTable, case: str) -> tuple[LabelMap, set[str]]:
+    """The prediction in the references' values, and the structures that it names and they do not: these become background."""
+    named = [label for label in prediction.labels if not is_generic(label)]
+    unnamed_there = {label.value for label in labels if is_generic(label)}
+    value_there = {label.name.casefold(): label.value for label in labels}
+    targets = {
+        label: value_there.get(label.name.casefold(), label.value if label.value in unnamed_there else 0) for label in named
+    }
+    if named and not any(targets.values()):
+        raise InputError(
+            f"{_of(case)}the prediction's structures ({', '.join(label.name for label in named)}) are none of the references' "
+            f"({', '.join(labels.names) or 'none'}): give them the same names."
+        )
+    left_out = [label for label, value in targets.items() if value == 0]
+    unpredicted = (label for label in labels if label.value not in targets.values())
+    # One value with two names that the other side does not have is one structure, spelled in two ways.
+    _check_names(LabelTable(tuple(left_out)), LabelTable(tuple(unpredicted)), case)
+    new_value = np.arange(65536, dtype=np.uint16)
+    for label, value in targets.items():
+        new_value[label.value] = value
+    table = LabelTable(tuple(label for label in labels if label.value in targets.values()))
+    renumbered = replace(prediction, voxels=new_value[prediction.voxels], labels=table) if named else prediction
+    return renumbered, {label.name for label in left_out}
 
 
 def _score(
@@ -108,14 +183,14 @@ def _score(
     return OrganScore(case, label.name, int(true.sum()) * voxel_ml, int(predicted.sum()) * voxel_ml, **measures)
 
 
-def _all_labels(paths: list[Path]) -> LabelTable:
+def _all_labels(pairs: Sequence[_Pair]) -> LabelTable:
     # An organ may be absent from one reference and present in another, so one file's table is not enough.
     merged: dict[int, Label] = {}
-    for path in paths:
-        table = read_labelmap(path).labels
-        _check_names(table, LabelTable(tuple(merged.values())), path.name)
+    for pair in pairs:
+        table = pair.read_reference().labels
+        _check_names(table, LabelTable(tuple(merged.values())), pair.reference.name)
         for label in table:
-            if label.value not in merged or _is_generic(merged[label.value]):
+            if label.value not in merged or is_generic(merged[label.value]):
                 merged[label.value] = label
     return LabelTable(tuple(merged.values()))
 
@@ -124,16 +199,11 @@ def _check_names(table: LabelTable, expected: LabelTable, case: str) -> None:
     by_value = {label.value: label for label in expected}
     for label in table:
         other = by_value.get(label.value, label)
-        if label.name.casefold() != other.name.casefold() and not (_is_generic(label) or _is_generic(other)):
+        if label.name.casefold() != other.name.casefold() and not (is_generic(label) or is_generic(other)):
             raise InputError(
                 f'{_of(case)}the value {label.value} means "{label.name}" and elsewhere "{other.name}": '
-                "bring both to the same values first."
+                "bring both to the same values and names first."
             )
-
-
-def _is_generic(label: Label) -> bool:
-    """Whether the file named only the value; see `LabelTable.generic`."""
-    return label.name == f"label {label.value}"
 
 
 def _check_values(prediction: LabelMap, labels: LabelTable, case: str) -> None:

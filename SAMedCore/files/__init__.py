@@ -4,7 +4,11 @@ read.py          anything SimpleITK reads; what is refused, and in which words
 dicom_series.py  a folder with one DICOM series
 write.py         by the file's ending, whole or not at all
 seg_nrrd.py      Slicer's segmentations: names, colours and terminology in the NRRD header
-cases.py         what folders hold, and which of their files are the same case
+cases.py         what folders, tables and datasets hold, and which of their files are the same case
+listed_case.py   a case before any file of it is read
+dataset_json.py  nnU-Net's raw data and the Medical Segmentation Decathlon's
+synapse.py       the Synapse multi-organ CT (BTCV), as downloaded and as SAMed's authors prepared it
+paper_arrays.py  the authors' slices (.npz) and volumes (.npy.h5)
 dicom_seg.py     DICOM Segmentation objects, through highdicom
 atomic.py        there whole or not at all
 geometry.py      SimpleITK's origin, spacing and directions as one matrix, and back

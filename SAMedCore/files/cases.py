@@ -1,4 +1,4 @@
-"""The scans and label maps that folders hold, and which of them belong together."""
+"""The scans and label maps that folders, tables and datasets hold, and which of them belong together."""
 
 from __future__ import annotations
 
@@ -6,44 +6,62 @@ import csv
 import itertools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from SAMedCore.errors import InputError
-
-ENDINGS = (".seg.nrrd", ".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".dcm")
-
-
-@dataclass(frozen=True)
-class ListedCase:
-    """One case of a folder, a table or a dataset.
-
-    Attributes:
-        name: by which it is told from the others; also that of its results.
-        image: a file, or a DICOM series folder.
-        labels: its label map; None where there is none.
-    """
-
-    name: str
-    image: Path
-    labels: Path | None = None
+from SAMedCore.files import dataset_json, synapse
+from SAMedCore.files.listed_case import ENDINGS, ListedCase, name_of
 
 
 def listed(source: Path) -> list[ListedCase]:
-    """The cases of a folder (each image file and each DICOM folder) or of a CSV file with a column ``image``, sorted by name.
+    """The cases of a dataset, of a folder (each image file and each DICOM folder) or of a CSV file with a column ``image``,
+    sorted by name.
 
     Raises:
-        InputError: it is neither, holds nothing, or two cases have the same name.
+        InputError: it is neither, holds nothing, lacks a file that it names, or two cases have the same name.
     """
     if source.suffix.lower() == ".csv":
-        cases = [ListedCase(name_of(image), image, labels) for image, labels in pairs_from_csv(source)]
+        cases = [ListedCase(name_of(image), image) for (image,) in _rows(source, ("image",))]
     else:
-        cases = [ListedCase(name_of(image), image) for image in scans_in(source)]
+        cases = _of_dataset(source) or [ListedCase(name_of(image), image) for image in scans_in(source)]
     cases.sort(key=lambda case: case.name)
     for case, other in itertools.pairwise(cases):
         if case.name == other.name:
             raise InputError(f'"{case.image}" and "{other.image}" have the same name: rename one of them.')
     return cases
+
+
+def is_dataset(folder: Path) -> bool:
+    """Whether the folder is laid out as nnU-Net's, the Decathlon's, BTCV's or the paper's data are."""
+    return folder.is_dir() and (
+        (folder / dataset_json.DESCRIPTION).is_file() or synapse.raw_root(folder) is not None or synapse.is_prepared(folder)
+    )
+
+
+def to_segment(cases: Sequence[ListedCase]) -> list[ListedCase]:
+    """Those that a dataset keeps for testing; all of them where it keeps none."""
+    return [case for case in cases if case.test] or list(cases)
+
+
+def to_learn_from(dataset: Path) -> list[ListedCase]:
+    """The cases of a dataset that are for training and have a label map.
+
+    Raises:
+        InputError: as `listed`; it is no dataset, or holds none.
+    """
+    if not is_dataset(dataset):
+        raise InputError(
+            f'"{dataset}" is no dataset: give a folder with dataset.json, Training/img and Training/label, or train_npz.'
+        )
+    cases = [case for case in listed(dataset) if case.labels is not None and not case.test]
+    if not cases:
+        raise InputError(f'"{dataset}" holds no labelled cases for training: give the folder that has them.')
+    return cases
+
+
+def with_labels(pairs: Sequence[tuple[Path, Path]]) -> list[ListedCase]:
+    """The cases of (image, label map) each, as `paired` and `pairs_from_csv` give them."""
+    return [ListedCase(name_of(image), image, labels) for image, labels in pairs]
 
 
 def scans_in(folder: Path) -> list[Path]:
@@ -88,26 +106,53 @@ def pairs_from_csv(path: Path) -> list[tuple[Path, Path]]:
     Raises:
         InputError: the file is missing or empty, lacks a column, or names a file that is not there.
     """
-    path = Path(path)
+    return [(image, labels) for image, labels in _rows(Path(path), ("image", "labels"))]
+
+
+def _rows(path: Path, columns: tuple[str, ...]) -> list[tuple[Path, ...]]:
+    """The files of these columns, row by row."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as table:
             rows = list(csv.DictReader(table, skipinitialspace=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read ({error}): give a CSV file with the columns image,labels.") from error
-    if not rows or not {"image", "labels"} <= rows[0].keys():
-        raise InputError(f"{path}: needs a first line image,labels and one line for each scan below it.")
-    pairs = [(path.parent / (row["image"] or ""), path.parent / (row["labels"] or "")) for row in rows]
-    for file in (file for pair in pairs for file in pair):
+        raise InputError(f"{path} cannot be read ({error}): give a CSV file with the columns {','.join(columns)}.") from error
+    if not rows or not set(columns) <= rows[0].keys():
+        raise InputError(f"{path}: needs a first line {','.join(columns)} and one line for each scan below it.")
+    files = [tuple(path.parent / (row[column] or "") for column in columns) for row in rows]
+    for file in itertools.chain.from_iterable(files):
         if not file.exists() or file == path.parent:
             raise InputError(f"{path}: names {file}, which is not there; correct the line.")
-    return pairs
+    return files
 
 
-def name_of(path: Path) -> str:
-    """The file's name without its ending, or the folder's name."""
-    endings = () if path.is_dir() else ENDINGS
-    length = next((len(ending) for ending in endings if path.name.lower().endswith(ending)), 0)
-    return path.name[: len(path.name) - length]
+def labelled(files: Sequence[Path], cases: Sequence[ListedCase]) -> list[tuple[Path, ListedCase]]:
+    """Each file, such as a prediction, with the case that it is of, sorted by case; names match as `paired` says.
+
+    Args:
+        files: from `label_maps_in`.
+        cases: from `listed`; those without a label map are left out.
+
+    Raises:
+        InputError: two files are of the same case, or one of none that has a label map.
+    """
+    by_name = {_case(case.name): case for case in cases if case.labels is not None}
+    here = _by_case(files)
+    for name, path in here.items():
+        if name not in by_name:
+            raise InputError(
+                f'"{path}" is of no labelled case of the dataset: take it away, or give a folder with its reference.'
+            )
+    return [(here[name], by_name[name]) for name in sorted(here)]
+
+
+def _of_dataset(folder: Path) -> list[ListedCase]:
+    """The cases of a dataset; none where the folder is laid out as no dataset."""
+    if not is_dataset(folder):
+        return []
+    if (folder / dataset_json.DESCRIPTION).is_file():
+        return dataset_json.cases_of(folder)
+    root = synapse.raw_root(folder)
+    return synapse.prepared_cases(folder) if root is None else synapse.raw_cases(root)
 
 
 def _listed(folder: Path, kind: str) -> list[Path]:

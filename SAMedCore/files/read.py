@@ -15,12 +15,13 @@ from SAMedCore.files import seg_nrrd
 from SAMedCore.files.dicom_series import MODALITY, read_series, tag_of
 from SAMedCore.files.geometry import ijk_to_lps_of
 from SAMedCore.files.nifti import hides_non_finite
-from SAMedCore.image.labels import LabelTable
+from SAMedCore.files.paper_arrays import hu_of, is_paper_file, read_arrays
+from SAMedCore.image.labels import SYNAPSE_ORGANS, LabelTable
 from SAMedCore.image.volume import LabelMap, Volume
 
 
 def read_volume(path: Path | str) -> Volume:
-    """A volume from a file that SimpleITK reads, or from a folder with one DICOM series.
+    """A volume from a file that SimpleITK reads, from a folder with one DICOM series, or from the authors' (`paper_arrays`).
 
     Returns:
         The volume as stored (a CT in HU, integers stay integers), in its stored orientation; from DICOM with its modality.
@@ -32,6 +33,10 @@ def read_volume(path: Path | str) -> Volume:
     path = Path(path)
     if path.is_dir():
         volume = read_series(path)
+    elif is_paper_file(path):
+        with _named(path):
+            scaled, ijk_to_lps = read_arrays(path, "image")
+            volume = Volume(hu_of(scaled), ijk_to_lps, "CT")
     else:
         image, voxels = _read_image(path)
         if image.GetNumberOfComponentsPerPixel() > 1:
@@ -48,7 +53,7 @@ def read_volume(path: Path | str) -> Volume:
 
 
 def read_labelmap(path: Path | str, labels: LabelTable | None = None) -> LabelMap:
-    """A label map: a Slicer segmentation, a DICOM SEG, or any image of integers.
+    """A label map: a Slicer segmentation, a DICOM SEG, any image of integers, or the authors' (`paper_arrays`).
 
     Args:
         path: the file.
@@ -70,6 +75,9 @@ def read_labelmap(path: Path | str, labels: LabelTable | None = None) -> LabelMa
             from SAMedCore.files import dicom_seg
 
             return dicom_seg.read(path, labels)
+    if is_paper_file(path):
+        with _named(path):
+            return _eight_organs(path)
     image, voxels = _read_image(path)
     with _named(path):
         voxels, table = _whole_numbers(voxels), labels or LabelTable()
@@ -79,6 +87,16 @@ def read_labelmap(path: Path | str, labels: LabelTable | None = None) -> LabelMa
             raise InputError("it is a colour or vector image; choose a label map with one value a voxel.")
         labelmap = LabelMap(voxels, ijk_to_lps_of(image), table)
         return replace(labelmap, labels=_with_generic(table, labelmap.voxels))
+
+
+def _eight_organs(path: Path) -> LabelMap:
+    """The authors' label map, whose values are theirs; others number other organs."""
+    voxels, ijk_to_lps = read_arrays(path, "label")
+    labelmap = LabelMap(_whole_numbers(voxels), ijk_to_lps, SYNAPSE_ORGANS)
+    highest = int(labelmap.voxels.max())
+    if highest > len(SYNAPSE_ORGANS):
+        raise InputError(f"it holds the label {highest}, but the authors' are 1 to {len(SYNAPSE_ORGANS)}: prepare it anew.")
+    return labelmap
 
 
 def _with_generic(labels: LabelTable, voxels: np.ndarray) -> LabelTable:

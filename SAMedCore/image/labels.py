@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from SAMedCore.errors import InputError
@@ -134,6 +134,11 @@ class LabelTable:
         return cls(tuple(Label(int(value), f"label {int(value)}", generic_rgb(int(value))) for value in values))
 
 
+def is_generic(label: Label) -> bool:
+    """Whether nothing but its value is known; see `LabelTable.generic`."""
+    return label.name == f"label {label.value}"
+
+
 def generic_rgb(value: int) -> tuple[int, int, int]:
     """A colour for a label that has none: hues a golden angle apart, so that neighbours differ most."""
     import colorsys
@@ -175,3 +180,9 @@ SYNAPSE_ORGANS = LabelTable(
     )
 )
 """The eight organs of SAMed's Synapse protocol (paper, section 4.1), in its label order, in Slicer's anatomy colours."""
+
+
+def label_named(value: int, name: str) -> Label:
+    """A label of this value and name: with the colour and the codes of `SYNAPSE_ORGANS` where it is one of them."""
+    organ = next((organ for organ in SYNAPSE_ORGANS if organ.name.casefold() == name.strip().casefold()), None)
+    return Label(value, name, generic_rgb(value)) if organ is None else replace(organ, value=value, name=name)

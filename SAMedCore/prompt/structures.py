@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from SAMedCore.errors import InputError
-from SAMedCore.image.labels import SYNAPSE_ORGANS, Label, LabelTable, generic_rgb
+from SAMedCore.image.labels import Label, LabelTable, label_named
 from SAMedCore.image.orientation import turned_view
 from SAMedCore.image.placement import placed_on
 from SAMedCore.image.prompts import StructurePrompts
@@ -153,9 +153,4 @@ def labels_of(names: Sequence[str]) -> LabelTable:
     """
     if not names:
         raise InputError("there is no structure: give one with a box or a point.")
-    known = {label.name.casefold(): label for label in SYNAPSE_ORGANS}
-    rows = []
-    for value, name in enumerate(names, start=1):
-        organ = known.get(name.strip().casefold())
-        rows.append(Label(value, name, generic_rgb(value)) if organ is None else replace(organ, value=value, name=name))
-    return LabelTable(tuple(rows))
+    return LabelTable(tuple(label_named(value, name) for value, name in enumerate(names, start=1)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-PROTOCOL = 4
+PROTOCOL = 5
 """To be raised with every change that an older worker or panel would misunderstand."""
 
 
@@ -41,7 +41,7 @@ class Progress:
     Attributes:
         phase: "waiting" (for another job), "loading", "segmenting", "propagating", "interpolating", "encoding", "estimating",
             "training", "completing", "ranking", "importing" or "fetching"; one may come again, with another total.
-        done, total: of slices, steps or bytes; a total of 0 is not known.
+        done, total: of slices, scans, steps or bytes; a total of 0 is not known.
     """
 
     phase: str

@@ -70,6 +70,8 @@ REFUSED = {
     f"{FINETUNE} --from abdomen-dmo": "abdomen-dmo: no such checkpoint",
     f"{FINETUNE} --from abdomen-demo --base none.pth": "none.pth: no such weights file",
     FINETUNE: "nothing to start from",
+    "finetune --dataset images --out new --base lite": '"images" is no dataset',
+    "synapse images out": '"images" is not the downloaded dataset',
     "finetune --images none --labels labels --out new --base lite": '"none" is not a folder: give the folder',
     "models info abdomen-dmo": "abdomen-dmo: no such checkpoint",
     "models import a.pth --base vit_x --out new": 'unknown base model "vit_x"',

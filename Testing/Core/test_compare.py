@@ -157,6 +157,38 @@ def test_a_value_with_two_meanings_is_refused():
         evaluate_case(label_map(cube(), labels=swapped), label_map(cube()))
 
 
+def renamed(labelmap: LabelMap, name: str, value: int) -> LabelMap:
+    """The liver, 5, under another name and value, and no other structure."""
+    label = replace(SYNAPSE_ORGANS.labels[4], name=name, value=value)
+    return replace(labelmap, voxels=labelmap.voxels // 5 * np.uint8(value), labels=LabelTable((label,)))
+
+
+def test_folders_are_compared_by_name_whatever_the_values(folders):
+    predictions, references = folders
+    write_labelmap(renamed(label_map(cube()), "Liver", 77), references / "one.seg.nrrd")
+    write_labelmap(renamed(label_map(cube()), "LIVER", 77), references / "two.seg.nrrd")
+    (references / "two.nii.gz").unlink()
+    for name in ("one.nii.gz", "two.nrrd"):
+        (predictions / name).unlink()
+    for name in ("one", "two"):
+        write_labelmap(label_map(cube()), predictions / f"{name}.seg.nrrd")
+    scores = evaluate_folder(predictions, references)
+    assert [(row.label, row.dice) for row in scores.rows] == [("Liver", 1), ("Liver", 1)]
+
+
+def test_one_structure_spelled_in_two_ways_is_refused(tmp_path):
+    for folder, name in (("predictions", "liver"), ("references", "Leber")):
+        (tmp_path / folder).mkdir()
+        write_labelmap(renamed(label_map(cube()), name, 5), tmp_path / folder / "one.seg.nrrd")
+    with pytest.raises(InputError, match=r"\(liver\) are none of the references' \(Leber\)"):
+        evaluate_folder(tmp_path / "predictions", tmp_path / "references")
+    write_labelmap(label_map(cube()), tmp_path / "predictions/one.seg.nrrd")
+    leber = LabelTable((*SYNAPSE_ORGANS.labels[:4], replace(SYNAPSE_ORGANS.labels[4], name="Leber")))
+    write_labelmap(label_map(cube(), labels=leber), tmp_path / "references/one.seg.nrrd")
+    with pytest.raises(InputError, match='the value 5 means "liver" and elsewhere "Leber"'):
+        evaluate_folder(tmp_path / "predictions", tmp_path / "references")
+
+
 def test_an_unknown_protocol_is_refused():
     with pytest.raises(InputError, match="choose from standard, paper"):
         evaluate_case(label_map(cube()), label_map(cube()), protocol="nature")

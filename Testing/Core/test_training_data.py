@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import SimpleITK
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.ndimage import zoom
 
 from SAMedCore.errors import Cancelled, InputError
-from SAMedCore.files.cases import pairs_from_csv
-from SAMedCore.image.labels import SYNAPSE_ORGANS, LabelTable
+from SAMedCore.files.cases import ListedCase, pairs_from_csv, with_labels
+from SAMedCore.image.labels import SYNAPSE_ORGANS, LabelTable, label_named
 from SAMedCore.image.orientation import reorient
 from SAMedCore.image.volume import LabelMap, Volume
 from SAMedCore.model.preprocessing import Preprocessing
@@ -71,12 +73,12 @@ def test_a_csv_file_that_names_no_files_is_refused(tmp_path, text):
 def test_labels_on_another_grid_are_refused_with_both_grids(tmp_path):
     image, labels = write(tmp_path / "one.nrrd"), write(tmp_path / "two.nrrd", (4, 5, 7), spacing=(1, 1, 2))
     with pytest.raises(InputError, match=r"two\.nrrd.*4 x 5 x 7 .* 1 x 1 x 2 mm.*one\.nrrd.*4 x 5 x 6 .* 1 x 1 x 1 mm"):
-        load_cases([(image, labels)])
+        load_cases(with_labels([(image, labels)]))
 
 
 def test_cropped_labels_are_put_in_their_place(tmp_path):
     image, labels = write(tmp_path / "one.nrrd"), write(tmp_path / "two.nrrd", (2, 3, 2), origin=(1, 2, 3))
-    (case,) = load_cases([(image, labels)])
+    (case,) = load_cases(with_labels([(image, labels)]))
     assert case.labelmap.voxels.shape == case.volume.voxels.shape
     assert np.argwhere(case.labelmap.voxels).tolist() == [[4, 3, 2]]
 
@@ -84,15 +86,15 @@ def test_cropped_labels_are_put_in_their_place(tmp_path):
 def test_labels_outside_their_scan_are_refused_by_name(tmp_path):
     image, labels = write(tmp_path / "one.nrrd"), write(tmp_path / "two.nrrd", origin=(0, 0, 5))
     with pytest.raises(InputError, match=r"two\.nrrd: has labels outside .*one\.nrrd"):
-        load_cases([(image, labels)])
+        load_cases(with_labels([(image, labels)]))
 
 
 def test_labels_are_known_by_name_and_else_by_value():
-    named = LabelTable((SYNAPSE_ORGANS.labels[4],))  # liver, 5
+    liver = LabelTable((SYNAPSE_ORGANS.labels[4],))  # 5
     other_value = LabelTable.from_json([{"value": 4, "name": "Liver"}])
-    assert classes_of(a_case(labels=other_value).labelmap, named).max() == 1
+    assert classes_of(a_case(labels=other_value).labelmap, liver).max() == 1
     assert classes_of(a_case().labelmap, LabelTable.generic([3, 4])).max() == 2
-    assert classes_of(a_case().labelmap, named).max() == 0
+    assert classes_of(a_case().labelmap, liver).max() == 0
 
 
 def test_only_structures_that_occur_are_learnt():
@@ -100,6 +102,54 @@ def test_only_structures_that_occur_are_learnt():
     assert training_labels([case]).names == ("liver",)
     with pytest.raises(InputError, match="spleen"):
         training_labels([case], ["spleen"])
+
+
+def named(*names: str) -> LabelTable:
+    """A table that gives the values 1, 2, ... these names."""
+    return LabelTable(tuple(label_named(value, name) for value, name in enumerate(names, start=1)))
+
+
+def drawn(table: LabelTable) -> Case:
+    """A case in which each value of the table occurs, one a row of pixels."""
+    case = a_case()
+    voxels = np.zeros_like(case.labelmap.voxels)
+    for value in table.values:
+        voxels[:, value] = value
+    return replace(case, labelmap=LabelMap(voxels, np.eye(4), table))
+
+
+@given(st.lists(st.permutations(["liver", "spleen", "aorta"]).map(lambda names: names[:2]), min_size=1, max_size=4))
+def test_structures_of_any_numbers_are_learnt_by_name(numberings):
+    cases = [drawn(named(*names)) for names in numberings]
+    labels = training_labels(cases)
+    assert set(labels.names) == {name for names in numberings for name in names}
+    for case, names in zip(cases, numberings, strict=True):
+        for value, name in enumerate(names, start=1):
+            number = labels.names.index(name) + 1
+            assert np.array_equal(classes_of(case.labelmap, labels) == number, case.labelmap.voxels == value)
+
+
+def test_a_structure_keeps_its_first_number_where_that_is_free():
+    labels = training_labels([drawn(named("liver", "spleen")), drawn(named("spleen", "aorta"))])
+    assert {label.name: label.value for label in labels} == {"liver": 1, "spleen": 2, "aorta": 3}
+
+
+def test_a_value_without_a_name_has_the_one_that_the_others_give_it():
+    unnamed = drawn(LabelTable.generic([1, 2]))
+    cases = [drawn(named("liver", "spleen")), unnamed]
+    assert training_labels(cases).names == training_labels(cases[::-1]).names == ("liver", "spleen")
+    assert np.array_equal(classes_of(unnamed.labelmap, training_labels(cases)), unnamed.labelmap.voxels)
+    with pytest.raises(InputError, match=r"its value 1 is.*liver, spleen"):
+        training_labels([*cases, drawn(named("spleen"))])
+
+
+def test_slices_of_a_scan_stored_from_the_head_are_counted_from_the_feet(tmp_path):
+    image = write(tmp_path / "one.nrrd")
+    stored = SimpleITK.ReadImage(image)
+    stored.SetDirection((1, 0, 0, 0, 1, 0, 0, 0, -1))
+    SimpleITK.WriteImage(stored, image)
+    (case,) = load_cases([ListedCase("one", image, image, slices=(0, 1))])
+    assert case.slices == (4, 5)
 
 
 def test_empty_label_maps_are_refused():
