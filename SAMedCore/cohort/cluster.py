@@ -13,6 +13,7 @@ import logging
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -31,6 +32,9 @@ from SAMedCore.work import Work
 
 MOST_LOST_LOADING = 10
 """So often in a row a worker may be lost while it loads the model before no other takes its place."""
+
+PATIENCE_S = 5.0
+"""For an answer from the cluster's address."""
 
 OBJECT_STORE_BYTES = 10**8
 """Near the least that Ray takes; rows are a few hundred bytes each."""
@@ -88,6 +92,7 @@ def _connected(address: str | None) -> Iterator[Any]:
     quiet = {"logging_level": logging.CRITICAL, "log_to_driver": False}
     if address is not None:
         try:
+            _check_listened_to(address)
             ray.init(address, **quiet)
         except Exception as error:
             reason = " ".join(str(error).split())[:200]
@@ -113,6 +118,13 @@ def _connected(address: str | None) -> Iterator[Any]:
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
+
+
+def _check_listened_to(address: str) -> None:
+    """Raises OSError where nobody listens at HOST:PORT or ray://HOST:PORT: Ray itself would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), PATIENCE_S).close()
 
 
 @dataclass(eq=False)

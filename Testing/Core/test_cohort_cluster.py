@@ -133,15 +133,6 @@ def test_workers_on_one_computer_give_what_one_process_gives_without_a_word_of_r
     assert not (tmp_path / ".ray").exists()
 
 
-def test_a_checkpoint_that_no_worker_can_load_is_said_once(files, cluster, tmp_path):
-    source = copies(files, tmp_path / "scans", 2)
-    arguments = many(files, source, tmp_path / "out", "--address", cluster.address)
-    driver = Driver([*arguments, "--device", "cuda"])
-    said, _ = driver.process.communicate(timeout=PATIENCE_S)
-    assert driver.process.returncode == 2
-    assert "no computer here has a GPU that Ray knows of" in said
-
-
 def test_no_cluster_at_the_address_is_refused_in_one_line(files, tmp_path, capsys):
     source = copies(files, tmp_path / "scans", 1)
     assert main(many(files, source, tmp_path / "out", "--address", "127.0.0.1:1")) == 2
