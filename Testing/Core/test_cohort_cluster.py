@@ -74,6 +74,14 @@ def actors() -> list[int]:
     return [int(line.split()[0]) for line in listed.splitlines() if "ray::SmallActor" in line]
 
 
+def kill_worker(random: Random) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not (running := actors()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(random.choice(running), signal.SIGKILL)
+
+
 def kill_node(cluster) -> None:
     """As a computer that loses its power: the processes of one node at once."""
     node = next(iter(cluster.worker_nodes))
@@ -93,8 +101,8 @@ def test_killed_workers_nodes_and_drivers_lose_no_scan_and_nothing_is_done_twice
     for what in [*order[:1], "driver", *order[1:]]:
         lines += random.randint(2, 5)
         driver.wait_for(out / ".samed" / "journal.jsonl", lines)
-        if what == "worker" and (running := actors()):
-            os.kill(random.choice(running), signal.SIGKILL)
+        if what == "worker":
+            kill_worker(random)
         elif what == "node":
             kill_node(cluster)
             if nodes > 1:
