@@ -140,7 +140,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class SegmentCohort:
-    """Segment all scans of a source into a folder, both as `segment_cohort` takes them; each that fails comes as a `Notice` too.
+    """Segment all scans of a source into a folder, both as `segment_cohort` takes them; one that fails is a `Notice` too.
 
     Result: {"csv": path, "html": path} of the report, also where scans have failed; the table says which, and what was written.
     """
