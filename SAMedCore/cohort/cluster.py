@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from SAMedCore.cohort.crew import Worker
@@ -39,10 +40,13 @@ NOBODY_READY_S = 60.0
 """After so long without any worker that could take a scan it is said, once."""
 
 PATIENCE_S = 5.0
-"""For an answer from the cluster's address."""
+"""For an answer from the cluster's address, and for the last of Ray's processes to go."""
 
 OBJECT_STORE_BYTES = 10**8
 """Near the least that Ray takes; rows are a few hundred bytes each."""
+
+TOKEN = secrets.token_hex(32)
+"""Of every Ray that this process starts: Ray reads it once."""
 
 SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
 """Nothing is sent to Ray's makers; and workers are programs like any other, where Ray lets all others go before."""
@@ -112,17 +116,25 @@ def _connected(address: str | None) -> Iterator[Any]:
     # Ray listens to the network, also where it is for this computer alone. It asks everybody for a token then, and would keep
     # one in the person's home folder.
     before = {name: os.environ.get(name) for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")}
-    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    os.environ.setdefault("RAY_AUTH_TOKEN", TOKEN)
     alone = {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES, "_node_ip_address": "127.0.0.1"}
     try:
         ray.init("local", _temp_dir=folder, **alone, **quiet)
         yield ray
     finally:
         ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(Path(folder))
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
+
+
+def _remove(folder: Path) -> None:
+    """Ray's processes write their logs until they are gone, a moment after they were told to."""
+    deadline = time.monotonic() + PATIENCE_S
+    while folder.exists() and time.monotonic() < deadline:
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(0.05)
 
 
 def _check_listened_to(address: str) -> None:

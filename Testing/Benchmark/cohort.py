@@ -23,7 +23,7 @@ from SAMedCore.runtime import prepare_process
 from SAMedCore.work import FinishedScan, Work
 
 CHECKPOINT = "abdomen-demo"
-SMALL, WHOLE = slice(70, 72), slice(60, 90)
+SMALL, WHOLE = slice(70, 72), slice(70, 80)
 EMPTY_TASKS = 1000
 
 

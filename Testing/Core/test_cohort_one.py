@@ -124,7 +124,7 @@ def test_ctrl_c_leaves_what_is_done_and_nothing_half_written(files, source, out,
     assert sorted(row["scan"]["name"] for row in journal_rows(out)) == ["scan000", "scan001", "scan002"]
 
 
-@pytest.mark.parametrize("rounds", [2, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.slow)])
 def test_killed_at_any_time_it_goes_on_where_it_was(files, out, tmp_path, rounds):
     source = copies(files, tmp_path / "many", 6 * rounds)
     environment = {**os.environ, "SMALL_COHORT_PAUSE_S": "0.3", "OMP_NUM_THREADS": "1"}
