@@ -128,7 +128,7 @@ def test_workers_on_one_computer_give_what_one_process_gives_without_a_word_of_r
     for name in ("OMP_NUM_THREADS", "PYTHONPATH"):
         monkeypatch.setenv(name, SETTINGS[name])
     monkeypatch.setenv("HOME", str(tmp_path))
-    folders = set(Path("/tmp").glob("samed-*"))
+    folders = set(Path("/tmp").glob("samed-ray-*"))
     driver = Driver(many(files, source, tmp_path / "two", "--workers", 2))
     said, _ = driver.process.communicate(timeout=PATIENCE_S)
     events = [json.loads(line) for line in said.splitlines()]
@@ -137,7 +137,7 @@ def test_workers_on_one_computer_give_what_one_process_gives_without_a_word_of_r
     assert len({row["worker"] for row in journal_rows(tmp_path / "two")}) == 1
     for path in (tmp_path / "one").glob("*.seg.nrrd"):
         np.testing.assert_array_equal(read_labelmap(path).voxels, read_labelmap(tmp_path / "two" / path.name).voxels)
-    assert set(Path("/tmp").glob("samed-*")) == folders
+    assert set(Path("/tmp").glob("samed-ray-*")) == folders
     assert not (tmp_path / ".ray").exists()
 
 
