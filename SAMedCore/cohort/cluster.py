@@ -10,14 +10,18 @@ import contextlib
 import importlib
 import importlib.util
 import logging
+import math
 import os
 import secrets
 import shutil
+import socket
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from SAMedCore.cohort.crew import Worker
@@ -32,8 +36,17 @@ from SAMedCore.work import Work
 MOST_LOST_LOADING = 10
 """So often in a row a worker may be lost while it loads the model before no other takes its place."""
 
+NOBODY_READY_S = 60.0
+"""After so long without any worker that could take a scan it is said, once."""
+
+PATIENCE_S = 5.0
+"""For an answer from the cluster's address, and for the last of Ray's processes to go."""
+
 OBJECT_STORE_BYTES = 10**8
 """Near the least that Ray takes; rows are a few hundred bytes each."""
+
+TOKEN = secrets.token_hex(32)
+"""Of every Ray that this process starts: Ray reads it once."""
 
 SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
 """Nothing is sent to Ray's makers; and workers are programs like any other, where Ray lets all others go before."""
@@ -88,6 +101,7 @@ def _connected(address: str | None) -> Iterator[Any]:
     quiet = {"logging_level": logging.CRITICAL, "log_to_driver": False}
     if address is not None:
         try:
+            _check_listened_to(address)
             ray.init(address, **quiet)
         except Exception as error:
             reason = " ".join(str(error).split())[:200]
@@ -98,21 +112,36 @@ def _connected(address: str | None) -> Iterator[Any]:
             ray.shutdown()
         return
     # Sockets lie in it, whose names may have 107 bytes: the folder for temporary files is too deep on some systems.
-    folder = tempfile.mkdtemp(prefix="samed-", dir=None if os.name == "nt" else "/tmp")
+    folder = tempfile.mkdtemp(prefix="samed-ray-", dir=None if os.name == "nt" else "/tmp")
     # Ray listens to the network, also where it is for this computer alone. It asks everybody for a token then, and would keep
     # one in the person's home folder.
     before = {name: os.environ.get(name) for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")}
-    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    os.environ.setdefault("RAY_AUTH_TOKEN", TOKEN)
     alone = {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES, "_node_ip_address": "127.0.0.1"}
     try:
         ray.init("local", _temp_dir=folder, **alone, **quiet)
         yield ray
     finally:
         ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(Path(folder))
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
+
+
+def _remove(folder: Path) -> None:
+    """Ray's processes write their logs until they are gone, a moment after they were told to."""
+    deadline = time.monotonic() + PATIENCE_S
+    while folder.exists() and time.monotonic() < deadline:
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(0.05)
+
+
+def _check_listened_to(address: str) -> None:
+    """Raises OSError where nobody listens at HOST:PORT or ray://HOST:PORT: Ray itself would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), PATIENCE_S).close()
 
 
 @dataclass(eq=False)
@@ -137,6 +166,7 @@ class ClusterCrew:
         self._complaint = ""
         self._workers = [self._start(share) for share in given]
         self._most_ready = 0
+        self._note_at = time.monotonic() + NOBODY_READY_S
         work.step("loading", 0, len(given))
 
     def ready(self) -> Sequence[Worker]:
@@ -156,6 +186,13 @@ class ClusterCrew:
             self._work.step("loading", len(ready), len(self._workers))
         if not self._workers:
             raise SAMedError(self._complaint)
+        if ready:
+            self._note_at = time.monotonic() + NOBODY_READY_S
+        elif time.monotonic() > self._note_at:
+            self._note_at = math.inf
+            self._work.note(
+                "no worker has begun yet: the cluster has no room for one, or loading the model takes long; waiting."
+            )
         return ready
 
     def lost(self, worker: Worker, error: BaseException) -> bool:

@@ -24,27 +24,28 @@ PAUSE = "SMALL_COHORT_PAUSE_S"
 LOG = "begun.txt"
 """In the folder `.samed`: a line for each time that a scan has been begun."""
 
+read_scan = Scanner._read
+
 
 class SmallActor(cluster._Actor):
     """A worker with the small network."""
 
     def load(self) -> str | None:
-        small(self)
+        slow_and_small()
         return super().load()
 
 
-def small(scanner: Scanner) -> None:
-    """Give a process the small network, and have it write down each scan that it begins."""
+def slow_and_small() -> None:
+    """Give this process the small network, and have it write down each scan that it begins."""
     ARCHITECTURES["vit_b"] = ONE_BLOCK
-    log, pause_s = Path(scanner._request.folder) / LOG, float(os.environ.get(PAUSE, 0))
+    Scanner._read = _slowly_read
 
-    def read(scan):
-        with log.open("a") as file:
-            file.write(f"{scan.name}\n")
-        time.sleep(pause_s)
-        return Scanner._read(scanner, scan)
 
-    scanner._read = read
+def _slowly_read(scanner: Scanner, scan):
+    with (Path(scanner._request.folder) / LOG).open("a") as file:
+        file.write(f"{scan.name}\n")
+    time.sleep(float(os.environ.get(PAUSE, 0)))
+    return read_scan(scanner, scan)
 
 
 def begun(out: Path) -> list[str]:
@@ -60,13 +61,20 @@ def copies(files: Files, folder: Path, count: int) -> Path:
     return folder
 
 
+def many(files: Files, source: Path, out: Path, *options) -> list[str]:
+    """The command that segments them."""
+    model = ["--model", files.checkpoint, "--base", files.base, "--device", "cpu"]
+    return [str(argument) for argument in ("segment", source, out, *model, *options)]
+
+
 def journal_rows(out: Path) -> list[dict]:
     """What the journal of an output folder says of its scans, line by line."""
     return [json.loads(line) for line in (out / ".samed" / "journal.jsonl").read_text().splitlines()[1:]]
 
 
 if __name__ == "__main__":
-    # by its name in a module: what is pickled of a script would have its own copy of the table of architectures
-    cluster._Actor = import_module("small_cohort").SmallActor
-    ARCHITECTURES["vit_b"] = ONE_BLOCK
+    # By its name in a module: what is pickled of a script would have its own copy of the table of architectures.
+    itself = import_module("small_cohort")
+    itself.slow_and_small()
+    cluster._Actor = itself.SmallActor
     sys.exit(main())

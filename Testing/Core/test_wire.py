@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from SAMedCore.errors import InputError
 from SAMedCore.image.prompts import Limits, SlicePrompt
-from SAMedCore.options import CompleteOptions, FinetuneOptions, ModelOptions, PromptOptions, RankOptions, SegmentOptions
+from SAMedCore.options import (
+    CohortOptions,
+    CompleteOptions,
+    FinetuneOptions,
+    ModelOptions,
+    PromptOptions,
+    RankOptions,
+    SegmentOptions,
+)
 from SAMedCore.service import events, messages
 from SAMedCore.service.events import Device, Error, Metrics, Notice, Progress, Ready, Result, Slices, Started
 from SAMedCore.service.messages import (
@@ -29,6 +37,7 @@ from SAMedCore.service.messages import (
     Propagate,
     RankSlices,
     Segment,
+    SegmentCohort,
     Shutdown,
     VoxelFile,
     handles,
@@ -65,6 +74,8 @@ REQUESTS = [
     Fetch("lite"),
     Segment("ct 1", ModelOptions("modèle", "base.pth", "cuda:0", "bf16"), SegmentOptions(("liver",), (3, 4), 2, True, True)),
     Segment("ct 1", ModelOptions("abdomen-demo")),
+    SegmentCohort("/scans", "/out", ModelOptions("m"), SegmentOptions(("liver",)), CohortOptions(2, "head:6379", 0, ".nii.gz")),
+    SegmentCohort("/scans", "/out", ModelOptions("m")),
     EncodeAhead("ct 1", 30),
     Prompt("ct 1", SlicePrompt(points_in=((1.0, 2.0, 3.0),))),
     Prompt(
