@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from SAMedCore.image.prompts import NO_LIMITS, Limits, SlicePrompt
+from SAMedCore.image.prompts import NO_LIMITS, Limits, SlicePrompt, StructurePrompts
 from SAMedCore.options import (
     CompleteOptions,
     FinetuneOptions,
@@ -77,12 +77,12 @@ class AnnotatedScan:
     Attributes:
         volume: handle.
         labels: on the volume's grid.
-        slices: the annotated ones, counted from the feet.
+        slices: the annotated ones, counted from the feet; None for what the training's options say.
     """
 
     volume: str
     labels: LabelFile
-    slices: tuple[int, ...]
+    slices: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -196,6 +196,23 @@ class Propagate:
 
 
 @dataclass(frozen=True)
+class PromptVolume:
+    """Structures of an open volume from their boxes and points, each carried on through it, as `prompt_volume` does.
+
+    Attributes:
+        answer: what a checkpoint drew of it, to be corrected, on the volume's grid or a part of it; None for nothing.
+
+    Result: {"labelmap": `LabelFile` as plain JSON, on the volume's grid, "confidence": {name: [[k, 0 to 1], ...]},
+    "kept": {name: [k, ...]}}, k from the feet, as `Prompted` has them; the receiver removes the file.
+    """
+
+    volume: str
+    structures: tuple[StructurePrompts, ...]
+    options: PromptOptions = field(default_factory=PromptOptions)
+    answer: LabelFile | None = None
+
+
+@dataclass(frozen=True)
 class EncodeAhead:
     """While nothing else is asked, encode the volume's slices for `Prompt`, from this one (from the feet) outwards.
 
@@ -258,7 +275,7 @@ class Shutdown:
 
 def handles(request: Request) -> tuple[str, ...]:
     """The open volumes that a request works with."""
-    if isinstance(request, EncodeAhead | Segment | Prompt | Propagate | Complete | RankSlices):
+    if isinstance(request, EncodeAhead | Segment | Prompt | Propagate | PromptVolume | Complete | RankSlices):
         return (request.volume,)
     return tuple(scan.volume for scan in request.scans) if isinstance(request, Finetune) else ()
 
@@ -273,6 +290,7 @@ Request = (
     | Segment
     | Prompt
     | Propagate
+    | PromptVolume
     | Complete
     | Finetune
     | RankSlices
