@@ -21,6 +21,10 @@ FAR_PATIENCE_S = 60.0
 """After so long without one from the near end the far end leaves: nothing else tells it that the network was cut."""
 
 
+class ConnectionGone(Exception):
+    """Nobody is at the other end any more."""
+
+
 class Channel:
     """Several threads may send; one receives.
 
@@ -41,12 +45,15 @@ class Channel:
         self.received = self.sent = 0
 
     def send(self, kind: Kind, number: int, payload: bytes = b"") -> None:
-        """One frame. Raises OSError where nobody is there."""
+        """One frame. Raises ConnectionGone."""
         piece = framed(kind, number, payload)
-        with self._sending:
-            self.sent += len(piece)
-            while piece:
-                piece = piece[os.write(self._write, piece) :]
+        try:
+            with self._sending:
+                self.sent += len(piece)
+                while piece:
+                    piece = piece[os.write(self._write, piece) :]
+        except OSError as error:
+            raise ConnectionGone from error
 
     def call(self, op: str, number: int = 0, **facts: Any) -> None:
         """One CALL, likewise."""
@@ -68,8 +75,9 @@ class Channel:
         except OSError:
             return
 
-    def frames(self) -> Iterator[Frame]:
-        """The frames that come, until the other end is gone. Raises BrokenStream."""
+    def frames(self, first: bytes = b"") -> Iterator[Frame]:
+        """The frames that come, until the other end is gone, `first` being what came already. Raises BrokenStream."""
         frames = Frames()
+        yield from frames.feed(first)
         for piece in self.pieces():
             yield from frames.feed(piece)
