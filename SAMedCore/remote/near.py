@@ -36,6 +36,10 @@ from SAMedCore.work import Progress as WorkProgress
 from SAMedCore.work import Work
 
 
+AtOnce = OpenVolume | CloseVolume | EncodeAhead
+"""What the worker answers without telling how far it is."""
+
+
 @dataclass
 class Asked:
     """A request that has not been answered.
@@ -71,6 +75,7 @@ class Near:
         self._queue: deque[Asked] = deque()
         self._asked: dict[int, Asked] = {}
         self._volumes: dict[str, str] = {}
+        self._gone: list[str] = []
         self._telling = threading.Lock()
         self._ordering = threading.Lock()
         self._is_leaving = False
@@ -160,6 +165,7 @@ class Near:
                 self._state.wait_for(lambda: self._queue)
                 asked = self._queue.popleft()
             try:
+                self._tidy()
                 self._bring(asked)
             except ConnectionGone:
                 return  # likewise
@@ -212,15 +218,16 @@ class Near:
             self._tell(Progress(event.phase, event.done, event.total), asked.number)
 
     def _sending(self, asked: Asked, done: int, size: int) -> None:
-        """How far a file is; told to all who wait for it."""
+        """How far a file is; told to all who wait for it, and expect to hear how far they are."""
         if asked.is_cancelled:
             raise Cancelled
         if asked.pace.is_due() or done == size:
             asked.pace.restart()
             with self._state:
-                waiting = [asked.number, *(each.number for each in self._queue)]
-            for number in waiting:
-                self._tell(Progress("sending", done, size), number)
+                waiting = [asked, *self._queue]
+            for each in waiting:
+                if not isinstance(each.request, AtOnce):
+                    self._tell(Progress("sending", done, size), each.number)
 
     # The third thread.
 
@@ -246,6 +253,7 @@ class Near:
                 return
             try:
                 self._link.channel.call("ping")
+                self._tidy()
             except ConnectionGone:
                 return
 
@@ -321,7 +329,8 @@ class Near:
                 return error_of(error)
             values["checkpoint"] = str(here)
             if not values.get("cancelled"):
-                self._sender.remove([there])
+                with self._state:
+                    self._gone.append(there)
         return Result(values)
 
     # Any thread.
@@ -335,16 +344,22 @@ class Near:
             for path in asked.outputs:
                 path.unlink(missing_ok=True)
         gone, request = list(asked.trip.inputs), asked.request
-        is_closed = isinstance(request, CloseVolume) and isinstance(answer, Result)
-        if isinstance(request, OpenVolume | CloseVolume) and (is_closed or isinstance(answer, Error)):
-            if is_closed or isinstance(request, OpenVolume):
-                gone += [self._volumes.pop(request.handle)] if request.handle in self._volumes else []
-        if gone:
-            try:
-                self._sender.remove(gone)
-            except ConnectionGone:
-                pass
+        if isinstance(request, CloseVolume) == isinstance(answer, Result) and isinstance(request, OpenVolume | CloseVolume):
+            # closed, or not opened
+            gone += [self._volumes.pop(request.handle)] if request.handle in self._volumes else []
         self._tell(answer, asked.number)
+        with self._state:
+            self._gone += gone
+
+    def _tidy(self) -> None:
+        """Have what is of no use any more removed there. Not by the thread that hears the far end, which must never wait for it.
+
+        Raises:
+            ConnectionGone.
+        """
+        with self._state:
+            gone, self._gone = self._gone, []
+        self._sender.remove(gone)
 
     def _end(self, sentence: str, kind: Any) -> None:
         """The connection is gone: everybody is told, and this process ends. The private folder stays, with the log."""
