@@ -110,6 +110,31 @@ class SegmentOptions:
 
 
 @dataclass(frozen=True)
+class CohortOptions:
+    """How many scans are segmented: by whom, and into what kind of files.
+
+    Attributes:
+        workers: how many load the model and segment at a time; None: one a GPU, without any GPU one a computer.
+        address: of a running Ray cluster, as `ray.init` takes it; None: this computer alone.
+        retries: of a scan that failed for a reason that may pass: memory, storage, a computer that is gone.
+        ending: of the segmentations, one that `files.write` knows.
+
+    Raises:
+        InputError: no positive number of workers, or a negative one of retries.
+    """
+
+    workers: int | None = None
+    address: str | None = None
+    retries: int = 2
+    ending: str = ".seg.nrrd"
+
+    def __post_init__(self) -> None:
+        _check_positive(self.workers, "workers")
+        if self.retries < 0:
+            raise InputError(f"{self.retries} retries: give 0 or more.")
+
+
+@dataclass(frozen=True)
 class RankOptions:
     """Which slices are ranked: all axial ones but `annotated` (from the feet)."""
 

@@ -20,7 +20,7 @@ class Progress:
         phase: "reading", "loading", "fetching", "importing", "segmenting", "ranking", "interpolating", "encoding",
             "propagating", "estimating", "training", "comparing", "completing" or "evaluating"; one may come again, with another
             total.
-        done, total: of slices, steps, files or bytes; a total of 0 is not known.
+        done, total: of slices, scans, steps, files or bytes; a total of 0 is not known.
     """
 
     phase: str
@@ -69,7 +69,22 @@ class Notice:
     message: str
 
 
-Event = Progress | TrainingProgress | FinishedSlices | Notice
+@dataclass(frozen=True)
+class FinishedScan:
+    """One scan of a cohort is done with.
+
+    Attributes:
+        name: of the scan.
+        output: its segmentation's file, or None.
+        error: why there is none, or None.
+    """
+
+    name: str
+    output: str | None = None
+    error: str | None = None
+
+
+Event = Progress | TrainingProgress | FinishedSlices | FinishedScan | Notice
 
 
 class Work:

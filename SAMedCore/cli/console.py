@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import Any
 
 from SAMedCore.options import INTENSITIES
-from SAMedCore.work import Event, FinishedSlices, Notice, Progress, Work
+from SAMedCore.work import Event, FinishedScan, FinishedSlices, Notice, Progress, Work
 
 
 class ReaderGone(Exception):
@@ -60,6 +60,9 @@ class Console:
         if isinstance(event, Notice):
             self.note(event.message)
             return
+        if isinstance(event, FinishedScan):
+            self._scan(event)
+            return
         phase = event.phase if isinstance(event, Progress) else "training"
         with listened_to():
             if self.as_json:
@@ -82,6 +85,14 @@ class Console:
                 print(json.dumps({"event": "notice", "message": sentence}), flush=True)
             else:
                 print(f"samed: {sentence}", file=sys.stderr, flush=True)
+
+    def _scan(self, event: FinishedScan) -> None:
+        """For programs each scan of a cohort, for people those that failed."""
+        if self.as_json:
+            with listened_to():
+                print(json.dumps({"event": "scan", **asdict(event)}), flush=True)
+        elif event.error is not None:
+            self.note(f"{event.name}: {event.error}")
 
     def result(self, text: str, **facts: Any) -> None:
         """The outcome: `text` for people, `facts` for programs."""
@@ -187,12 +198,21 @@ def slice_limits(text: str) -> tuple[int, int]:
 
 def positive_int(text: str) -> int:
     """A whole number from 1 on."""
+    return _whole(text, 1)
+
+
+def non_negative_int(text: str) -> int:
+    """A whole number from 0 on."""
+    return _whole(text, 0)
+
+
+def _whole(text: str, least: int) -> int:
     try:
         number = int(text)
     except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+        number = least - 1
+    if number < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} on")
     return number
 
 

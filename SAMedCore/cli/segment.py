@@ -1,6 +1,7 @@
-"""Segment a scan with a checkpoint.
+"""Segment a scan, or every scan of a folder, with a checkpoint.
 
 OUT by its ending: .seg.nrrd (Slicer segmentation), .nii.gz, .nrrd, .mha (label map), .dcm (DICOM SEG, from a DICOM series).
+Without an ending it is the folder for many scans; started again, the command goes on where it was.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from SAMedCore.cli import many
 from SAMedCore.cli.console import Console, add_device, add_json, names, positive_int, slice_range
 from SAMedCore.options import PRECISIONS
 
@@ -17,8 +19,13 @@ LEAST_SURE_SLICES = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("ct", metavar="CT", type=Path, help="a file that SimpleITK reads, or a DICOM series folder")
-    parser.add_argument("out", metavar="OUT", type=Path, help="the segmentation to write")
+    parser.add_argument(
+        "ct",
+        metavar="CT",
+        type=Path,
+        help="a file that SimpleITK reads, or a DICOM series folder; or a folder, CSV file or dataset with many",
+    )
+    parser.add_argument("out", metavar="OUT", type=Path, help="the segmentation to write, or the folder for many")
     parser.add_argument("--model", metavar="CHECKPOINT", required=True, help="a checkpoint folder or catalogue name")
     parser.add_argument("--base", metavar="FILE", help="the base model's weights, if not in the cache folder")
     add_device(parser)
@@ -40,10 +47,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "slices it is least sure",
     )
     parser.add_argument("--overview", metavar="PNG", type=Path, help="also draw an overview picture")
+    many.add_arguments(parser)
     add_json(parser)
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
+    if many.is_many(options.ct, options.out):
+        many.run(options, console)
+    else:
+        many.refuse_for_one(options)
+        _one(options, console)
+
+
+def _one(options: argparse.Namespace, console: Console) -> None:
     from SAMedCore.checkpoint.folder import check_checkpoint
     from SAMedCore.draw.saving import check_picture_output
     from SAMedCore.files.atomic import check_different

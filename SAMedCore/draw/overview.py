@@ -55,7 +55,7 @@ def overview(
     """
     from matplotlib.figure import Figure
 
-    scene = _scene(volume, labelmap, reference)
+    scene = scene_of(volume, labelmap, reference)
     figure = Figure(figsize=(_WIDTH, _HEIGHT), facecolor=DARK)
     top = _HEIGHT - (_TITLE if title else _MARGIN)
     if title:
@@ -68,7 +68,12 @@ def overview(
     save(figure, path, dpi=200)
 
 
-def _scene(volume: Volume, labelmap: LabelMap, reference: LabelMap | None) -> Scene:
+def scene_of(volume: Volume, labelmap: LabelMap, reference: LabelMap | None = None) -> Scene:
+    """What planes are cut from: all turned to LPS, cut to the body, with the window in which the scan is shown.
+
+    Raises:
+        InputError: the grids differ.
+    """
     volume, labelmap = reorient(volume, "LPS"), reorient(labelmap, "LPS")
     reference = None if reference is None else reorient(reference, "LPS")
     for image, what in ((labelmap, "label map"), (reference, "reference")):
@@ -218,7 +223,7 @@ def _draw_legend(figure: Figure, scene: Scene, place: tuple[float, float, float,
     axes = figure.add_axes((left / _WIDTH, bottom / _HEIGHT, width / _WIDTH, height / _HEIGHT))
     axes.set(xlim=(0, width), ylim=(height, 0))
     axes.set_axis_off()
-    volumes_ml = _volumes_ml(scene.labelmap)
+    volumes_ml = scene.labelmap.volumes_ml()
     step = min(0.42, height / (len(volumes_ml) + 1))
     font: dict[str, Any] = {"fontsize": step * 72 * 0.5, "va": "center_baseline"}
     y = step / 2
@@ -232,12 +237,6 @@ def _draw_legend(figure: Figure, scene: Scene, place: tuple[float, float, float,
     if scene.reference is not None:
         axes.add_line(Line2D((0, step), (y, y), color=LIGHT, linewidth=1.4, linestyle=_DASHES))
         axes.text(1.35 * step, y, "reference", color=LIGHT, **font)
-
-
-def _volumes_ml(labelmap: LabelMap) -> dict[Label, float]:
-    voxel_ml = float(np.prod(labelmap.grid.spacing_mm)) / 1000
-    counts = np.bincount(labelmap.voxels.ravel(), minlength=65536)
-    return {label: float(counts[label.value]) * voxel_ml for label in labelmap.labels}
 
 
 def _colour(label: Label) -> tuple[float, float, float]:

@@ -19,6 +19,9 @@ UNEVEN_SPACING = 0.05
 NOT_IMAGES = {"SEG", "RTSTRUCT", "RTDOSE", "RTPLAN", "SR", "PR", "KO", "REG"}
 """Modalities of objects that lie beside a series without being one."""
 
+OTHER_IMAGES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+"""Endings of scans that are one file each."""
+
 MODALITY, IMAGE_POSITION = "0008|0060", "0020|0032"
 
 
@@ -36,6 +39,15 @@ def series_files(folder: Path) -> tuple[str, ...]:
     if len(series) > 1:
         raise InputError(f'"{folder}" holds {len(series)} DICOM series: put the one to use into a folder of its own.')
     return series[0]
+
+
+def is_series(folder: Path) -> bool:
+    """Whether the slices of a DICOM series lie in the folder itself, two or more of one series, without other images."""
+    files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
+    if not files or any(path.name.lower().endswith(OTHER_IMAGES) for path in files):
+        return False
+    reader = SimpleITK.ImageSeriesReader
+    return any(len(reader.GetGDCMSeriesFileNames(str(folder), uid)) > 1 for uid in reader.GetGDCMSeriesIDs(str(folder)))
 
 
 def read_series(folder: Path) -> Volume:

@@ -10,7 +10,7 @@ import numpy as np
 
 from SAMedCore.errors import InputError
 from SAMedCore.image.grid import Grid
-from SAMedCore.image.labels import LabelTable
+from SAMedCore.image.labels import Label, LabelTable
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +78,12 @@ class LabelMap(Image):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "voxels", _label_voxels(self.voxels))
+
+    def volumes_ml(self) -> dict[Label, float]:
+        """How large each structure of the table is; 0 where no voxel has its value."""
+        voxel_ml = float(np.prod(self.grid.spacing_mm)) / 1000
+        counts = np.bincount(self.voxels.ravel(), minlength=65536)
+        return {label: float(counts[label.value]) * voxel_ml for label in self.labels}
 
 
 AnyImage = TypeVar("AnyImage", bound=Image)

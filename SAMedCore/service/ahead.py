@@ -5,9 +5,8 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator
 
-from SAMedCore.errors import BaseNotFetched, Cancelled
+from SAMedCore.errors import BaseNotFetched, Cancelled, is_out_of_memory
 from SAMedCore.model.fast.layers import EMBEDDING_CHANNELS
-from SAMedCore.service.answers import is_out_of_memory
 from SAMedCore.service.job import Job
 from SAMedCore.service.messages import EncodeAhead
 from SAMedCore.service.models import Models

@@ -6,7 +6,7 @@ import errno
 import traceback
 from typing import TYPE_CHECKING
 
-from SAMedCore.errors import SAMedError
+from SAMedCore.errors import SAMedError, is_out_of_memory
 from SAMedCore.service.events import Error, Result
 from SAMedCore.service.job import Job
 from SAMedCore.service.wire import encode
@@ -42,10 +42,3 @@ def error_of(error: Exception) -> Error:
         return Error("The disk is full: free some space and try again.", "failed")
     reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
     return Error(f"SAMed failed unexpectedly ({reason}); the log has the details.", "internal")
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Python's own, a GPU's (torch.OutOfMemoryError is a RuntimeError) and that of torch on a CPU or Apple GPU."""
-    said = str(error).lower()
-    signs = ("out of memory", "can't allocate memory", "not enough memory")
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(sign in said for sign in signs))

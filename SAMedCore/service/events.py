@@ -41,8 +41,8 @@ class Progress:
     Attributes:
         phase: "waiting" (for another job), "loading", "segmenting", "propagating", "interpolating", "encoding", "estimating",
             "training", "completing", "ranking", "importing" or "fetching"; from a worker on another computer also
-            "connecting" and "sending" (bytes); one may come again, with another total.
-        done, total: of slices, steps or bytes; a total of 0 is not known.
+            "sending" (bytes); one may come again, with another total.
+        done, total: of slices, scans, steps or bytes; a total of 0 is not known.
     """
 
     phase: str

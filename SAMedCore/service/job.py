@@ -11,7 +11,7 @@ from pathlib import Path
 from SAMedCore.service.events import Event, Metrics, Notice, Progress
 from SAMedCore.service.messages import CloseVolume, Request
 from SAMedCore.work import Event as WorkEvent
-from SAMedCore.work import FinishedSlices, TrainingProgress, Work
+from SAMedCore.work import FinishedScan, FinishedSlices, TrainingProgress, Work
 from SAMedCore.work import Notice as WorkNotice
 
 Box = tuple[slice, slice, slice]
@@ -85,6 +85,9 @@ class Job:
                 metrics.add(event)
             elif isinstance(event, WorkNotice):
                 self.send(Notice(event.message))
+            elif isinstance(event, FinishedScan):
+                if event.error is not None:
+                    self.send(Notice(f"{event.name}: {event.error}"))
             else:
                 self.progress(event.phase, event.done, event.total)
 

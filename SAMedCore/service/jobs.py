@@ -12,6 +12,7 @@ from SAMedCore.checkpoint.exchange import fetch_model
 from SAMedCore.checkpoint.folder import check_output, find_folder, read_info
 from SAMedCore.checkpoint.load import find_base_model
 from SAMedCore.checkpoint.original import describe_original, import_original
+from SAMedCore.cohort.run import segment_cohort
 from SAMedCore.complete.scan import complete
 from SAMedCore.demo import sample
 from SAMedCore.errors import Cancelled, InputError
@@ -31,6 +32,7 @@ from SAMedCore.service.messages import (
     Propagate,
     RankSlices,
     Segment,
+    SegmentCohort,
 )
 from SAMedCore.service.models import Models
 from SAMedCore.service.volumes import Volumes
@@ -38,6 +40,7 @@ from SAMedCore.service.voxels import OutputMap, UncertaintyMap, labelmap_of, wri
 from SAMedCore.train.cases import Case
 from SAMedCore.train.finetune import finetune
 from SAMedCore.train.start import check_start
+from SAMedCore.work import SILENT
 
 
 def do(job: Job, models: Models, volumes: Volumes) -> dict[str, Any]:
@@ -90,6 +93,20 @@ def _segment(request: Segment, job: Job, models: Models, volumes: Volumes) -> di
         "uncertainty": None if unsure is None else unsure.message(volume.ijk_to_lps),
         "doubt": None if unsure is None else found.doubt_row(),
     }
+
+
+def _segment_cohort(request: SegmentCohort, job: Job, models: Models, *_: object) -> dict[str, Any]:
+    work = job.work()
+    result = segment_cohort(
+        Path(request.source),
+        Path(request.out),
+        request.model,
+        request.options,
+        request.cohort,
+        work,
+        load=lambda options: models.segmenter(options, SILENT),
+    )
+    return {"csv": str(result.csv), "html": str(result.html)}
 
 
 def _complete(request: Complete, job: Job, models: Models, volumes: Volumes) -> dict[str, Any]:
@@ -150,6 +167,7 @@ _DONE_BY: dict[type, Callable[..., dict[str, Any]]] = {
     Import: _import,
     Fetch: _fetch,
     Segment: _segment,
+    SegmentCohort: _segment_cohort,
     Prompt: prompting.prompt,
     Propagate: prompting.propagate,
     PromptVolume: prompting.prompt_volume,

@@ -15,6 +15,7 @@ from typing import Any
 
 from SAMedCore.image.prompts import NO_LIMITS, Limits, SlicePrompt, StructurePrompts
 from SAMedCore.options import (
+    CohortOptions,
     CompleteOptions,
     FinetuneOptions,
     ModelOptions,
@@ -135,6 +136,23 @@ class Segment:
     volume: str
     model: ModelOptions
     options: SegmentOptions = field(default_factory=SegmentOptions)
+
+
+@dataclass(frozen=True)
+class SegmentCohort:
+    """Segment every scan of a folder, CSV file or dataset, from files to files; each that fails comes as a `Notice` too.
+
+    Attributes:
+        source, out: paths, as `segment_cohort` takes them.
+
+    Result: {"csv": path, "html": path} of the report, also where scans have failed; the table says which, and what was written.
+    """
+
+    source: str
+    out: str
+    model: ModelOptions
+    options: SegmentOptions = field(default_factory=SegmentOptions)
+    cohort: CohortOptions = field(default_factory=CohortOptions)
 
 
 @dataclass(frozen=True)
@@ -288,6 +306,7 @@ Request = (
     | Import
     | Fetch
     | Segment
+    | SegmentCohort
     | Prompt
     | Propagate
     | PromptVolume
