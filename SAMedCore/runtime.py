@@ -6,6 +6,8 @@ import ctypes
 import os
 import sys
 
+WHAT_A_LAUNCHER_SETS = {"RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
+
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 LARGEST_TEMPORARY = 2**30
 """Bytes: more than any one tensor of a slice takes."""
@@ -31,3 +33,13 @@ def prepare_process() -> None:
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, LARGEST_TEMPORARY)
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def is_one_of_several() -> bool:
+    """Whether a launcher (`accelerate launch`, `torchrun`) started this process with others, to train together."""
+    return os.environ.keys() >= WHAT_A_LAUNCHER_SETS and os.environ["WORLD_SIZE"] != "1"
+
+
+def speaks_for_its_machine() -> bool:
+    """Whether it is the one of several processes on a machine that says what all of them have to say, or the only one."""
+    return not is_one_of_several() or os.environ["LOCAL_RANK"] == "0"

@@ -16,7 +16,7 @@ from SAMedCore import __version__
 from SAMedCore.cli import complete, demo, evaluate, finetune, models, prompt, segment
 from SAMedCore.cli.console import Console, ReaderGone, add_debug, listened_to
 from SAMedCore.errors import BaseNeeded, BaseNotFetched, Cancelled, CheckpointNotFetched, DeviceNeeded, InputError, SAMedError
-from SAMedCore.runtime import prepare_process
+from SAMedCore.runtime import prepare_process, speaks_for_its_machine
 
 COMMANDS = (prompt, complete, finetune, segment, evaluate, models, demo)
 
@@ -36,20 +36,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str]) -> int:
     # What the parser refuses is told as an event too where events were asked for.
     options = argparse.Namespace(debug=False, json="--json" in arguments)
+    console = Console(options.json, quiet=not speaks_for_its_machine())
     try:
         _parser().parse_args(arguments, options)
-        with Console(options.json) as console:
+        console.as_json = options.json
+        with console:
             options.run(options, console)
     except SystemExit as leaving:  # argparse's way to end after --help and --version
         return int(leaving.code or 0)
     except ReaderGone:
         raise
     except (Exception, KeyboardInterrupt) as error:
-        if options.debug:
+        if options.debug and not console.quiet:
             with listened_to():
                 traceback.print_exception(error)
         sentence, kind, code = _said_of(error)
-        Console(options.json).error(sentence, kind)
+        console.error(sentence, kind)
         return code
     return 0
 

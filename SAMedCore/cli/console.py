@@ -35,12 +35,13 @@ class Console:
     Args:
         as_json: events as JSON lines on stdout, and nothing else there; otherwise text on stdout, and on stderr a bar, or a
             few lines where that is no terminal.
+        quiet: nothing is shown, for another process speaks.
 
     All methods raise ReaderGone where nobody reads the output any more.
     """
 
-    def __init__(self, as_json: bool) -> None:
-        self.as_json = as_json
+    def __init__(self, as_json: bool, quiet: bool = False) -> None:
+        self.as_json, self.quiet = as_json, quiet
         self._shown: _Bar | _Lines | None = None
 
     def __enter__(self) -> Console:
@@ -55,7 +56,7 @@ class Console:
         return Work(self._show)
 
     def _show(self, event: Event) -> None:
-        if isinstance(event, FinishedSlices):
+        if self.quiet or isinstance(event, FinishedSlices):
             return
         if isinstance(event, Notice):
             self.note(event.message)
@@ -79,6 +80,8 @@ class Console:
 
     def note(self, sentence: str) -> None:
         """What a person should know although the work goes on: on stderr, and for programs an event."""
+        if self.quiet:
+            return
         self.close()
         with listened_to():
             if self.as_json:
@@ -96,12 +99,16 @@ class Console:
 
     def result(self, text: str, **facts: Any) -> None:
         """The outcome: `text` for people, `facts` for programs."""
+        if self.quiet:
+            return
         self.close()
         with listened_to():
             print(json.dumps({"event": "result", **facts}) if self.as_json else text, flush=True)
 
     def error(self, sentence: str, kind: str) -> None:
         """What went wrong: the sentence on stderr, and for programs an event with its kind, as `protocol.Error` has it."""
+        if self.quiet:
+            return
         self.close()
         with listened_to():
             if self.as_json:

@@ -1,10 +1,14 @@
-"""Fine-tune a base model, or a checkpoint further, on annotated scans."""
+"""Fine-tune a base model, or a checkpoint further, on annotated scans.
+
+Several GPUs share the work with `accelerate launch -m SAMedCore finetune ...`; see Docs/fine-tuning.md.
+"""
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from SAMedCore.cli.console import (
     Console,
@@ -18,6 +22,10 @@ from SAMedCore.cli.console import (
 )
 from SAMedCore.errors import Cancelled, InputError
 from SAMedCore.options import DEFAULT_PRESET, DEFAULT_VALIDATION, PRESETS, FinetuneOptions
+from SAMedCore.runtime import is_one_of_several
+
+if TYPE_CHECKING:
+    from SAMedCore.train.processes import Processes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,6 +78,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
+    if not is_one_of_several():
+        _run(options, console)
+        return
+    from SAMedCore.train.processes import Together
+
+    processes = Together(options.device)
+    console.quiet = not processes.is_first
+    try:
+        _run(options, console, processes)
+    except BaseException as error:
+        console.quiet = not processes.speaks(error)
+        raise
+
+
+def _run(options: argparse.Namespace, console: Console, processes: Processes | None = None) -> None:
     from SAMedCore.train.start import check_start
 
     if options.base is None and options.checkpoint is None:
@@ -78,14 +101,15 @@ def run(options: argparse.Namespace, console: Console) -> None:
     files = _files(options)
     check_start(asked)
 
-    from SAMedCore.devices import choose_device
     from SAMedCore.evaluate.before_after import PICTURE_FILE
     from SAMedCore.train.cases import load_cases
     from SAMedCore.train.finetune import finetune
+    from SAMedCore.train.processes import ALONE
 
-    choose_device(asked.device)
+    processes = processes or ALONE
+    processes.device(asked.device)
     try:
-        finetuned = finetune(load_cases(files, console.work), asked, console.work)
+        finetuned = finetune(load_cases(files, processes.heard(console.work)), asked, console.work, processes=processes)
     except Cancelled as error:
         if not Path(asked.out).exists():
             raise

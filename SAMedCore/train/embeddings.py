@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from SAMedCore.train.processes import ALONE, Processes
 from SAMedCore.train.slices import SliceDataset
 from SAMedCore.work import SILENT, Work
 
@@ -43,6 +44,7 @@ def encode_slices(
     device: torch.device,
     seconds: float | None = None,
     work: Work = SILENT,
+    processes: Processes = ALONE,
 ) -> EmbeddingDataset:
     """Encode every slice `versions` times, each time augmented anew (once where the dataset does not augment).
 
@@ -50,6 +52,7 @@ def encode_slices(
         encode: images (B, S, S) to image_embedding (B, 256, E, E) or such features, both on the device.
         seconds: no version is begun that would not be done within this time, so that there are fewer than `versions`; the
             first one is encoded whatever it takes. None for any time.
+        processes: that share the work; each gets all that they encoded.
 
     Raises:
         Cancelled: the work was.
@@ -59,16 +62,18 @@ def encode_slices(
     embeddings, labels = [], []
     # On a CPU larger batches are slower: one slice's activations still fit its cache.
     batch_size = 8 if device.type == "cuda" else 1
-    for start in range(0, len(keys), batch_size):
-        work.stop_if_cancelled()
+    at_once = batch_size * processes.count
+    for start in range(0, len(keys), at_once):
+        processes.stop_if_cancelled(work)
         if seconds is not None and start >= count:
             end_of_version = count * (start // count + 1)
-            if (time.monotonic() - began_s) * end_of_version / start > seconds:
+            if processes.any((time.monotonic() - began_s) * end_of_version / start > seconds):
                 break
-        images, low_res_labels = zip(*(dataset[key] for key in keys[start : start + batch_size]), strict=True)
-        embeddings.append(encode(torch.stack(images).to(device)).half().cpu())
-        labels.append(torch.stack(low_res_labels).to(torch.int16))
-        work.step("encoding", min(start + batch_size, len(keys)), len(keys))
+        some = keys[start : start + at_once]
+        images, low_res_labels = zip(*(dataset[key] for key in processes.equal_share(some)), strict=True)
+        embeddings.append(processes.joined(encode(torch.stack(images).to(device)).half(), len(some)).cpu())
+        labels.append(processes.joined(torch.stack(low_res_labels), len(some)).to("cpu", torch.int16))
+        processes.steady(work).step("encoding", start + len(some), len(keys))
     whole = sum(map(len, embeddings)) // count
     kept = (torch.cat(each)[: whole * count].unflatten(0, (whole, count)) for each in (embeddings, labels))
     return EmbeddingDataset(*kept)

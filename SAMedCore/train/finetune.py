@@ -18,7 +18,6 @@ from SAMedCore.checkpoint.card import model_card
 from SAMedCore.checkpoint.fetch import sha256_of
 from SAMedCore.checkpoint.folder import ADAPTER_FILE, CARD_FILE, CHECKPOINT_TAKES, CheckpointInfo, read_info, write_info
 from SAMedCore.checkpoint.load import load_merged, load_peft, read_base, write_checkpoint
-from SAMedCore.devices import choose_device
 from SAMedCore.draw.before_after import before_after_picture
 from SAMedCore.errors import Cancelled, InputError, SAMedError
 from SAMedCore.evaluate.before_after import PICTURE_FILE, BeforeAfter
@@ -34,6 +33,7 @@ from SAMedCore.train.cases import Case, note_misfits, training_intensities, trai
 from SAMedCore.train.held_out import HeldOut, compare, share_encoder
 from SAMedCore.train.loop import Run, train
 from SAMedCore.train.machine import Machine, Network, as_begun, fitted
+from SAMedCore.train.processes import ALONE, Processes
 from SAMedCore.train.recipe import Recipe
 from SAMedCore.train.slices import SliceDataset, slice_dataset, split
 from SAMedCore.train.start import Start, check_start, run_folder
@@ -46,7 +46,8 @@ class Finetuned:
 
     Attributes:
         history: a row an epoch; see `TrainingState`.
-        comparison: of what it started from and what came out; None where nothing was held out.
+        comparison: of what it started from and what came out; None where nothing was held out, and in all processes of a
+            training but the first.
     """
 
     history: list[dict[str, Any]]
@@ -54,7 +55,12 @@ class Finetuned:
 
 
 def finetune(
-    cases: Sequence[Case], options: FinetuneOptions, work: Work = SILENT, *, recipe: Recipe | None = None
+    cases: Sequence[Case],
+    options: FinetuneOptions,
+    work: Work = SILENT,
+    *,
+    recipe: Recipe | None = None,
+    processes: Processes = ALONE,
 ) -> Finetuned:
     """Train LoRA and mask decoder on the cases and leave the best checkpoint at `options.out`.
 
@@ -64,6 +70,8 @@ def finetune(
 
     Args:
         recipe: in place of the options' preset, epochs, minutes and batch size; unlike that, not fitted to the machine.
+        processes: that train together, each of which calls this with the same cases and options; the first one writes and
+            compares.
 
     Raises:
         InputError: as `check_start` and `training_intensities`; base and cases do not fit together, or the run to be resumed
@@ -74,7 +82,7 @@ def finetune(
         >>> finetune([Case(volume, labelmap)], FinetuneOptions("my-model", base="lite"), Work(print))
     """
     start = check_start(options, recipe)
-    device = choose_device(options.device)
+    device, work = processes.device(options.device), processes.heard(work)
     if start.checkpoint is not None:
         model, info = load_peft(start.checkpoint, start.weights, trainable=True)
         taken_as = info.preprocessing.intensities
@@ -90,7 +98,8 @@ def finetune(
     dataset = dataset.augmented(start.recipe.augmentation, start.recipe.seed)
     training, validation = split(dataset, options.validation, start.recipe.seed)
     if recipe is None:
-        start = replace(start, recipe=_for_this_machine(start, info, options, len(training), work))
+        machine = Machine.of(device, processes)
+        start = replace(start, recipe=_for_this_machine(start, info, options, machine, len(training), work))
     trained_on = _trained_on(start, training, validation)
     if start.resume:
         _check_same_data(Path(options.out), trained_on)
@@ -100,18 +109,23 @@ def finetune(
     held_out = HeldOut.of(cases, training, validation)
     if held_out is None:
         work.note("No slice is held out, so that nobody will know whether the training made it better: hold out some.")
-    history = train(Run(model, start.recipe, Path(options.out), save, device, work, start.resume), training, validation)
-    del model  # the comparison may need its memory
-    return Finetuned(history, None if held_out is None else _compared(start, info, options, held_out, work))
+    run = Run(model, start.recipe, Path(options.out), save, device, work, start.resume, processes)
+    history = train(run, training, validation)
+    processes.part()
+    if held_out is None or not processes.is_first:
+        return Finetuned(history, None)
+    del model, run  # the comparison may need its memory
+    return Finetuned(history, _compared(start, info, options, held_out, work))
 
 
-def _for_this_machine(start: Start, info: CheckpointInfo, options: FinetuneOptions, slices: int, work: Work) -> Recipe:
+def _for_this_machine(
+    start: Start, info: CheckpointInfo, options: FinetuneOptions, machine: Machine, slices: int, work: Work
+) -> Recipe:
     """The recipe fitted to this machine, which is told; a run that is gone on with keeps what was chosen when it began."""
     last = run_folder(Path(options.out)) / "last"
     if start.resume and last.is_dir():
         return as_begun(start.recipe, read_info(last).recipe)
     network = Network(architecture_of(start.base.architecture), info.preprocessing.input_size)
-    machine = Machine.of(choose_device(options.device))
     recipe, said = fitted(start.recipe, machine, network, slices, options.batch_size is not None)
     work.note(said)
     return recipe

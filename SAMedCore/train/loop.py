@@ -1,61 +1,44 @@
 """Fine-tuning, from the first step to the finished checkpoint: stages of epochs of steps, read from top to bottom.
 
-While a run is under way everything it needs is in ``OUT.training`` beside OUT: ``best`` and ``last`` (checkpoints), and what
-`resume` writes. OUT itself appears at the end, whole.
+While a run is under way everything it needs is in ``OUT.training`` beside OUT; see `folder`. OUT itself appears at the end,
+whole.
+Where several processes train together each goes through all of this, with its share of every batch; see `processes`.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
-import shutil
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from SAMedCore.devices import exact_products
-from SAMedCore.errors import Cancelled, InputError, SAMedError
-from SAMedCore.files.atomic import replace_folder
+from SAMedCore.errors import Cancelled, SAMedError
 from SAMedCore.model.stopping import stopping
 from SAMedCore.train.clock import StageClock
 from SAMedCore.train.embeddings import encode_slices
+from SAMedCore.train.folder import RunFolder, SaveCheckpoint
 from SAMedCore.train.loss import validation_dice
 from SAMedCore.train.optimization import Average, Optimization, in_precision, recomputed_blocks
+from SAMedCore.train.processes import ALONE, Processes
 from SAMedCore.train.recipe import Recipe, Stage, learning_rate
-from SAMedCore.train.resume import (
-    TrainingState,
-    draw_curve,
-    read_state,
-    restore_average,
-    restore_model,
-    restore_optimizer,
-    write_history,
-    write_state,
-)
+from SAMedCore.train.resume import TrainingState, read_state, restore_average, restore_model, restore_optimizer
 from SAMedCore.train.slices import EpochSampler, SliceDataset, TrainingItems, item_loader, repeats_of, worker_count
-from SAMedCore.train.start import check_run, run_folder
 from SAMedCore.work import SILENT, TrainingProgress, Work
 
 MOST_EMBEDDINGS = 1000
 """Encoded slices that are kept, 2 GB in float16 with LiteMedSAM: many slices need fewer versions of each anyway."""
 
-REDRAW_S = 10
-"""Between two drawings of the loss curve while a run is under way: cancelling does not wait for one."""
-
 Forward = Callable[[Tensor], Tensor]
 """A batch of a stage's inputs, images or embeddings, to low_res_logits (B, classes + 1, L, L)."""
-
-
-class SaveCheckpoint(Protocol):
-    """Writes the model as a checkpoint folder, atomically and replacing what is there."""
-
-    def __call__(self, path: Path, model: nn.Module, metrics: dict[str, Any]) -> None: ...
 
 
 @dataclass
@@ -70,7 +53,9 @@ class Run:
         work: told `Progress` of the phase "encoding" and `TrainingProgress`; asked before each step and between the network's
             layers.
         resume: go on where a killed or cancelled run with the same arguments stopped; on a CPU to bit-equal parameters.
+        processes: that train together; each has a run with the same arguments.
         state, resumed: where it stands, and the contents of the file that it was resumed from, until used.
+        folder: what it leaves on the disk.
     """
 
     model: nn.Module
@@ -80,13 +65,13 @@ class Run:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     work: Work = SILENT
     resume: bool = False
+    processes: Processes = ALONE
     state: TrainingState = field(default_factory=TrainingState, init=False)
     resumed: dict[str, Any] | None = field(default=None, init=False)
-    drawn_s: float = field(default_factory=time.monotonic, init=False)
+    folder: RunFolder = field(init=False)
 
-    @property
-    def folder(self) -> Path:
-        return run_folder(self.out)
+    def __post_init__(self) -> None:
+        self.folder = RunFolder(self.out, self.save, self.processes.is_first)
 
 
 def train(run: Run, training: SliceDataset, validation: SliceDataset | None) -> list[dict[str, Any]]:
@@ -99,44 +84,46 @@ def train(run: Run, training: SliceDataset, validation: SliceDataset | None) -> 
         the history, a row an epoch; see `TrainingState`.
 
     Raises:
-        InputError: `run.out` is there already, or there is nothing to resume.
+        InputError: `run.out` is there already, there is nothing to resume, or the processes were given different things.
         Cancelled: the work was, or Ctrl-C was pressed; the best checkpoint so far is at `run.out` if an epoch was finished.
         SAMedError: the loss is no number any more, or the GPU's memory ran out.
     """
     _open(run)
+    run.processes.check_same(_digest(run, training, validation))
     run.model.to(run.device)
     try:
-        with stopping(run.model, run.work), exact_products(), recomputed_blocks(run.model, run.recipe.gradient_checkpointing):
+        steady = run.processes.steady(run.work)
+        with stopping(run.model, steady), exact_products(), recomputed_blocks(run.model, run.recipe.gradient_checkpointing):
             for number in range(run.state.stage, len(run.recipe.stages)):
                 _run_stage(run, number, training, validation)
     except (Cancelled, KeyboardInterrupt) as error:
-        if not _publish(run):
+        if not run.folder.publish(run.state):
             raise
         raise Cancelled(f"Cancelled; the best checkpoint so far is {run.out}. The training can be resumed.") from error
     except torch.cuda.OutOfMemoryError as error:
         raise SAMedError("the GPU's memory ran out: choose a smaller batch size or another device.") from error
     finally:
-        if not (run.folder / "state.pt").exists():
-            shutil.rmtree(run.folder)
-    if run.state.history:
-        draw_curve(run.folder, run.state.history)
-    _publish(run)
+        run.folder.tidy()
+    run.folder.draw(run.state)
+    run.folder.publish(run.state)
     return run.state.history
 
 
 def _open(run: Run) -> None:
     """Make the run's folder and take up the state that a run before left there."""
-    check_run(run.out, run.resume)
-    state_path = run.folder / "state.pt"
-    try:
-        run.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{run.folder} cannot be made ({error.strerror}): choose another place.") from error
+    run.folder.open(run.resume)
     # A run killed in its first epoch left no state: it begins again.
-    if state_path.exists():
-        run.resumed = read_state(state_path, run.recipe.to_json())
-        restore_model(run.resumed, run.model, state_path)
+    if run.folder.state_path.exists():
+        run.resumed = read_state(run.folder.state_path, run.recipe.to_json())
+        restore_model(run.resumed, run.model, run.folder.state_path)
         run.state = TrainingState(**run.resumed["state"])
+
+
+def _digest(run: Run, training: SliceDataset, validation: SliceDataset | None) -> bytes:
+    """Of what decides how many steps there are and of what. Not of the images, which unlike processors round differently."""
+    parts = [json.dumps([run.recipe.to_json(), run.state.stage, run.state.step]).encode()]
+    parts += [dataset.classes.tobytes() for dataset in (training, validation) if dataset is not None]
+    return hashlib.sha256(b"|".join(parts)).digest()
 
 
 def _run_stage(run: Run, number: int, training: SliceDataset, validation: SliceDataset | None) -> None:
@@ -152,22 +139,25 @@ def _run_stage(run: Run, number: int, training: SliceDataset, validation: SliceD
         return
     clock = StageClock(stage.minutes, state.minutes)
     forward, items, held_out = _stage_items(run, stage, training, validation, clock)
-    optimization, average = Optimization.of(run.model, run.recipe, run.device), Average(run.model, stage.average)
+    optimization = Optimization.of(run.model, run.recipe, run.device, run.processes)
+    average = Average(run.model, stage.average)
     if run.resumed is not None and state.epoch > 0:
         restore_optimizer(run.resumed, optimization.optimizer, optimization.scaler)
         restore_average(run.resumed, average)
     run.resumed = None
     sampler = EpochSampler(repeats_of(training.classes, state.versions, stage.balanced), run.recipe.seed)
-    workers = worker_count(len(sampler), stage.batch_size) if items is training else 0
-    batches = item_loader(items, stage.batch_size, sampler, workers)
+    here = run.processes.on_this_machine
+    workers = worker_count(len(sampler), stage.batch_size, here) if items is training else 0
+    batches = item_loader(items, stage.batch_size, sampler, workers, run.processes)
     clock.begin_training(state.step, state.epoch)
     while state.epoch == 0 or not _is_over(stage, state):
         sampler.epoch = state.epoch
         planned_steps = (state.planned_epochs or stage.planned_epochs) * len(batches)
         losses = []
+        run.processes.as_first(run.model)
         _training_mode(run.model)
         for inputs, low_res_labels in batches:
-            run.work.stop_if_cancelled()
+            run.processes.stop_if_cancelled(run.work)
             rate = learning_rate(state.step, stage.base_rate, stage.warmup_steps, planned_steps, stage.power)
             losses.append(optimization.step(forward, inputs, low_res_labels, rate))
             average.update()
@@ -182,10 +172,10 @@ def _run_stage(run: Run, number: int, training: SliceDataset, validation: SliceD
             row = {"stage": stage.trains, "epoch": len(state.history) + 1, "step": state.step, "learning_rate": rate}
             state.history.append({**row, "loss": loss, "validation_dice": dice})
             _save_checkpoints(run)
-        state.minutes = clock.minutes
+        state.minutes = run.processes.of_first(clock.minutes)
         if stage.ends_at_rate_0:
-            state.planned_epochs = clock.epochs_that_fit(state.epoch, stage.planned_epochs)
-        _keep(run, optimization, average)
+            state.planned_epochs = int(run.processes.of_first(clock.epochs_that_fit(state.epoch, stage.planned_epochs)))
+        run.folder.keep(state, run.recipe.to_json(), run.model, optimization, average)
         left_s = clock.training_s_left(state.step, told.steps)
         run.work.tell(replace(told, epoch_done=True, loss=loss, validation_dice=dice, eta_s=left_s))
     average.take()
@@ -220,7 +210,7 @@ def _stage_items(
         with in_precision(run.device, run.recipe):
             return (run.model.encode_before_last if from_last else run.model.encode)(images)  # type: ignore[operator]
 
-    encoded = partial(encode_slices, encode, device=run.device, work=run.work)
+    encoded = partial(encode_slices, encode, device=run.device, work=run.work, processes=run.processes)
     held_out = None if validation is None else encoded(validation, 1)
     items = encoded(training, state.versions, seconds=None if is_resumed else clock.encoding_s_left())
     state.versions = len(items.embeddings)
@@ -238,11 +228,10 @@ def _validated(run: Run, forward: Forward, held_out: TrainingItems | None, batch
     if held_out is None:
         return None
     run.model.eval()
-    batches = item_loader(
-        held_out, batch_size, EpochSampler(np.ones(len(held_out), dtype=int), seed=0, shuffled=False), workers=0
-    )
+    in_order = EpochSampler(np.ones(len(held_out), dtype=int), seed=0, shuffled=False)
+    batches = item_loader(held_out, batch_size, in_order, workers=0, processes=run.processes)
     with in_precision(run.device, run.recipe):
-        return validation_dice(forward, batches, run.device)
+        return validation_dice(forward, batches, run.device, run.processes.add)
 
 
 def _save_checkpoints(run: Run) -> None:
@@ -250,28 +239,10 @@ def _save_checkpoints(run: Run) -> None:
     state = run.state
     dice = state.history[-1]["validation_dice"]
     metrics = {"validation_dice": dice, "loss": state.history[-1]["loss"], "epochs": len(state.history)}
-    if dice is None or state.best_dice is None or dice > state.best_dice:
+    is_best = dice is None or state.best_dice is None or dice > state.best_dice
+    if is_best:
         state.best_dice = dice
-        run.save(run.folder / "best", run.model, metrics)
-    run.save(run.folder / "last", run.model, metrics)
-
-
-def _keep(run: Run, optimization: Optimization, average: Average) -> None:
-    """What the run goes on from; the checkpoints, of which it says that they are there, were saved before."""
-    state = run.state
-    write_state(run.folder / "state.pt", state, run.recipe.to_json(), run.model, optimization, average)
-    write_history(run.folder, state.history)
-    if time.monotonic() - run.drawn_s > REDRAW_S:
-        draw_curve(run.folder, state.history)
-        run.drawn_s = time.monotonic()
-
-
-def _publish(run: Run) -> bool:
-    """The best checkpoint so far to `run.out`, whole or not at all. Returns whether there was one."""
-    if not run.state.history or not (run.folder / "best").exists():
-        return False
-    replace_folder(run.out, partial(shutil.copytree, run.folder / "best", dirs_exist_ok=True))
-    return True
+    run.folder.save(run.model, metrics, is_best)
 
 
 def _progress(

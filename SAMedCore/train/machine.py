@@ -10,7 +10,9 @@ precision, CUDA's own, what comes and goes) is estimated, on the careful side.
 
 from __future__ import annotations
 
+import math
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +21,7 @@ import torch
 
 from SAMedCore.devices import has_bf16
 from SAMedCore.model.architectures import Architecture
+from SAMedCore.train.processes import Processes
 from SAMedCore.train.recipe import FEW_SHOT, Recipe, Stage
 
 GB, MB = 10**9, 10**6
@@ -55,6 +58,7 @@ class Machine:
         memory: bytes, of the whole machine; None where the system does not say.
         gpu_memory: bytes free on the CUDA GPU; 0 where there is none.
         bf16: whether that GPU multiplies bf16 in hardware.
+        processes: that share each batch, on this machine and others.
     """
 
     device: str
@@ -62,12 +66,20 @@ class Machine:
     memory: int | None = None
     gpu_memory: int = 0
     bf16: bool = False
+    processes: int = 1
 
     @classmethod
-    def of(cls, device: torch.device) -> Machine:
-        """The machine that this process runs on, with this device."""
+    def of(cls, device: torch.device, processes: Processes) -> Machine:
+        """The machine that this process runs on, with this device; of several processes what each has at least."""
         free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
-        return cls(device.type, torch.get_num_threads(), _memory(), free, has_bf16(device))
+        memory = (_memory() or sys.maxsize) // processes.on_this_machine
+        facts = processes.least([torch.get_num_threads(), memory, free, int(has_bf16(device))])
+        known = facts[1] if _memory() is not None else None
+        return cls(device.type, facts[0], known, facts[2], bool(facts[3]), processes.count)
+
+    def share(self, batch_size: int) -> int:
+        """The most slices of a batch that one process has."""
+        return math.ceil(batch_size / self.processes)
 
 
 @dataclass(frozen=True)
@@ -123,7 +135,7 @@ def fitted(recipe: Recipe, machine: Machine, network: Network, slices: int, keep
         ), f"GPU with {_gb(machine.gpu_memory)} free: {_decoder_alone(recipe, network)}."
     may_shrink = recipe.name == FEW_SHOT.name and not keep_batch
     for chosen, stage in _choices(recipe, whole, machine, network, may_shrink):
-        needed = _needed(chosen, stage.batch_size, network)
+        needed = _needed(chosen, machine.share(stage.batch_size), network)
         if needed <= machine.gpu_memory:
             stages = tuple(stage if each is whole else each for each in recipe.stages)
             fit = _with_versions(replace(chosen, stages=stages), machine, network, slices)
@@ -131,7 +143,7 @@ def fitted(recipe: Recipe, machine: Machine, network: Network, slices: int, keep
     if whole.only_on_gpu and may_shrink:
         others = tuple(stage for stage in recipe.stages if stage is not whole)
         fit = _with_versions(replace(recipe, stages=others), machine, network, slices)
-        least = _gb(_needed(chosen, stage.batch_size, network))
+        least = _gb(_needed(chosen, machine.share(stage.batch_size), network))
         return (
             fit,
             f"GPU with {_gb(machine.gpu_memory)} free, LoRA in the encoder would take {least}: {_decoder_alone(fit, network)}.",
@@ -199,7 +211,8 @@ def _without_gpu(recipe: Recipe, fit: Recipe, machine: Machine, network: Network
         more = "; with one LoRA in the encoder would be trained too" if len(fit.stages) < len(recipe.stages) else ""
         return f"Without a CUDA GPU {_decoder_alone(fit, network, where)}{more}."
     batch = max(stage.batch_size for stage in fit.stages)
-    needed = SLACK * (network.weights + batch * ON_CPU * network.kept(replace(fit, precision="fp32")))
+    kept = machine.share(batch) * ON_CPU * network.kept(replace(fit, precision="fp32"))
+    needed = SLACK * (network.weights + kept)
     short = (
         "" if machine.memory is None or needed <= machine.memory else f" and {_gb(needed)} of memory, of {_gb(machine.memory)}"
     )
@@ -211,12 +224,13 @@ def _without_gpu(recipe: Recipe, fit: Recipe, machine: Machine, network: Network
 
 def _on_gpu(fit: Recipe, stage: Stage, asked: Stage, machine: Machine, needed: float) -> str:
     instead = f" in place of {asked.batch_size}" if stage.batch_size < asked.batch_size else ""
+    shared = f" shared by {machine.processes} processes" if machine.processes > 1 else ""
     minutes = [each.minutes for each in fit.stages if each.minutes is not None]
     first = "the mask decoder, then " if len(fit.stages) > 1 else ""
     parts = [
         f"GPU with {_gb(machine.gpu_memory)} free: trains {first}all, with LoRA in the encoder",
         f"for at most {sum(minutes):g} minutes" if len(minutes) == len(fit.stages) else "",
-        f"{_count(stage.batch_size, 'slice')} a step{instead}",
+        f"{_count(stage.batch_size, 'slice')} a step{instead}{shared}",
         f"in {fit.precision}",
         "activations computed twice, so that they fit" if fit.gradient_checkpointing else "",
     ]
@@ -224,8 +238,9 @@ def _on_gpu(fit: Recipe, stage: Stage, asked: Stage, machine: Machine, needed: f
 
 
 def _too_large(recipe: Recipe, batch_size: int, machine: Machine, network: Network) -> str:
-    needed = _gb(_needed(recipe, batch_size, network))
-    fits = next((n for n in range(batch_size - 1, 0, -1) if _needed(recipe, n, network) <= machine.gpu_memory), 0)
+    needed = _gb(_needed(recipe, machine.share(batch_size), network))
+    smaller = range(batch_size - 1, 0, -1)
+    fits = next((n for n in smaller if _needed(recipe, machine.share(n), network) <= machine.gpu_memory), 0)
     remedy = f"{_count(fits, 'slice')} would fit, but train otherwise" if fits else f'no batch does; "{FEW_SHOT.name}" might'
     return (
         f"{_count(batch_size, 'slice')} a step take about {needed} of GPU memory, of which {_gb(machine.gpu_memory)} are free: "

@@ -14,6 +14,7 @@ from torch.utils.checkpoint import checkpoint as recompute
 
 from SAMedCore.devices import PRECISIONS, has_bf16
 from SAMedCore.train.loss import segmentation_loss
+from SAMedCore.train.processes import ALONE, Processes
 from SAMedCore.train.recipe import Recipe
 
 
@@ -21,38 +22,42 @@ from SAMedCore.train.recipe import Recipe
 class Optimization:
     """AdamW over all trainable parameters, with mixed precision where recipe and device allow it."""
 
+    model: nn.Module
     recipe: Recipe
     device: torch.device
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
+    processes: Processes
 
     @classmethod
-    def of(cls, model: nn.Module, recipe: Recipe, device: torch.device) -> Optimization:
+    def of(cls, model: nn.Module, recipe: Recipe, device: torch.device, processes: Processes = ALONE) -> Optimization:
         optimizer = torch.optim.AdamW(
             _groups(model, recipe.last_stage_rate),
             betas=recipe.betas,
             weight_decay=recipe.weight_decay,
         )
         scaled = precision_on(device, recipe) == torch.float16
-        return cls(recipe, device, optimizer, torch.amp.GradScaler(device.type, enabled=scaled))
+        return cls(model, recipe, device, optimizer, torch.amp.GradScaler(device.type, enabled=scaled), processes)
 
     def step(self, forward: Callable[[Tensor], Tensor], inputs: Tensor, low_res_labels: Tensor, learning_rate: float) -> float:
-        """Returns the loss before the step.
+        """Returns the loss before the step, over the whole batch.
 
         Args:
-            forward: a batch of inputs to low_res_logits (B, classes + 1, L, L).
+            forward: this process's share of a batch, of inputs, to low_res_logits (B, classes + 1, L, L).
             low_res_labels: (B, L, L) int64, `IGNORE` where not annotated.
         """
         with in_precision(self.device, self.recipe):
             low_res_logits = forward(inputs.to(self.device, non_blocking=True))
             labels = low_res_labels.to(self.device, non_blocking=True)
+            weights = self.recipe.ce_weight, self.recipe.dice_weight
             loss = segmentation_loss(
-                low_res_logits, labels, self.recipe.ce_weight, self.recipe.dice_weight, self.recipe.dice_of_present
+                low_res_logits, labels, *weights, self.recipe.dice_of_present, pooled=self.processes.pooled
             )
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate * group["share"]
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
+        self.processes.add_gradients(self.model)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return loss.item()

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler, default_collate
 
 from SAMedCore.errors import InputError
 from SAMedCore.image.labels import LabelTable
@@ -24,6 +24,7 @@ from SAMedCore.model.resizing import resize
 from SAMedCore.train.augment import AUGMENTATIONS
 from SAMedCore.train.cases import Case, classes_of
 from SAMedCore.train.loss import IGNORE
+from SAMedCore.train.processes import ALONE, Processes
 from SAMedCore.work import SILENT, Work
 
 NOT_ANNOTATED = 255
@@ -196,12 +197,31 @@ class EpochSampler(Sampler[tuple[int, int]]):
             yield self.epoch * int(self.repeats[index]) + int(rounds[number]), index
 
 
-def item_loader(items: TrainingItems, batch_size: int, sampler: EpochSampler, workers: int) -> DataLoader:
-    """Batches of (inputs, low_res_labels); the last of an epoch may be smaller, as in the paper's code."""
+@dataclass(frozen=True)
+class _Shares(Dataset):
+    """Of batches of items the share of a process; where it has none, a slice that nobody annotated, which adds nothing."""
+
+    items: TrainingItems
+    rank: int
+    count: int
+
+    def __getitem__(self, batch: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+        share = batch[self.rank :: self.count]
+        inputs, low_res_labels = default_collate([self.items[key] for key in share or batch[:1]])
+        return inputs, low_res_labels if share else torch.full_like(low_res_labels, IGNORE)
+
+
+def item_loader(
+    items: TrainingItems, batch_size: int, sampler: EpochSampler, workers: int, processes: Processes = ALONE
+) -> DataLoader:
+    """This process's share of batches of (inputs, low_res_labels).
+
+    The last batch of an epoch may be smaller, as in the paper's code.
+    """
     return DataLoader(
-        items,  # type: ignore[arg-type]
-        batch_size=batch_size,
-        sampler=sampler,
+        _Shares(items, processes.rank, processes.count),
+        batch_size=None,
+        sampler=BatchSampler(sampler, batch_size, drop_last=False),  # type: ignore[arg-type]
         num_workers=workers,
         persistent_workers=workers > 0,
         pin_memory=torch.cuda.is_available(),
@@ -210,11 +230,11 @@ def item_loader(items: TrainingItems, batch_size: int, sampler: EpochSampler, wo
     )
 
 
-def worker_count(item_count: int, batch_size: int) -> int:
-    """Processes that prepare slices: none where starting them costs more than they save."""
+def worker_count(item_count: int, batch_size: int, training_processes: int = 1) -> int:
+    """Processes that prepare slices for each of those that train here: none where starting them costs more than they save."""
     if item_count < 4 * batch_size:
         return 0
-    return min(8, max(0, (os.cpu_count() or 1) - 1))
+    return min(8, max(0, (os.cpu_count() or 1) // training_processes - 1))
 
 
 def _chosen(classes: np.ndarray, slices: str | Collection[int], volume_number: int, code: str) -> np.ndarray:

@@ -67,7 +67,7 @@ def test_the_best_epoch_is_what_is_published(tmp_path):
 
 
 def test_the_loss_curve_is_drawn_while_the_run_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr("SAMedCore.train.loop.REDRAW_S", 0)
+    monkeypatch.setattr("SAMedCore.train.folder.REDRAW_S", 0)
     seen: list[Event] = []
     with pytest.raises(Cancelled):
         train_tiny(tmp_path / "out", work=telling(seen, until=in_epoch(3)))

@@ -14,6 +14,7 @@ from SAMedCore.options import FinetuneOptions
 from SAMedCore.train.cases import Case
 from SAMedCore.train.finetune import finetune
 from SAMedCore.train.machine import GB, Machine, Network, as_begun, fitted
+from SAMedCore.train.processes import ALONE
 from SAMedCore.train.recipe import PRESETS, recipe_of
 from SAMedCore.work import Notice, Work
 
@@ -117,7 +118,7 @@ def test_another_recipe_is_not_taken_for_the_one_that_was_begun():
 
 
 def test_this_machine_is_found():
-    machine = Machine.of(torch.device("cpu"))
+    machine = Machine.of(torch.device("cpu"), ALONE)
     assert (machine.device, machine.cores, machine.gpu_memory, machine.bf16) == ("cpu", torch.get_num_threads(), 0, False)
     assert machine.memory is None or machine.memory > GB
 
