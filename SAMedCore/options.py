@@ -8,22 +8,15 @@ All are frozen, checked when they are made (InputError), and plain enough for JS
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from SAMedCore.address import Address, is_elsewhere
 from SAMedCore.errors import InputError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-"""And cuda:N; whether it is there, torch says later. Or one of another computer, as `ELSEWHERE` has it."""
-
-ELSEWHERE = re.compile(
-    r"ssh://(?:(?P<user>[A-Za-z0-9_][A-Za-z0-9_.-]*)@)?(?P<host>[A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])"
-    r"(?::(?P<port>[0-9]{1,5}))?(?:/(?P<device>[a-z]+(?::[0-9]+)?)?)?(?:\?python=(?P<python>[A-Za-z0-9_/~][A-Za-z0-9_./~+-]*))?"
-)
-"""A device of another computer: ssh://[user@]host[:port][/device][?python=path]. Nothing in it means anything to a shell or
-could be taken for an option of ssh."""
+"""And cuda:N, or one of another computer, as `Address` has it; whether it is there, torch says later."""
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
@@ -56,7 +49,7 @@ class ModelOptions:
     Attributes:
         checkpoint: a folder, or a name of the catalogue.
         base: the base model's weights file; None for the one in the cache folder.
-        device: "auto", "cpu", "cuda", "cuda:1" or "mps"; or one of another computer, as `ELSEWHERE` has it.
+        device: "auto", "cpu", "cuda", "cuda:1" or "mps"; or one of another computer, as `Address` has it.
         precision: "auto" (bf16 where a GPU has it, else fp32), "fp32", "bf16" or "fp16".
 
     Raises:
@@ -276,18 +269,9 @@ def _as_tuples(options: object, *names: str) -> None:
             object.__setattr__(options, name, tuple(value))
 
 
-def is_elsewhere(device: str) -> bool:
-    """Whether the device is one of another computer."""
-    return device.startswith("ssh://")
-
-
 def _check_device(name: str) -> None:
     if is_elsewhere(name):
-        found = ELSEWHERE.fullmatch(name)
-        if found is None or not 0 < int(found["port"] or 22) < 65536:
-            raise InputError(f'"{name}" is no address: write ssh://host or ssh://user@host:port; /cuda:1 after it names a GPU.')
-        _check_device(found["device"] or "auto")
-        return
+        name = Address.parse(name).device
     kind, colon, number = name.partition(":")
     if kind not in DEVICES or (colon and not (kind == "cuda" and number.isdecimal())):
         raise InputError(f'unknown device "{name}": choose from auto, cpu, cuda, cuda:N, mps or ssh://host.')

@@ -1,9 +1,8 @@
-"""The worker on another computer, over the user's own OpenSSH: ``python -m SAMedCore.remote ssh://host --folder PRIVATE_FOLDER``.
+"""The worker on another computer, over the user's OpenSSH: ``python -m SAMedCore.remote ssh://host --folder PRIVATE_FOLDER``.
 
 That process looks to whoever started it exactly like ``python -m SAMedCore.service``: the same lines, the same .npy files in
 the same private folder. It starts ``ssh``, at whose other end a small process starts the real worker. Imports no torch.
 
-    address.py      ssh://[user@]host[:port][/device][?python=path]
     frames.py       what travels over the connection, cut into pieces; packing.py voxels made smaller without loss
     channel.py      frames in both directions; window.py how many bytes may be under way
     ssh.py          the ssh process, and what it means when it complains

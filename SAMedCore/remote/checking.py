@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from SAMedCore.remote.address import Address
+from SAMedCore.address import Address
 from SAMedCore.remote.channel import Channel
 from SAMedCore.remote.frames import BrokenStream, Frame, Kind
 from SAMedCore.remote.ssh import CannotConnect, Connection

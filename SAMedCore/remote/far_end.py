@@ -66,7 +66,7 @@ class FarEnd:
         self._folder = folder
         self._files: dict[int, _Arriving] = {}
         self._is_leaving = False
-        # The worker removes its private folder, what was sent here with it, when its stdin ends: also if this process is killed.
+        # It removes its private folder, where what is sent here lies, when its stdin ends: also if this process is killed.
         command = [sys.executable, *WORKER, "--folder", str(folder)]
         self._worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=folder, bufsize=0)
 

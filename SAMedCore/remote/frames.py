@@ -86,7 +86,7 @@ class Greeting:
     def feed(self, piece: bytes) -> bytes:
         """Takes a piece until the greeting is whole; returns what comes after it. Raises BrokenStream where it never will."""
         self._rest += piece
-        before, mark, after = self._rest.partition(MARK)
+        before, _mark, after = self._rest.partition(MARK)
         line, newline, frames = after.partition(b"\n")
         if not newline:
             self.chatter = before

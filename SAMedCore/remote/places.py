@@ -6,6 +6,7 @@ of what they hold; base models of the catalogue and of the Hub to where they wou
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import platform
 from collections.abc import Callable, Mapping
@@ -20,13 +21,13 @@ from SAMedCore.checkpoint.folder import ADAPTER_FILE, CARD_FILE, CONFIG_FILE, IN
 from SAMedCore.errors import BaseNotFetched, CheckpointNotFetched, InputError
 from SAMedCore.options import CompleteOptions, FinetuneOptions, ModelOptions, PromptOptions
 from SAMedCore.remote.sending import Sender
+from SAMedCore.service.carried import LabelFile, VoxelFile
 from SAMedCore.service.messages import (
     Complete,
     Describe,
     EncodeAhead,
     Finetune,
     Import,
-    LabelFile,
     OpenVolume,
     Prompt,
     PromptVolume,
@@ -34,7 +35,6 @@ from SAMedCore.service.messages import (
     RankSlices,
     Request,
     Segment,
-    VoxelFile,
 )
 
 CHECKPOINT_FILES = (CONFIG_FILE, ADAPTER_FILE, INFO_FILE, CARD_FILE)
@@ -161,10 +161,8 @@ class Places:
         """A base model's name, or its weights file there."""
         if Path(name_or_file).is_file():
             return self._weights(Path(name_or_file), trip)
-        try:
+        with contextlib.suppress(BaseNotFetched):  # of the Hub: it may have been fetched there
             self._known_base(catalogue.find_base(name_or_file), trip)
-        except BaseNotFetched:
-            pass  # of the Hub: it may have been fetched there
         return name_or_file
 
     def _known_base(self, base: BaseModel, trip: Trip) -> None:

@@ -134,6 +134,6 @@ class _File:
 
 def _plain(name: Any) -> str:
     """A file's name without a folder. Raises ValueError where it is none."""
-    if not isinstance(name, str) or not name or name in (".", "..") or any(each in name for each in '/\\:\0'):
+    if not isinstance(name, str) or not name or name in (".", "..") or any(each in name for each in "/\\:\0"):
         raise ValueError(f"{name!r} is no plain name")
     return name

@@ -66,9 +66,9 @@ class Returning:
         self._sent_of(request, name, voxels)[box] = part
         facts = {"request": request, "name": name, "dtype": voxels.dtype.str, "shape": voxels.shape}
         self._channel.call("box", number, **facts, box=[[each.start, each.stop] for each in box])
-        content = memoryview(part).cast("B") if part.size else b""
+        content = part.tobytes()
         for start in range(0, len(content), PIECE):
-            self._channel.send(Kind.DATA, number, pack(bytes(content[start : start + PIECE]), voxels.dtype.itemsize))
+            self._channel.send(Kind.DATA, number, pack(content[start : start + PIECE], voxels.dtype.itemsize))
 
     def _send_file(self, request: int, file: Path) -> None:
         number = self._channel.next_number()

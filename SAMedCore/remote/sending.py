@@ -46,7 +46,9 @@ class Sender:
         if paths:
             self._channel.call("remove", paths=paths)
 
-    def send(self, source: Path, target: str, sha256: str = "", watch: Callable[[int, int], None] = lambda done, all: None) -> None:
+    def send(
+        self, source: Path, target: str, sha256: str = "", watch: Callable[[int, int], None] = lambda done, all: None
+    ) -> None:
         """A file, whole at `target` there when this returns.
 
         Args:

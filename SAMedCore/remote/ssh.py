@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from SAMedCore import __version__
+from SAMedCore.address import Address
 from SAMedCore.errors import SAMedError
-from SAMedCore.remote.address import Address
 from SAMedCore.remote.channel import Channel
 from SAMedCore.remote.frames import FRAMES_VERSION, BrokenStream, Frame, Greeting
 from SAMedCore.service.events import PROTOCOL
@@ -191,7 +191,9 @@ def sentence(address: Address, said: str) -> str:
         "the network and the VPN, and whether it is switched on.",
         "Bad owner or permissions|Bad configuration option|terminating, .* bad configuration": "ssh refuses its own "
         f'configuration: "ssh {login}" in a terminal says where.',
-        NO_PYTHON: f"There is no Python on {host}" + (f" at {address.python}" if address.python else "") + ": install Python 3.11 "
+        NO_PYTHON: f"There is no Python on {host}"
+        + (f" at {address.python}" if address.python else "")
+        + ": install Python 3.11 "
         f"or newer there; then {install}.",
         r"No module named '?SAMedCore\b'?(?!\.)": f"SAMed is not installed for the Python on {host}: {install}.",
         r"No module named '?SAMedCore\.|SyntaxError": f"SAMed on {host} is too old, or its Python is: {install}.",

@@ -7,8 +7,8 @@ import json
 import os
 from pathlib import Path
 
+from SAMedCore.address import Address
 from SAMedCore.errors import InputError, SAMedError
-from SAMedCore.remote.address import Address
 from SAMedCore.remote.near import Near
 from SAMedCore.service.events import Error
 from SAMedCore.service.process import Log, keep_temporary_files_in, lead_group, start_guard

@@ -12,9 +12,9 @@ import numpy as np
 from SAMedCore.errors import InputError
 from SAMedCore.image.labels import LabelTable
 from SAMedCore.image.volume import LabelMap, Volume
+from SAMedCore.service.carried import LabelFile, Matrix, VoxelFile
 from SAMedCore.service.events import Slices
 from SAMedCore.service.job import Box, Job, Pace
-from SAMedCore.service.messages import LabelFile, Matrix, VoxelFile
 
 
 def volume_of(file: VoxelFile) -> Volume:

@@ -11,6 +11,7 @@ from SAMedCore.errors import InputError
 from SAMedCore.image.prompts import Limits, SlicePrompt
 from SAMedCore.options import CompleteOptions, FinetuneOptions, ModelOptions, PromptOptions, RankOptions, SegmentOptions
 from SAMedCore.service import events, messages
+from SAMedCore.service.carried import LabelFile, VoxelFile
 from SAMedCore.service.events import Device, Error, Metrics, Notice, Progress, Ready, Result, Slices, Started
 from SAMedCore.service.messages import (
     AnnotatedScan,
@@ -23,14 +24,12 @@ from SAMedCore.service.messages import (
     Finetune,
     Import,
     KeptStructure,
-    LabelFile,
     OpenVolume,
     Prompt,
     Propagate,
     RankSlices,
     Segment,
     Shutdown,
-    VoxelFile,
     handles,
 )
 from SAMedCore.service.wire import LONGEST_LINE, Lines, ProtocolError, Refused, decode_event, decode_request, encode
