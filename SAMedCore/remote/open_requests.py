@@ -114,11 +114,11 @@ class OpenRequests:
 
     def end(self, sentence: str, kind: Literal["failed", "lost"]) -> None:
         """All have failed so."""
+        self.tell(Error(sentence, kind))
         with self._changed:
             asked = list(self._asked.values())
         for each in asked:
             self.answer(each, Error(sentence, kind))
-        self.tell(Error(sentence, kind))
 
     def throw_away(self, path: str) -> None:
         """A file or folder there is of no use any more."""

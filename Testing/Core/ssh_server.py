@@ -86,9 +86,9 @@ class SshServer:
         """Of the processes whose command has this part."""
         return [int(line.split()[0]) for line in self.processes() if part in line]
 
-    def wait_until_gone(self) -> None:
+    def wait_until_gone(self, patience_s: float = PATIENCE_S) -> None:
         """Wait until nothing of the far ends runs, nor lies anywhere but in the cache."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + patience_s
         while self.processes() or any(self.temporary.glob("samed-*")):
             assert time.monotonic() < deadline, (self.processes(), list(self.temporary.glob("samed-*")))
             time.sleep(0.05)
