@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from SAMedCore import __version__
-from SAMedCore.cli import complete, demo, evaluate, finetune, models, prompt, segment
+from SAMedCore.cli import complete, demo, evaluate, finetune, models, prompt, remote, segment
 from SAMedCore.cli.console import Console, ReaderGone, add_debug, listened_to
 from SAMedCore.errors import BaseNeeded, BaseNotFetched, Cancelled, CheckpointNotFetched, DeviceNeeded, InputError, SAMedError
 from SAMedCore.runtime import prepare_process, speaks_for_its_machine
 
-COMMANDS = (prompt, complete, finetune, segment, evaluate, models, demo)
+COMMANDS = (prompt, complete, finetune, segment, evaluate, models, remote, demo)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,7 +8,8 @@ import re
 import shlex
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from SAMedCore import __version__
@@ -37,6 +38,7 @@ OPTIONS = {
 PYTHONS = ("$HOME/.samed/bin/python", "python3")
 """The first of these that is there is the far end's interpreter, unless the address names one."""
 
+LIBRARY_PATHS = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH")
 NO_PYTHON = "SAMed finds no Python here"
 KEPT_LINES = 200
 LEAVE_S = 2.0
@@ -87,11 +89,12 @@ class Connection:
         self.facts: dict[str, Any] = {}
         self._said: collections.deque[str] = collections.deque(maxlen=KEPT_LINES)
         self._first = b""
+        environment = without_slicers_libraries(os.environ)
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         flags = {"creationflags": subprocess.CREATE_NO_WINDOW} if os.name == "nt" else {}  # type: ignore[attr-defined]
         command = ssh_command(address, far_script(address))
         try:
-            self.process: subprocess.Popen[bytes] = subprocess.Popen(command, bufsize=0, **pipes, **flags)  # type: ignore[call-overload]
+            self.process: subprocess.Popen[bytes] = subprocess.Popen(command, bufsize=0, env=environment, **pipes, **flags)  # type: ignore[call-overload]
         except OSError as error:
             raise CannotConnect(f'"{command[0]}" cannot be started ({error.strerror}): install OpenSSH\'s client.') from error
         assert self.process.stdin is not None
@@ -167,6 +170,21 @@ class Connection:
         for line in text.splitlines():
             self._said.append(line)
         os.write(2, text.encode("utf-8", "replace"))
+
+
+def without_slicers_libraries(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables as they were before Slicer's launcher put its own libraries first, with which the system's ssh may not run."""
+    home, cleaned = environment.get("SLICER_HOME"), dict(environment)
+    for name in LIBRARY_PATHS if home else ():
+        others = [path for path in environment.get(name, "").split(os.pathsep) if path and not _is_below(path, str(home))]
+        cleaned.pop(name, None)
+        if others:
+            cleaned[name] = os.pathsep.join(others)
+    return cleaned
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return Path(path).resolve().is_relative_to(Path(folder).resolve())
 
 
 def _install(address: Address) -> str:

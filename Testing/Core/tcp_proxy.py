@@ -33,7 +33,11 @@ class Proxy:
         self._flows.clear()
 
     def close(self) -> None:
+        self._flows.set()
         for each in (self._listener, *self._sockets):
+            # Closing alone would not wake the threads that wait for it.
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
             each.close()
 
     def _accept(self) -> None:

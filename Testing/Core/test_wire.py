@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from SAMedCore.errors import InputError
-from SAMedCore.image.prompts import Limits, SlicePrompt
+from SAMedCore.image.prompts import Limits, SlicePrompt, StructurePrompts
 from SAMedCore.options import CompleteOptions, FinetuneOptions, ModelOptions, PromptOptions, RankOptions, SegmentOptions
 from SAMedCore.service import events, messages
 from SAMedCore.service.carried import LabelFile, VoxelFile
@@ -26,6 +26,7 @@ from SAMedCore.service.messages import (
     KeptStructure,
     OpenVolume,
     Prompt,
+    PromptVolume,
     Propagate,
     RankSlices,
     Segment,
@@ -64,6 +65,7 @@ REQUESTS = [
     Fetch("lite"),
     Segment("ct 1", ModelOptions("modèle", "base.pth", "cuda:0", "bf16"), SegmentOptions(("liver",), (3, 4), 2, True, True)),
     Segment("ct 1", ModelOptions("abdomen-demo")),
+    Segment("ct 1", ModelOptions("abdomen-demo", device="ssh://me@gpu:2222/cuda:1?python=/opt/bin/python")),
     EncodeAhead("ct 1", 30),
     Prompt("ct 1", SlicePrompt(points_in=((1.0, 2.0, 3.0),))),
     Prompt(
@@ -81,6 +83,8 @@ REQUESTS = [
             KeptStructure(2, (4,), (4,), Limits((0, 9), ((-1.0, -2.0, -3.0), (1.0, 2.0, 3.0)))),
         ),
     ),
+    PromptVolume("ct 1", (StructurePrompts("liver", (SlicePrompt(points_in=((1.0, 2.0, 3.0),)),), Limits((0, 9))),)),
+    PromptVolume("ct 1", (StructurePrompts("a", (SlicePrompt(points_in=((1.0, 2.0, 3.0),)),)),), PromptOptions(), LABELS),
     Complete("ct 1", LABELS),
     Complete("ct 1", LABELS, CompleteOptions((1, 7), "lite", "cpu", 10, 3)),
     *(Finetune(SCANS, options) for options in LEARNT.values()),
