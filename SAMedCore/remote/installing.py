@@ -55,9 +55,7 @@ def install(address: Address, say: Callable[[str], None]) -> None:
     if process.returncode == 255:
         raise CannotConnect(sentence(address, text))
     if TOO_OLD in text:
-        raise CannotConnect(
-            f"There is no Python 3.11 or newer on {address.host}: install one there, or name it in the address."
-        )
+        raise CannotConnect(f"There is no Python 3.11 or newer on {address.host}: install one, or name it in the address.")
     last = next((line for line in reversed(said) if line.strip()), "no message")
     raise SAMedError(f"What SAMed needs could not be installed on {address.host} ({last}): see the lines above.")
 

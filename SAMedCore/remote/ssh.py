@@ -173,7 +173,7 @@ class Connection:
 
 
 def without_slicers_libraries(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables as they were before Slicer's launcher put its own libraries first, with which the system's ssh may not run."""
+    """The variables without what Slicer's launcher puts first: with its libraries the system's ssh may not run."""
     home, cleaned = environment.get("SLICER_HOME"), dict(environment)
     for name in LIBRARY_PATHS if home else ():
         others = [path for path in environment.get(name, "").split(os.pathsep) if path and not _is_below(path, str(home))]

@@ -1,7 +1,9 @@
 """What travels: frames and packed voxels, whole, in pieces, damaged or not meant for us."""
 
+import contextlib
 import json
 import zlib
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -30,7 +32,7 @@ FRAMES = st.lists(st.builds(Frame, st.sampled_from(Kind), st.integers(0, 2**32 -
 
 def in_pieces(content: bytes, cuts: list[int]) -> list[bytes]:
     places = sorted({min(cut, len(content)) for cut in cuts} | {0, len(content)})
-    return [content[start:stop] for start, stop in zip(places, places[1:], strict=False)]
+    return [content[start:stop] for start, stop in pairwise(places)]
 
 
 @given(FRAMES, st.lists(st.integers(0, 2000), max_size=8))
@@ -89,9 +91,9 @@ def test_a_greeting_is_found_behind_whatever_a_login_prints(chatter, after, cuts
 
 def test_a_login_that_never_stops_talking_is_given_up():
     reader = Greeting()
+    reader.feed(b"y" * LONGEST_CHATTER)
     with pytest.raises(BrokenStream):
-        for _ in range(2 * LONGEST_CHATTER // 1000):
-            reader.feed(b"y" * 1000)
+        reader.feed(b"y")
     with pytest.raises(BrokenStream):
         Greeting().feed(MARK + b"no json\n")
 
@@ -116,10 +118,8 @@ def test_packing_takes_any_bytes(piece, item_size):
 
 @given(st.binary(max_size=100))
 def test_what_is_no_packed_piece_is_refused_or_small(payload):
-    try:
+    with contextlib.suppress(BrokenStream):
         assert len(unpack(payload)) <= PIECE
-    except BrokenStream:
-        pass
 
 
 def test_a_piece_that_would_be_huge_is_refused():
@@ -128,10 +128,10 @@ def test_a_piece_that_would_be_huge_is_refused():
         unpack(bomb)
 
 
-def test_a_ct_becomes_less_than_half(sample_ct):
-    voxels = sample_ct.voxels.astype(np.int16)
-    packed = sum(len(pack(piece, 2)) for piece in (voxels[k].tobytes() for k in range(len(voxels))))
-    assert packed < voxels.nbytes / 2
+def test_a_ct_becomes_smaller_than_by_zlib_alone(sample_ct):
+    slices = [part.tobytes() for part in sample_ct.voxels.astype(np.int16)]
+    packed, zipped = sum(len(pack(part, 2)) for part in slices), sum(len(zlib.compress(part, 9)) for part in slices)
+    assert packed < 0.8 * zipped
 
 
 @given(ARRAYS.filter(lambda array: array.size > 0))

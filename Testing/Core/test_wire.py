@@ -121,7 +121,7 @@ def test_every_kind_of_message_is_tried_here():
 
 
 def test_a_request_names_the_volumes_that_it_works_with():
-    one = dict.fromkeys((EncodeAhead, Segment, Prompt, Propagate, Complete, RankSlices), ("ct 1",))
+    one = dict.fromkeys((EncodeAhead, Segment, Prompt, Propagate, PromptVolume, Complete, RankSlices), ("ct 1",))
     expected = {**one, Finetune: ("ct 1", "ct 2")}
     for request in REQUESTS:
         assert handles(request) == expected.get(type(request), ())
