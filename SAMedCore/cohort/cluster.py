@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import logging
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -34,8 +35,8 @@ MOST_LOST_LOADING = 10
 OBJECT_STORE_BYTES = 10**8
 """Near the least that Ray takes; rows are a few hundred bytes each."""
 
-SILENCE = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-"""Nothing is sent to Ray's makers; and workers without a GPU of their own still find what device they are told."""
+SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+"""Nothing is sent to Ray's makers; and workers are programs like any other, where Ray lets all others go before."""
 
 
 def has_ray() -> bool:
@@ -72,7 +73,7 @@ def cluster_crew(request: Request, cohort: CohortOptions, work: Work) -> Iterato
 
 def _ray() -> Any:
     """The package, told to keep quiet before it is imported."""
-    os.environ.update(SILENCE)
+    os.environ.update(SETTINGS)
     return importlib.import_module("ray")
 
 
@@ -98,6 +99,10 @@ def _connected(address: str | None) -> Iterator[Any]:
         return
     # Sockets lie in it, whose names may have 107 bytes: the folder for temporary files is too deep on some systems.
     folder = tempfile.mkdtemp(prefix="samed-", dir=None if os.name == "nt" else "/tmp")
+    # Ray listens to the network, also where it is for this computer alone. It asks everybody for a token then, and would keep
+    # one in the person's home folder.
+    before = {name: os.environ.get(name) for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")}
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     alone = {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES, "_node_ip_address": "127.0.0.1"}
     try:
         ray.init("local", _temp_dir=folder, **alone, **quiet)
@@ -105,6 +110,9 @@ def _connected(address: str | None) -> Iterator[Any]:
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
 
 
 @dataclass(eq=False)

@@ -145,7 +145,7 @@ def _scan(row: ScanRow, labels: LabelTable, unusual: list[Finding], request: Req
         volume = row.volumes_ml.get(label.name, 0.0)
         kind = "number odd" if label.name in odd else "number" if volume else "number none"
         cells.append(f'<td class="{kind}" data-value="{volume:.4f}">{millilitres(volume) if volume else "&ndash;"}</td>')
-    chips = "".join(f'<span class="chip">{escape(str(each))}</span>' for each in unusual)
+    chips = "".join(f'<span class="chip">{escape(text)}</span>' for text in _chips(unusual))
     notes = "".join(f'<span class="note">{escape(note)}</span>' for note in row.notes)
     size = " &times; ".join(str(length) for length in row.shape)
     spacing = " &times; ".join(f"{mm:.3g}" for mm in row.spacing_mm)
@@ -160,6 +160,13 @@ def _scan(row: ScanRow, labels: LabelTable, unusual: list[Finding], request: Req
         f'<td class="{doubtful}" data-value="{doubt or 0:.4f}">{"" if doubt is None else f"{doubt:.2f}"}</td>'
         f'<td class="number" data-value="{seconds:.3f}" title="{escape(detail)}">{duration(seconds)}</td></tr>'
     )
+
+
+def _chips(unusual: list[Finding]) -> list[str]:
+    """What is unusual in a few words each; missing structures in one."""
+    missing = [each.structure for each in unusual if each.kind == "missing"]
+    chips = [str(each) for each in unusual if each.kind != "missing" or len(missing) == 1]
+    return chips if len(missing) < 2 else [f"not found: {', '.join(missing)}", *chips]
 
 
 def _picture(path: Path, name: str) -> str:

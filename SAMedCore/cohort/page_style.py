@@ -30,8 +30,8 @@ tbody tr:last-child td { border-bottom: 0; }
 th[data-sort] { cursor: pointer; }
 th[data-sort]:hover { color: var(--ink); }
 i { display: inline-block; width: 10px; height: 10px; border-radius: 3px; margin-right: 6px; }
-.strip { width: 34%; min-width: 220px; }
-svg { display: block; width: 100%; height: 22px; }
+.strip { width: 400px; }
+svg { display: block; width: 380px; height: 22px; }
 svg path { stroke-width: 2; fill: none; }
 svg .axis { stroke: var(--line); stroke-width: 1; }
 svg .median { stroke: var(--ink); stroke-width: 1.5; }

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from html import escape
 from statistics import median
 
-WIDTH, HEIGHT, EDGE = 320, 22, 5
+WIDTH, HEIGHT, EDGE = 380, 22, 5
 
 
 def strip(volumes_ml: Mapping[str, float], unusual: Collection[str], rgb: tuple[int, int, int]) -> str:

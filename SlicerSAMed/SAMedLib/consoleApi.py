@@ -6,7 +6,6 @@ from pathlib import Path
 
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 
-from SAMedCore.errors import SAMedError
 from SAMedCore.image.prompts import StructurePrompts
 from SAMedCore.options import (
     DEFAULT_BASE,
@@ -17,7 +16,8 @@ from SAMedCore.options import (
     RankOptions,
     SegmentOptions,
 )
-from SAMedLib.jobs.cohort import SegmentFileJob, planFolder
+from SAMedCore.service import messages
+from SAMedLib.jobs.cohort import SegmentCohortJob
 from SAMedLib.jobs.complete import CompleteJob, CompletionOutcome
 from SAMedLib.jobs.consoleListener import ConsoleListener
 from SAMedLib.jobs.finetune import FinetuneJob, Scan, TrainingOutcome
@@ -86,23 +86,20 @@ class ConsoleApi:
     ) -> list[Path]:
         """Segment every scan of a folder (files that SimpleITK reads, or DICOM series in subfolders) into .seg.nrrd files.
 
-        A scan that fails is named on the console and the others go on; the last error is raised at the end.
+        A scan that fails is named on the console and the others go on; the failures are raised at the end. Called again, it
+        does what is missing. `report.html` in the output folder shows all scans, the unusual ones first.
+
+        Args:
+            inputFolder: or a CSV file with a column "image", or a dataset.
 
         Returns:
-            the files written.
+            the segmentations.
         """
         model, options = _model(checkpoint, base, device), SegmentOptions(_tuple(organs))
-        written, failed = [], []
-        for scan, output in planFolder(Path(inputFolder), Path(outputFolder)):
-            try:
-                written.append(self._wait(SegmentFileJob(self.worker, scan, output, model, options), scan.name))
-            except SAMedError as error:
-                print(f"{scan.name}: {error}")
-                failed.append((scan, error))
-        if failed:
-            names = ", ".join(scan.name for scan, _error in failed)
-            raise SAMedError(f"{len(failed)} of {len(failed) + len(written)} scans failed ({names}): {failed[-1][1]}")
-        return written
+        message = messages.SegmentCohort(_absolute(inputFolder), _absolute(outputFolder), model, options)
+        outcome = self._wait(SegmentCohortJob(self.worker, message), Path(inputFolder).name)
+        outcome.raiseFailures()
+        return outcome.written
 
     def prompt(
         self,
@@ -217,6 +214,11 @@ class ConsoleApi:
 
 def _model(checkpoint: str | Path, base: str | Path | None, device: str) -> ModelOptions:
     return ModelOptions(str(checkpoint), _text(base), device)
+
+
+def _absolute(path: str | Path) -> str:
+    """The worker has a current folder of its own."""
+    return str(Path(path).absolute())
 
 
 def _text(path: str | Path | None) -> str | None:

@@ -151,8 +151,11 @@ def test_a_folder_of_scans_is_segmented_but_for_the_broken_one_which_is_named(
     nodes = an_empty_scene.GetNumberOfNodes()
     with pytest.raises(SAMedError, match=r"1 of 3 scans failed \(broken\.nii\.gz\)"):
         logic.segmentFolder(scans, out, MODEL)
-    assert "broken.nii.gz: " in capsys.readouterr().out
-    assert sorted(path.name for path in out.iterdir()) == ["a scan.seg.nrrd", "series.seg.nrrd"]
+    assert "broken: " in capsys.readouterr().out
+    assert sorted(path.name for path in out.glob("*.seg.nrrd")) == ["a scan.seg.nrrd", "series.seg.nrrd"]
+    assert "broken" in (out / "report.html").read_text(encoding="utf-8")
+    (scans / "broken.nii.gz").unlink()
+    assert logic.segmentFolder(scans, out, MODEL) == [out / "a scan.seg.nrrd", out / "series.seg.nrrd"]
     for scan, name in (("a scan.nrrd", "oblique"), ("series", "series")):
         written = read_labelmap(out / (Path(scan).stem + ".seg.nrrd"))
         assertSame(placed_on(written, read_volume(scans / scan).grid), expected[name])
