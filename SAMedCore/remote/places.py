@@ -35,6 +35,7 @@ from SAMedCore.service.messages import (
     RankSlices,
     Request,
     Segment,
+    SegmentCohort,
 )
 
 CHECKPOINT_FILES = (CONFIG_FILE, ADAPTER_FILE, INFO_FILE, CARD_FILE)
@@ -113,6 +114,8 @@ class Places:
                 check_output(Path(request.out))
                 file, base = self._weights(Path(request.file), trip), self._base(request.base, trip)
                 return replace(request, file=file, base=base, out=self._out(Path(request.out), self._new("imported"), trip))
+            case SegmentCohort():
+                raise InputError("a folder of scans is not sent to another computer: segment its scans one by one.")
             case Describe() if Path(request.checkpoint).is_file():
                 return replace(request, checkpoint=self._weights(Path(request.checkpoint), trip))
         return request

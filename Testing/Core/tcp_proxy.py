@@ -10,7 +10,7 @@ class Proxy:
     """Forwards connections on `port` of 127.0.0.1 to another port there.
 
     Attributes:
-        forwarded: bytes so far from whoever connects.
+        forwarded, returned: bytes so far from whoever connects, and to it.
     """
 
     def __init__(self, target: int) -> None:
@@ -20,7 +20,7 @@ class Proxy:
         self._flows = threading.Event()
         self._flows.set()
         self._bytes_per_s = 0.0
-        self.forwarded = 0
+        self.forwarded = self.returned = 0
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -49,13 +49,15 @@ class Proxy:
                 threading.Thread(target=self._forward, args=(near, far, True), daemon=True).start()
                 threading.Thread(target=self._forward, args=(far, near, False), daemon=True).start()
 
-    def _forward(self, source: socket.socket, sink: socket.socket, counts: bool) -> None:
+    def _forward(self, source: socket.socket, sink: socket.socket, is_there: bool) -> None:
         with contextlib.suppress(OSError):
-            while piece := source.recv(16384):
+            while piece := source.recv(65536):
                 self._flows.wait()
                 if self._bytes_per_s:
                     time.sleep(len(piece) / self._bytes_per_s)
                 sink.sendall(piece)
-                if counts:
+                if is_there:
                     self.forwarded += len(piece)
+                else:
+                    self.returned += len(piece)
             sink.shutdown(socket.SHUT_WR)
