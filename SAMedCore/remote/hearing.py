@@ -38,6 +38,7 @@ class Hearing:
         self._folder = folder
         self._host = connection.address.host
         self._end = end
+        self._complaint = ""  # why the worker there cannot start
 
     def run(self) -> None:
         """Until the connection ends."""
@@ -69,6 +70,8 @@ class Hearing:
                 self._receiver.begin(number, call)
             case "worker ended":
                 words = call.get("words") or "it left no message"
+                if self._complaint:
+                    self._end(self._complaint, "failed")
                 self._end(
                     f"The worker on {self._host} ended unexpectedly (exit code {call.get('code')}; {words}). Most often memory "
                     "ran out there: close other programs or choose another device. Try again; a new worker starts by itself.",
@@ -81,9 +84,11 @@ class Hearing:
         if isinstance(event, Ready):
             # By this number the process that speaks is ended.
             event = replace(event, pid=os.getpid())
+            self._complaint = ""
         asked = self._requests.of(number)
         if isinstance(event, Error):
             event = self._of_here(event, asked)
+            self._complaint = event.message if number == 0 else ""
         if asked is None:
             self._requests.tell(event, number)
         elif isinstance(event, Slices):
