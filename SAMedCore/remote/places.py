@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
+from SAMedCore.address import Address, is_elsewhere
 from SAMedCore.checkpoint import catalogue, hub
 from SAMedCore.checkpoint.catalogue import BaseModel
 from SAMedCore.checkpoint.fetch import sha256_of
@@ -71,7 +72,7 @@ class Places:
 
     Args:
         folder, cache: of the far end: the worker's private one, and its cache.
-        device: what the worker there is asked to compute on.
+        device: of the far end, where a request leaves that open.
     """
 
     def __init__(self, sender: Sender, folder: str, cache: str, device: str) -> None:
@@ -138,10 +139,15 @@ class Places:
 
     def _model(self, options: ModelOptions, trip: Trip) -> ModelOptions:
         checkpoint, weights = self._checkpoint(options.checkpoint, options.weights, trip)
-        return replace(options, checkpoint=checkpoint, base=weights, device=self._device)
+        return replace(options, checkpoint=checkpoint, base=weights, device=self._device_of(options))
 
     def _based(self, options: Based, trip: Trip) -> Based:
-        return replace(options, base=self._base(options.base, trip), device=self._device)
+        return replace(options, base=self._base(options.base, trip), device=self._device_of(options))
+
+    def _device_of(self, options: ModelOptions | PromptOptions | CompleteOptions | FinetuneOptions) -> str:
+        """What is meant there: the request's own choice, else that of the connection."""
+        device = Address.parse(options.device).device if is_elsewhere(options.device) else options.device
+        return self._device if device == "auto" else device
 
     def _checkpoint(self, name: str, weights: Path | None, trip: Trip) -> tuple[str, str | None]:
         """The checkpoint's folder there and, where it was named here, its base model's weights file."""
@@ -212,7 +218,7 @@ class Places:
         if not is_begun and there not in gone:
             self._sender.remove([there])
         resume = is_begun if options.resume is None else options.resume
-        return replace(options, out=there, base=base, checkpoint=checkpoint, resume=resume, device=self._device)
+        return replace(options, out=there, base=base, checkpoint=checkpoint, resume=resume, device=self._device_of(options))
 
     def _out(self, out: Path, parent: str, trip: Trip) -> str:
         there = f"{parent}/{out.name}"
