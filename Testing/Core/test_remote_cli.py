@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -28,6 +30,7 @@ def elsewhere(command: list, server: SshServer) -> list:
     return [server.address if each == "cpu" else each for each in command]
 
 
+@pytest.mark.slow
 def test_segmenting_writes_the_same_files(files, server, tmp_path, capsys):
     results = []
     for name, device in (("here", "cpu"), ("there", server.address)):
@@ -44,6 +47,7 @@ def test_segmenting_writes_the_same_files(files, server, tmp_path, capsys):
     assert {"progress", "result"} == {event["event"] for event in results[1]}
 
 
+@pytest.mark.slow
 def test_completing_writes_the_same_file(files, server, tmp_path, capsys):
     results = []
     for name, device in (("here", "cpu"), ("there", server.address)):
@@ -53,6 +57,7 @@ def test_completing_writes_the_same_file(files, server, tmp_path, capsys):
     assert results[0]["method"] == results[1]["method"]
 
 
+@pytest.mark.slow
 def test_prompting_writes_the_same_file(files, server, tmp_path, capsys):
     prompts = tmp_path / "prompts.json"
     volume = read_volume(files.ct)
@@ -68,6 +73,7 @@ def test_prompting_writes_the_same_file(files, server, tmp_path, capsys):
     assert results[0] == results[1]
 
 
+@pytest.mark.slow
 def test_fine_tuning_leaves_the_same_checkpoint(files, server, tmp_path, capsys):
     here, there = tmp_path / "here", tmp_path / "there"
     events = [run(capsys, *finetune(files, here)), run(capsys, *elsewhere(finetune(files, there), server))]
@@ -77,6 +83,31 @@ def test_fine_tuning_leaves_the_same_checkpoint(files, server, tmp_path, capsys)
     assert read_info(here) == read_info(there)
     assert events[0][-1]["comparison"] == events[1][-1]["comparison"]
     assert any(event.get("phase") == "training" and "loss" in event for event in events[1])
+
+
+@pytest.mark.slow
+def test_many_scans_are_segmented_over_one_connection(files, server, tmp_path, capsys):
+    (tmp_path / "scans").mkdir()
+    for name in ("a", "b"):
+        shutil.copy(files.ct, tmp_path / "scans" / f"{name}.nii.gz")
+    for name, device in (("here", "cpu"), ("there", server.address)):
+        command = ["segment", tmp_path / "scans", tmp_path / name, "--model", files.checkpoint, "--base", files.base]
+        assert run(capsys, *command, "--device", device)[-1]["segmented"] == 2
+    for name in ("a", "b"):
+        here, there = (read_labelmap(tmp_path / folder / f"{name}.seg.nrrd").voxels for folder in ("here", "there"))
+        assert np.array_equal(here, there)
+
+
+def test_what_speaks_for_another_computer_needs_no_torch():
+    names = ("client", "starting", "checking", "installing", "far_end")
+    program = f"import sys, {', '.join(f'SAMedCore.remote.{name}' for name in names)}; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_options_of_this_computer_do_not_go_with_another_one(files, tmp_path, capsys):
+    command = ["segment", files.folder / "images", tmp_path / "out", "--model", files.checkpoint, "--base", files.base]
+    assert main([str(each) for each in (*command, "--device", "ssh://gpu", "--workers", 2)]) == 2
+    assert "--workers is for this computer or its cluster" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -95,4 +126,3 @@ def test_probabilities_are_refused_before_anything_is_connected(files, tmp_path,
     command = segment(files, tmp_path / "out.nii.gz", "--probabilities", tmp_path / "p.nii.gz")
     assert main([str("ssh://nowhere.invalid" if each == "cpu" else each) for each in command]) == 2
     assert "probabilities" in capsys.readouterr().err
-    assert shutil.which("ssh")

@@ -1,6 +1,6 @@
 """The worker elsewhere answers as the one here: over a real sshd, the same voxels, the same sentences, nothing left behind."""
 
-import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -70,14 +70,13 @@ def test_the_segmentation_is_the_same_voxel_for_voxel(worker, elsewhere, handle,
 
 
 def test_slices_come_as_they_are_done(elsewhere, there, small_model):
-    number = elsewhere.send(Segment(there, small_model, SegmentOptions(batch_size=1)))
+    elsewhere.send(Segment(there, small_model, SegmentOptions(batch_size=1)))
     filled = []
     while not isinstance(event := elsewhere.next()[0], Result | Error):
         if isinstance(event, Slices):
             box = tuple(slice(start, stop) for start, stop in event.box)
             assert Path(event.labelmap).parent == elsewhere.folder
             filled.append(np.load(event.labelmap)[box].any())
-    assert number
     assert any(filled)
     segmented([event])
     assert only_inputs(elsewhere)
@@ -130,6 +129,29 @@ def test_a_trained_checkpoint_comes_back_whole(elsewhere, there, files, labelmap
     assert segmented(elsewhere.ask(Segment(there, model))).shape == labelmap.voxels.shape
 
 
+def test_a_cancelled_training_is_gone_on_with(elsewhere, there, files, labelmap, tmp_path):
+    labels = written(elsewhere.folder, "labels", labelmap)
+    options = FinetuneOptions(str(tmp_path / "new"), base=str(files.base), epochs=200, device="cpu", resume=None)
+    request = Finetune((AnnotatedScan(there, labels),), options)
+    first = []
+
+    def an_epoch_later(event) -> bool:
+        if isinstance(event, Metrics):
+            first.append(event.epoch)
+        return bool(first) and first[-1] > first[0]
+
+    epochs = []
+    for _ in range(2):
+        first.clear()
+        result = cancelled(elsewhere, request, an_epoch_later)
+        assert isinstance(result, Result)
+        assert result.values["cancelled"]
+        assert read_info(tmp_path / "new").base.name == "base"
+        shutil.rmtree(tmp_path / "new")
+        epochs.append((first[0], first[-1]))
+    assert epochs[1][0] >= epochs[0][1], "it does not begin again"
+
+
 def test_what_is_wrong_is_said_with_the_names_of_here(elsewhere, there, small_model, files, tmp_path):
     gone = elsewhere.ask(Segment("nowhere", small_model))[-1]
     assert gone == Error('far: the worker does not hold the volume "nowhere" (any more): send it again.', "input")
@@ -147,7 +169,7 @@ def test_a_checkpoint_is_described_here(elsewhere, files):
     assert elsewhere.ask(Describe(str(files.checkpoint))) == [Result({"info": read_info(files.checkpoint).to_json()})]
 
 
-def test_cancelling_works_while_it_computes_and_while_it_is_sent(elsewhere, long_volume, small_model, server):
+def test_cancelling_works_while_it_computes(elsewhere, long_volume, small_model):
     long = elsewhere.open(long_volume)
     request = Segment(long, small_model, SegmentOptions(batch_size=1))
     events = cancelled(elsewhere, request, lambda event: isinstance(event, Slices))
@@ -172,4 +194,3 @@ def test_closed_volumes_are_removed_there(elsewhere, volume, server):
     elsewhere.close(opened)
     elsewhere.wait_until(lambda: len(list(server.temporary.glob("samed-far-*/*.npy"))) <= before)
     assert isinstance(elsewhere.ask(CloseVolume(opened))[-1], Error)
-    assert json.dumps([str(path) for path in server.temporary.iterdir()])

@@ -63,11 +63,11 @@ def testEachComputerHasOneWorker(monkeypatch):
 
 
 @pytest.mark.slow
-def testTheSegmentationIsThatOfTheWorkerHere(start, tmp_path, monkeypatch):
+def testTheSegmentationIsThatOfTheWorkerHere(start, tmp_path, monkeypatch, sample_ct):
     server = start_server(tmp_path)
     monkeypatch.setenv("SAMED_SSH", server.command)
     python = server.script("real", f'exec "{sys.executable}" "$@"')
-    node, segmented = ctNode(crop()), []
+    node, segmented = ctNode(crop(sample_ct, 70, 74)), []
     for address in ("", f"ssh://far?python={python}"):
         worker = start(sys.executable, address)
         job = SegmentJob(worker, node, None, ModelOptions("abdomen-demo", device=address or "cpu"), SegmentOptions())
