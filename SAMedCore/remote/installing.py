@@ -93,7 +93,7 @@ cp -R "$new/SAMedCore" "$place/SAMedCore"
 
 def _send(sink: IO[bytes]) -> None:
     # what is wrong at the other end, that one says
-    with contextlib.suppress(OSError), sink, tarfile.open(fileobj=sink, mode="w|gz", compresslevel=1) as archive:
+    with contextlib.suppress(OSError), sink, tarfile.open(fileobj=sink, mode="w|gz") as archive:
         archive.add(SOURCE, "SAMedCore", filter=_shipped)
 
 

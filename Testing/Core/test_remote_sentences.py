@@ -173,7 +173,7 @@ def test_the_packages_are_those_of_the_project():
     assert {part.strip(' ",\n') for part in listed.split(",") if part.strip()} == {f"{n}>={v}" for n, v in PACKAGES.items()}
 
 
-def tested(address: str) -> dict:
+def answer_of(address: str) -> dict:
     command = [sys.executable, "-m", "SAMedCore.remote", address, "--test"]
     done = subprocess.run(command, capture_output=True, text=True)
     row = json.loads(done.stdout)
@@ -184,7 +184,7 @@ def tested(address: str) -> dict:
 @pytest.mark.slow
 def test_testing_a_connection_tells_what_is_there(server, monkeypatch):
     monkeypatch.setenv(ssh.SSH_VARIABLE, server.command)
-    row = tested(server.address)
+    row = answer_of(server.address)
     assert row["host"] == "far"
     assert row["packages"].keys() == PACKAGES.keys()
     assert row["devices"][-1]["name"] == "cpu"
@@ -195,7 +195,7 @@ def test_testing_a_connection_tells_what_is_there(server, monkeypatch):
 
 def test_testing_a_connection_that_cannot_be_made_tells_why(server, monkeypatch):
     monkeypatch.setenv(ssh.SSH_VARIABLE, server.command)
-    assert tested("ssh://far?python=/nowhere/python")["error"].startswith("There is no Python on far")
+    assert answer_of("ssh://far?python=/nowhere/python")["error"].startswith("There is no Python on far")
 
 
 def test_what_a_login_prints_is_survived(tmp_path_factory, monkeypatch):
