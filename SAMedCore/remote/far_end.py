@@ -122,8 +122,7 @@ class FarEnd:
             case "missing":
                 self._channel.call("answer", number, paths=[path for path in call["paths"] if not os.path.lexists(path)])
             case "folder":
-                Path(call["path"]).mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._channel.call("answer", number)
+                self._channel.call("answer", number, error=_made(Path(call["path"])))
             case "remove":
                 for path in map(Path, call["paths"]):
                     shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
@@ -221,6 +220,15 @@ class _Arriving:
     def _fail(self, error: OSError) -> None:
         self.error = error.strerror or str(error)
         self.drop()
+
+
+def _made(folder: Path) -> str:
+    """Why the folder cannot be made; "" where it is there."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def _is_alive(pid: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -45,7 +46,10 @@ class Hearing:
         try:
             for frame in self._connection.frames():
                 self._take(frame)
-        except (BrokenStream, ProtocolError) as error:
+        except Exception as error:
+            # Whatever is wrong with what comes, whoever asked is to hear of it.
+            if not isinstance(error, BrokenStream | ProtocolError):
+                traceback.print_exception(error)
             print(f"The far end cannot be understood: {error}", file=sys.stderr)
         self._sender.close()
         self._end(

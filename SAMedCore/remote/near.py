@@ -105,11 +105,15 @@ class Near:
         try:
             self._connection = Connection(self._address)
             facts = self._connection.greet()
+            folder, cache = str(facts["folder"]), str(facts["cache"])
         except CannotConnect as error:
             self._end(str(error), "failed")
             return
+        except KeyError as error:
+            self._end(f"{self._address.host} answers with something else than SAMed (no {error}): see the log.", "failed")
+            return
         sender = Sender(self._channel, self._address.host)
-        places = Places(sender, facts["folder"], facts["cache"], self._address.device)
+        places = Places(sender, folder, cache, self._address.device)
         hearing = Hearing(self._connection, self._requests, sender, self._folder, self._end)
         threading.Thread(target=hearing.run, name="hearing", daemon=True).start()
         threading.Thread(target=self._keep_alive, args=(sender,), name="alive", daemon=True).start()

@@ -32,7 +32,7 @@ class Sender:
         self._is_closed = False
 
     def ask(self, op: str, **facts: Any) -> dict[str, Any]:
-        """What the far end answers to a call. Raises ConnectionGone."""
+        """What the far end answers to a call. Raises ConnectionGone, or SAMedError where it fails there."""
         number = self._channel.next_number()
         self._channel.call(op, number, **facts)
         return self._answer(number)
@@ -75,9 +75,7 @@ class Sender:
             self._channel.call("drop", number)
             raise
         self._channel.call("end", number)
-        error = self._answer(number)["error"]
-        if error:
-            raise SAMedError(f"{self.host} could not take what was sent ({error}): free some space there, and try again.")
+        self._answer(number)
         watch(size, size)
 
     def answered(self, number: int, answer: dict[str, Any]) -> None:
@@ -98,7 +96,12 @@ class Sender:
             self._answered.wait_for(lambda: self._is_closed or number in self._answers)
             if number not in self._answers:
                 raise ConnectionGone
-            return self._answers.pop(number)
+            answer = self._answers.pop(number)
+        if answer.get("error"):
+            raise SAMedError(
+                f"{self.host} could not take what was sent ({answer['error']}): free some space there, and try again."
+            )
+        return answer
 
 
 def pieces(path: Path) -> Iterator[tuple[bytes, int]]:

@@ -41,11 +41,6 @@ class Window:
             self._changed.notify_all()
             return size
 
-    def wait_until_empty(self) -> None:
-        """Until all has arrived; at once where it is closed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._is_closed or not self._under_way)
-
     def close(self) -> None:
         """The connection is gone: nobody waits any more."""
         with self._changed:
