@@ -10,10 +10,13 @@ import contextlib
 import importlib
 import importlib.util
 import logging
+import math
 import os
 import secrets
 import shutil
+import socket
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -31,6 +34,12 @@ from SAMedCore.work import Work
 
 MOST_LOST_LOADING = 10
 """So often in a row a worker may be lost while it loads the model before no other takes its place."""
+
+NOBODY_READY_S = 60.0
+"""After so long without any worker that could take a scan it is said, once."""
+
+PATIENCE_S = 5.0
+"""For an answer from the cluster's address."""
 
 OBJECT_STORE_BYTES = 10**8
 """Near the least that Ray takes; rows are a few hundred bytes each."""
@@ -88,6 +97,7 @@ def _connected(address: str | None) -> Iterator[Any]:
     quiet = {"logging_level": logging.CRITICAL, "log_to_driver": False}
     if address is not None:
         try:
+            _check_listened_to(address)
             ray.init(address, **quiet)
         except Exception as error:
             reason = " ".join(str(error).split())[:200]
@@ -115,6 +125,13 @@ def _connected(address: str | None) -> Iterator[Any]:
                 os.environ.pop(name, None)
 
 
+def _check_listened_to(address: str) -> None:
+    """Raises OSError where nobody listens at HOST:PORT or ray://HOST:PORT: Ray itself would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), PATIENCE_S).close()
+
+
 @dataclass(eq=False)
 class _ActorWorker:
     """One actor; `loading` ends with None, or with the sentence why it is of no use."""
@@ -137,6 +154,7 @@ class ClusterCrew:
         self._complaint = ""
         self._workers = [self._start(share) for share in given]
         self._most_ready = 0
+        self._note_at = time.monotonic() + NOBODY_READY_S
         work.step("loading", 0, len(given))
 
     def ready(self) -> Sequence[Worker]:
@@ -156,6 +174,13 @@ class ClusterCrew:
             self._work.step("loading", len(ready), len(self._workers))
         if not self._workers:
             raise SAMedError(self._complaint)
+        if ready:
+            self._note_at = time.monotonic() + NOBODY_READY_S
+        elif time.monotonic() > self._note_at:
+            self._note_at = math.inf
+            self._work.note(
+                "no worker has begun yet: the cluster has no room for one, or loading the model takes long; waiting."
+            )
         return ready
 
     def lost(self, worker: Worker, error: BaseException) -> bool:

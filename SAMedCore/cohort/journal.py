@@ -62,9 +62,12 @@ class Journal:
         self.rows[row.scan.name] = row
 
     def has(self, scan: Scan) -> bool:
-        """Whether the scan has been segmented, is still the same file, and its segmentation is still there."""
+        """Whether the scan has been segmented, is still the same file, and its segmentation is still there.
+
+        Where they lie does not count: another computer may find them under another path.
+        """
         row = self.rows.get(scan.name)
-        return row is not None and row.error is None and row.scan == scan and Path(scan.output).exists()
+        return row is not None and row.error is None and row.scan.state == scan.state and Path(scan.output).exists()
 
     def _write(self, value: dict[str, Any]) -> None:
         self._file.write(json.dumps(value).encode("ascii") + b"\n")

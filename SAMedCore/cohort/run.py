@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +110,8 @@ def segment_cohort(
             raise Cancelled(
                 f"Cancelled with {done} of {len(scans)} scans done: started again, it goes on from there."
             ) from stop
-        result = CohortResult([journal.rows[scan.name] for scan in scans], out / "report.csv", out / "report.html")
+        rows = [replace(journal.rows[scan.name], scan=scan) for scan in scans]
+        result = CohortResult(rows, out / "report.csv", out / "report.html")
         write_table(result.rows, info.labels.names, result.csv)
         write_page(result.rows, info.labels, request, result.html)
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -99,8 +100,8 @@ class Request:
         return Path(self.folder) / "thumbnails" / f"{name}.jpg"
 
     def unfinished(self, scan: Scan) -> Path:
-        """Where its segmentation is written before it is whole."""
-        return Path(self.folder) / "unfinished" / Path(scan.output).name
+        """Where its segmentation is written before it is whole; another place each time: who is thought gone may write on."""
+        return Path(self.folder) / "unfinished" / f"{uuid.uuid4().hex[:8]}.{Path(scan.output).name}"
 
 
 def request_for(out: Path, model: ModelOptions, options: SegmentOptions) -> Request:

@@ -116,10 +116,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class SegmentCohort:
-    """Segment every scan of a folder, CSV file or dataset, from files to files; each that fails comes as a `Notice` too.
-
-    Attributes:
-        source, out: paths, as `segment_cohort` takes them.
+    """Segment all scans of a source into a folder, both as `segment_cohort` takes them; one that fails is a `Notice` too.
 
     Result: {"csv": path, "html": path} of the report, also where scans have failed; the table says which, and what was written.
     """

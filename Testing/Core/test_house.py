@@ -26,6 +26,7 @@ def test_the_presets_that_can_be_asked_for_are_those_that_there_are():
     [
         ("segment ct out --model m", options.ModelOptions),
         ("segment ct out --model m", options.SegmentOptions),
+        ("segment ct out --model m", options.CohortOptions),
         ("prompt ct prompts out", options.PromptOptions),
         ("complete ct labels out", options.CompleteOptions),
         ("finetune --out o --base lite", options.FinetuneOptions),

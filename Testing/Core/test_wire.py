@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from SAMedCore.errors import InputError
 from SAMedCore.image.prompts import Limits, SlicePrompt, StructurePrompts
-from SAMedCore.options import CompleteOptions, FinetuneOptions, ModelOptions, PromptOptions, RankOptions, SegmentOptions
+from SAMedCore.options import (
+    CohortOptions,
+    CompleteOptions,
+    FinetuneOptions,
+    ModelOptions,
+    PromptOptions,
+    RankOptions,
+    SegmentOptions,
+)
 from SAMedCore.service import events, messages
 from SAMedCore.service.carried import LabelFile, VoxelFile
 from SAMedCore.service.events import Device, Error, Metrics, Notice, Progress, Ready, Result, Slices, Started
@@ -30,6 +38,7 @@ from SAMedCore.service.messages import (
     Propagate,
     RankSlices,
     Segment,
+    SegmentCohort,
     Shutdown,
     handles,
 )
@@ -66,6 +75,8 @@ REQUESTS = [
     Segment("ct 1", ModelOptions("modèle", "base.pth", "cuda:0", "bf16"), SegmentOptions(("liver",), (3, 4), 2, True, True)),
     Segment("ct 1", ModelOptions("abdomen-demo")),
     Segment("ct 1", ModelOptions("abdomen-demo", device="ssh://me@gpu:2222/cuda:1?python=/opt/bin/python")),
+    SegmentCohort("/scans", "/out", ModelOptions("m"), SegmentOptions(("liver",)), CohortOptions(2, "head:6379", 0, ".nii.gz")),
+    SegmentCohort("/scans", "/out", ModelOptions("m")),
     EncodeAhead("ct 1", 30),
     Prompt("ct 1", SlicePrompt(points_in=((1.0, 2.0, 3.0),))),
     Prompt(
