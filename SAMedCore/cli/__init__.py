@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 import traceback
 from collections.abc import Sequence
 from typing import NoReturn
@@ -17,6 +18,9 @@ from SAMedCore.cli import complete, demo, evaluate, finetune, models, prompt, re
 from SAMedCore.cli.console import Console, ReaderGone, add_debug, listened_to
 from SAMedCore.errors import BaseNeeded, BaseNotFetched, Cancelled, CheckpointNotFetched, DeviceNeeded, InputError, SAMedError
 from SAMedCore.runtime import prepare_process, speaks_for_its_machine
+
+LATER_S = 5
+"""That a process leaves after the one that says what went wrong: a launcher ends all as soon as one has failed."""
 
 COMMANDS = (prompt, complete, finetune, segment, evaluate, models, remote, demo)
 
@@ -52,6 +56,8 @@ def _run(arguments: Sequence[str]) -> int:
                 traceback.print_exception(error)
         sentence, kind, code = _said_of(error)
         console.error(sentence, kind)
+        if console.quiet:
+            time.sleep(LATER_S)
         return code
     return 0
 

@@ -13,6 +13,7 @@ from SAMedCore.remote.frames import FRAMES_VERSION, greeting
 from SAMedCore.service.events import PROTOCOL
 
 PACKAGES = {
+    "accelerate": "0.34",
     "huggingface_hub": "0.25",
     "matplotlib": "3.8",
     "numpy": "1.26",

@@ -89,9 +89,9 @@ def train(run: Run, training: SliceDataset, validation: SliceDataset | None) -> 
         SAMedError: the loss is no number any more, or the GPU's memory ran out.
     """
     _open(run)
-    run.processes.check_same(_digest(run, training, validation))
     run.model.to(run.device)
     try:
+        run.processes.check_same(_digest(run, training, validation))
         steady = run.processes.steady(run.work)
         with stopping(run.model, steady), exact_products(), recomputed_blocks(run.model, run.recipe.gradient_checkpointing):
             for number in range(run.state.stage, len(run.recipe.stages)):

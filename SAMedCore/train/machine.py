@@ -208,6 +208,8 @@ def _with_versions(recipe: Recipe, machine: Machine, network: Network, slices: i
 def _without_gpu(recipe: Recipe, fit: Recipe, machine: Machine, network: Network) -> str:
     if all(stage.trains == "decoder" for stage in fit.stages):
         where = "on the Apple GPU" if machine.device == "mps" else f"on {_count(machine.cores, 'core')}"
+        if machine.processes > 1:
+            where += f" in each of {machine.processes} processes"
         more = "; with one LoRA in the encoder would be trained too" if len(fit.stages) < len(recipe.stages) else ""
         return f"Without a CUDA GPU {_decoder_alone(fit, network, where)}{more}."
     batch = max(stage.batch_size for stage in fit.stages)

@@ -8,12 +8,11 @@ whole. Here Dice is pooled over the batch, the decoder is trained without the en
 
 from __future__ import annotations
 
-import atexit
 import math
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -22,12 +21,17 @@ from torch import Tensor, distributed, nn
 
 from SAMedCore.devices import choose_device
 from SAMedCore.errors import Cancelled, InputError, SAMedError
-from SAMedCore.work import Work
+from SAMedCore.work import SILENT, Work
 
 Item = TypeVar("Item")
 
-PATIENCE = timedelta(seconds=10)
-"""That a process waits for another one to say what went wrong, before it leaves."""
+PATIENCE = timedelta(minutes=30)
+"""That processes wait for each other, which read all scans before they first meet."""
+
+ENDED = (
+    "another process of this training is gone, or the training was ended from outside: what was kept at the end of its last "
+    "epoch can be resumed."
+)
 
 
 class Processes:
@@ -105,7 +109,7 @@ class Processes:
         """The end of what is done together, once all have come so far."""
 
     def speaks(self, error: BaseException) -> bool:
-        """Whether this process is to say what went wrong; if not, waits until another one has."""
+        """Whether this process is the one that says what went wrong."""
         return True
 
 
@@ -129,7 +133,7 @@ class Together(Processes):
         self._device = _own_device(device, self.on_this_machine)
         on_cpu = self._device.type == "cpu"
         try:
-            self._state = PartialState(cpu=on_cpu, backend="gloo" if on_cpu else None)
+            self._state = PartialState(cpu=on_cpu, backend="gloo" if on_cpu else None, timeout=PATIENCE)
             address = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
             self._store = distributed.PrefixStore("samed", distributed.TCPStore(*address, is_master=False))
         except RuntimeError as error:
@@ -137,12 +141,13 @@ class Together(Processes):
         self.count, self.rank = self._state.num_processes, self._state.process_index
         self._interrupted = False
         signal.signal(signal.SIGINT, self._interrupt)
+        signal.signal(signal.SIGTERM, _end)
 
     def device(self, name: str) -> torch.device:
         return self._device
 
     def heard(self, work: Work) -> Work:
-        tell = work.tell if self.is_first else Work().tell
+        tell = work.tell if self.is_first else SILENT.tell
         return Work(tell, lambda: self._interrupted or work.is_cancelled())
 
     def steady(self, work: Work) -> Work:
@@ -210,13 +215,13 @@ class Together(Processes):
         self._state.destroy_process_group()
 
     def speaks(self, error: BaseException) -> bool:
-        is_speaker = self.is_first if isinstance(error, Cancelled | KeyboardInterrupt) else self._fails_first()
-        if is_speaker:
-            atexit.register(self._tell_that_it_is_said)
-        else:
-            with suppress(RuntimeError):
-                self._store.wait(["said"], PATIENCE)
-        return is_speaker
+        if isinstance(error, Cancelled | KeyboardInterrupt):
+            return self.is_first  # which may have something to publish
+        mine = str(self.rank)
+        try:
+            return self._store.compare_set("failed", "", mine) == mine.encode()
+        except RuntimeError:  # the process that kept the store has failed before
+            return False
 
     def _gathered(self, tensor: Tensor) -> Tensor:
         """(count, ...) on the device trained on."""
@@ -233,21 +238,15 @@ class Together(Processes):
         for tensor, values in zip(tensors, changed.split([tensor.numel() for tensor in tensors]), strict=True):
             tensor.copy_(values.view_as(tensor))
 
-    def _fails_first(self) -> bool:
-        mine = str(self.rank)
-        try:
-            return self._store.compare_set("failed", "", mine) == mine.encode()
-        except RuntimeError:  # the process that kept the store has failed before
-            return False
-
-    def _tell_that_it_is_said(self) -> None:
-        with suppress(RuntimeError):
-            self._store.set("said", "")
-
     def _interrupt(self, *_: Any) -> None:
         """The first Ctrl-C ends the training at the next step in all processes, a second one this process at once."""
         self._interrupted = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _end(*_: Any) -> None:
+    """A launcher asks for it once another process is gone, and a cluster's scheduler where the time is over."""
+    raise SAMedError(ENDED)
 
 
 class _Pooled(torch.autograd.Function):
@@ -270,13 +269,10 @@ class _Pooled(torch.autograd.Function):
 def _reaching_others() -> Iterator[None]:
     try:
         yield
-    except torch.OutOfMemoryError:
+    except torch.cuda.OutOfMemoryError:
         raise
     except RuntimeError as error:
-        raise SAMedError(
-            "another process of this training ended without a word (killed, or its machine was lost): what was kept at the end "
-            "of the last epoch can be resumed."
-        ) from error
+        raise SAMedError(ENDED) from error
 
 
 def _own_device(name: str, on_this_machine: int) -> torch.device:

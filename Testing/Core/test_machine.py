@@ -48,6 +48,14 @@ def test_a_large_gpu_runs_the_recipe_as_it_is():
         assert said.startswith("GPU with 80 GB free: trains ")
 
 
+def test_of_several_processes_each_needs_memory_for_its_share_of_a_batch():
+    alone, shared = (fitted(PRESETS["samed"], replace(gpu(12), processes=count), VIT_B, 60) for count in (1, 4))
+    assert alone[0].gradient_checkpointing
+    assert shared[0] == PRESETS["samed"]
+    assert "24 slices a step shared by 4 processes" in shared[1]
+    assert "on 2 cores in each of 2 processes" in fitted(PRESETS["few-shot"], replace(CPU, processes=2), LITE, 10)[1]
+
+
 def test_where_memory_is_short_few_shot_saves_what_changes_nothing_first_and_takes_fewer_slices_then():
     assert fitted(PRESETS["few-shot"], gpu(8), VIT_B, 60)[0] == PRESETS["few-shot"]
     saved = []
@@ -132,7 +140,7 @@ def test_a_resumed_training_keeps_what_was_chosen_and_says_nothing_new(files, se
     seen: list = []
     in_second = Work(seen.append, lambda: any(getattr(event, "epoch", 0) == 2 for event in seen))
     with monkeypatch.context() as patch:
-        patch.setattr(Machine, "of", lambda device: two_versions)
+        patch.setattr(Machine, "of", lambda device, processes: two_versions)
         with pytest.raises(Cancelled):
             finetune(cases, options, in_second)
     assert any("the mask decoder alone is trained, on 2 cores" in event.message for event in seen if isinstance(event, Notice))

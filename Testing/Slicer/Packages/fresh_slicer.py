@@ -19,6 +19,7 @@ from SAMedLib.setup.install import InstallPlan
 NEEDED = {
     "torch",
     "torchvision",
+    "accelerate",
     "huggingface_hub",
     "matplotlib",
     "peft",
