@@ -4,5 +4,5 @@ from pathlib import Path
 
 from SAMedCore.remote import far, far_end
 
-far_end.WORKER = (str(Path(__file__).with_name("small_worker.py")),)
+far_end.WORKER = (str(Path(__file__).resolve().with_name("small_worker.py")),)
 far.main()

@@ -79,7 +79,7 @@ class SshServer:
         """What runs of the far ends and their workers."""
         listed = subprocess.run(["ps", "-wweo", "pid=,stat=,args="], capture_output=True, text=True, check=True).stdout
         rows = [line.split(None, 2) for line in listed.splitlines()]
-        marks = (str(self.temporary), str(FAR))
+        marks = (str(self.temporary), str(self.folder / FAR.name))
         return [f"{pid} {args}" for pid, state, args in rows if state[0] != "Z" and any(mark in args for mark in marks)]
 
     def pids(self, part: str) -> list[int]:
@@ -138,7 +138,9 @@ def start_server(folder: Path, *settings: str) -> SshServer:
     process = subprocess.Popen([SSHD, "-D", "-f", folder / "sshd_config", "-E", folder / "sshd.log"], stdin=subprocess.DEVNULL)
     server = SshServer(folder, port, folder, folder, process)
     server.config = server.client_config()
-    server.python = server.script("python", f'exec "{sys.executable}" "{FAR}" "$@"')
+    # By a name of its own it is told from those of other tests.
+    (folder / FAR.name).symlink_to(FAR)
+    server.python = server.script("python", f'exec "{sys.executable}" "{folder / FAR.name}" "$@"')
     deadline = time.monotonic() + PATIENCE_S
     while True:
         assert process.poll() is None, (folder / "sshd.log").read_text()
