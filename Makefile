@@ -12,7 +12,7 @@ export MALLOC_TRIM_THRESHOLD_ := 2147483647
 export GOMP_SPINCOUNT ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-all test-slicer-python check format demo train-demo screenshots benchmark stalls prompt-dice mr prompt-points five-organs resolve clean corrected other-patients next-slice doubt completing cohort
+.PHONY: help setup test test-all test-slicer-python check format demo train-demo screenshots benchmark remote stalls prompt-dice mr prompt-points five-organs resolve clean corrected other-patients next-slice doubt completing cohort
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -75,6 +75,9 @@ benchmark: $(READY) ## speed and memory, beside the paper's procedure, to Docs/b
 	    $(BIN)/python -m pytest $(firstword $(TIMED)) -k "segment and vit_b" --benchmark-json $(STORED)/avx2-tuned.json; fi
 	OMP_NUM_THREADS=$$(nproc) $(BIN)/python -m pytest $(WAITED) --benchmark-json $(STORED)/waited.json
 	$(BIN)/python Testing/Benchmark/report.py $(STORED) Docs
+
+remote: $(READY) ## what a CT takes to travel to the worker on another computer and back
+	$(BIN)/python Testing/Benchmark/remote.py
 
 stalls: $(READY) ## how long Slicer is busy at a time with a CT of 1,000 slices
 	$(BIN)/python Testing/Benchmark/panel_stalls.py

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from SAMedCore.address import Address, is_elsewhere
 from SAMedCore.errors import InputError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-"""And cuda:N; whether it is there, torch says later."""
+"""And cuda:N, or one of another computer, as `Address` has it; whether it is there, torch says later."""
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
@@ -48,7 +49,7 @@ class ModelOptions:
     Attributes:
         checkpoint: a folder, or a name of the catalogue.
         base: the base model's weights file; None for the one in the cache folder.
-        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
+        device: "auto", "cpu", "cuda", "cuda:1" or "mps"; or one of another computer, as `Address` has it.
         precision: "auto" (bf16 where a GPU has it, else fp32), "fp32", "bf16" or "fp16".
 
     Raises:
@@ -269,9 +270,11 @@ def _as_tuples(options: object, *names: str) -> None:
 
 
 def _check_device(name: str) -> None:
+    if is_elsewhere(name):
+        name = Address.parse(name).device
     kind, colon, number = name.partition(":")
     if kind not in DEVICES or (colon and not (kind == "cuda" and number.isdecimal())):
-        raise InputError(f'unknown device "{name}": choose from auto, cpu, cuda, cuda:N or mps.')
+        raise InputError(f'unknown device "{name}": choose from auto, cpu, cuda, cuda:N, mps or ssh://host.')
 
 
 def _check_intensities(name: str) -> None:

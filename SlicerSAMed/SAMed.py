@@ -25,6 +25,7 @@ from SAMedLib.sampleData import registerSampleData  # noqa: E402
 from SAMedLib.scene.volumes import firstVolume  # noqa: E402
 from SAMedLib.selfTest import SelfTest  # noqa: E402
 from SAMedLib.worker.client import sharedWorker, stopSharedWorker  # noqa: E402
+from SAMedLib.worker.elsewhere import stopWorkersElsewhere  # noqa: E402
 
 
 class SAMed(ScriptedLoadableModule):
@@ -51,6 +52,7 @@ class SAMed(ScriptedLoadableModule):
         else:
             slicer.app.connect("startupCompleted()", self.offerSample)
         slicer.app.connect("aboutToQuit()", stopSharedWorker)
+        slicer.app.connect("aboutToQuit()", stopWorkersElsewhere)
 
     def offerSample(self) -> None:
         """In the Sample Data module."""
@@ -93,6 +95,7 @@ class SAMedWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.panel is not None:
             self.panel.close()
         stopSharedWorker()
+        stopWorkersElsewhere()
 
     def onReload(self) -> None:
         """The developer's Reload: reads SAMedLib and SAMedCore again too, of which Slicer knows nothing."""

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from SAMedCore import __version__
-from SAMedCore.cli import complete, demo, evaluate, finetune, models, prompt, segment, synapse
+from SAMedCore.cli import complete, demo, evaluate, finetune, models, prompt, remote, segment, synapse
 from SAMedCore.cli.console import Console, ReaderGone, add_debug, listened_to
 from SAMedCore.errors import BaseNeeded, BaseNotFetched, Cancelled, CheckpointNotFetched, DeviceNeeded, InputError, SAMedError
 from SAMedCore.runtime import prepare_process, speaks_for_its_machine
@@ -22,7 +22,7 @@ from SAMedCore.runtime import prepare_process, speaks_for_its_machine
 LATER_S = 5
 """That a process leaves after the one that says what went wrong: a launcher ends all as soon as one has failed."""
 
-COMMANDS = (prompt, complete, finetune, segment, evaluate, synapse, models, demo)
+COMMANDS = (prompt, complete, finetune, segment, evaluate, synapse, models, remote, demo)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

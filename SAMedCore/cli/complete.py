@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from SAMedCore.address import is_elsewhere
 from SAMedCore.cli.console import Console, add_device, add_intensities, add_json, positive_int, slice_range
 from SAMedCore.options import DEFAULT_BASE, DEFAULT_COMPLETE_STEPS, CompleteOptions
 
@@ -36,7 +37,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
-    from SAMedCore.complete.scan import complete
     from SAMedCore.files.atomic import check_different
     from SAMedCore.files.read import read_labelmap, read_volume
     from SAMedCore.files.write import check_labelmap_output, write_or_keep
@@ -48,12 +48,18 @@ def run(options: argparse.Namespace, console: Console) -> None:
     asked = CompleteOptions(
         options.annotated_slices, options.base, options.device, options.steps, intensities=options.intensities
     )
-    completion = complete(volume, labelmap, asked, console.work)
-    write_or_keep(completion.labelmap, options.out, source=options.ct)
-    estimates = {method: estimate.mean_dice for method, estimate in completion.estimates.items()}
-    console.result(
-        f"{completion.summary()}\nSegmentation: {options.out}",
-        segmentation=str(options.out),
-        method=completion.method,
-        estimated_dice=estimates,
-    )
+    if is_elsewhere(asked.device):
+        from SAMedCore.remote.client import Elsewhere
+
+        with Elsewhere(asked.device) as elsewhere:
+            completed, values = elsewhere.complete(volume, labelmap, asked, console.work)
+        summary, method, estimates = values["summary"], values["method"], values["estimates"]
+    else:
+        from SAMedCore.complete.scan import complete
+
+        completion = complete(volume, labelmap, asked, console.work)
+        completed, summary, method = completion.labelmap, completion.summary(), completion.method
+        estimates = {method: estimate.mean_dice for method, estimate in completion.estimates.items()}
+    write_or_keep(completed, options.out, source=options.ct)
+    facts = {"segmentation": str(options.out), "method": method, "estimated_dice": estimates}
+    console.result(f"{summary}\nSegmentation: {options.out}", **facts)

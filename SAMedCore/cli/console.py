@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
+from SAMedCore.address import is_elsewhere
 from SAMedCore.options import INTENSITIES
 from SAMedCore.work import Event, FinishedScan, FinishedSlices, Notice, Progress, Work
 
@@ -172,7 +173,9 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda[:N]|mps", type=_device, help="default: auto")
+    parser.add_argument(
+        "--device", default="auto", metavar="auto|cpu|cuda[:N]|mps|ssh://HOST", type=_device, help="default: auto"
+    )
 
 
 def add_intensities(parser: argparse.ArgumentParser) -> None:
@@ -240,7 +243,9 @@ def names(text: str) -> list[str]:
 
 
 def _device(text: str) -> str:
-    """A device's name; whether it is there, torch says later."""
+    """A device's name; whether it is there, torch says later. The address of another computer is checked with the request."""
+    if is_elsewhere(text):
+        return text
     if re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", text) is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no device: write auto, cpu, cuda, cuda:N or mps")
+        raise argparse.ArgumentTypeError(f"{text!r} is no device: write auto, cpu, cuda, cuda:N, mps or ssh://HOST")
     return text

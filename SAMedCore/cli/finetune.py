@@ -10,6 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from SAMedCore.address import is_elsewhere
 from SAMedCore.cli.console import (
     Console,
     add_device,
@@ -25,6 +26,7 @@ from SAMedCore.options import DEFAULT_PRESET, DEFAULT_VALIDATION, PRESETS, Finet
 from SAMedCore.runtime import is_one_of_several
 
 if TYPE_CHECKING:
+    from SAMedCore.evaluate.before_after import BeforeAfter
     from SAMedCore.files.cases import ListedCase
     from SAMedCore.train.processes import Processes
 
@@ -88,6 +90,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
+    if is_elsewhere(options.device):
+        _run_elsewhere(options, console)
+        return
     if not is_one_of_several():
         _run(options, console)
         return
@@ -105,13 +110,9 @@ def run(options: argparse.Namespace, console: Console) -> None:
 def _run(options: argparse.Namespace, console: Console, processes: Processes | None = None) -> None:
     from SAMedCore.train.start import check_start
 
-    if options.base is None and options.checkpoint is None:
-        raise InputError("there is nothing to start from: give --base BASE or --from CHECKPOINT.")
-    asked = FinetuneOptions(**{field.name: getattr(options, field.name) for field in fields(FinetuneOptions)})
-    listed = _listed(options)
+    asked, listed = _asked(options), _listed(options)
     check_start(asked)
 
-    from SAMedCore.evaluate.before_after import PICTURE_FILE
     from SAMedCore.train.cases import load_cases
     from SAMedCore.train.finetune import finetune
     from SAMedCore.train.processes import ALONE
@@ -126,11 +127,38 @@ def _run(options: argparse.Namespace, console: Console, processes: Processes | N
             raise
         raise Cancelled(f"{error} Add --resume to go on.") from error
     best = max((row["validation_dice"] for row in finetuned.history if row["validation_dice"] is not None), default=None)
-    comparison, lines = finetuned.comparison, [f"Checkpoint: {asked.out}"]
+    _tell(asked.out, best, finetuned.comparison, console)
+
+
+def _run_elsewhere(options: argparse.Namespace, console: Console) -> None:
+    from SAMedCore.evaluate.before_after import BeforeAfter
+    from SAMedCore.remote.client import Elsewhere
+    from SAMedCore.train.cases import load_cases
+
+    asked = _asked(options)
+    with Elsewhere(asked.device) as elsewhere:
+        cases = load_cases(_listed(options), console.work, asked.classes)
+        values = elsewhere.finetune([(case.volume, case.labelmap, case.slices) for case in cases], asked, console.work)
+    if values["cancelled"]:
+        raise Cancelled(f"Cancelled; the best checkpoint so far is {asked.out}. Add --resume to go on.")
+    comparison = None if values["comparison"] is None else BeforeAfter.from_json(values["comparison"])
+    _tell(asked.out, values["validation_dice"], comparison, console)
+
+
+def _asked(options: argparse.Namespace) -> FinetuneOptions:
+    if options.base is None and options.checkpoint is None:
+        raise InputError("there is nothing to start from: give --base BASE or --from CHECKPOINT.")
+    return FinetuneOptions(**{field.name: getattr(options, field.name) for field in fields(FinetuneOptions)})
+
+
+def _tell(out: str, validation_dice: float | None, comparison: BeforeAfter | None, console: Console) -> None:
+    from SAMedCore.evaluate.before_after import PICTURE_FILE
+
+    lines = [f"Checkpoint: {out}"]
     if comparison is not None:
-        lines = [comparison.table(), "", comparison.summary(), f"Picture: {Path(asked.out) / PICTURE_FILE}", *lines]
+        lines = [comparison.table(), "", comparison.summary(), f"Picture: {Path(out) / PICTURE_FILE}", *lines]
     compared = None if comparison is None else comparison.to_json()
-    console.result("\n".join(lines), checkpoint=asked.out, validation_dice=best, comparison=compared)
+    console.result("\n".join(lines), checkpoint=out, validation_dice=validation_dice, comparison=compared)
 
 
 def _slices(text: str) -> str | range:

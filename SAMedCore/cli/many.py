@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
+from SAMedCore.address import is_elsewhere
 from SAMedCore.cli.console import Console, non_negative_int, positive_int
 from SAMedCore.errors import InputError
 from SAMedCore.options import CohortOptions, ModelOptions, SegmentOptions
+
+if TYPE_CHECKING:
+    from SAMedCore.cohort.scanner import Load
 
 FOR_ONE = ("slices", "probabilities", "uncertainty", "overview")
 """Options that make sense for one scan only."""
@@ -68,14 +75,16 @@ def run(options: argparse.Namespace, console: Console) -> None:
             raise InputError(f'--{name} is for one scan, and "{options.ct}" may hold many: leave it out.')
     from SAMedCore.cohort.run import segment_cohort
 
-    result = segment_cohort(
-        options.ct,
-        options.out,
-        ModelOptions(options.model, options.base, options.device, options.precision),
-        SegmentOptions(options.labels, None, options.batch_size, options.largest_component),
-        CohortOptions(options.workers, options.address, options.retries, options.ending),
-        console.work,
-    )
+    with _elsewhere(options) as load:
+        result = segment_cohort(
+            options.ct,
+            options.out,
+            ModelOptions(options.model, options.base, options.device, options.precision),
+            SegmentOptions(options.labels, None, options.batch_size, options.largest_component),
+            CohortOptions(options.workers, options.address, options.retries, options.ending),
+            console.work,
+            load,
+        )
     segmented, failed = len(result.written), len(result.failed)
     console.result(
         f"Segmentations: {segmented} of {segmented + failed} in {options.out}\nReport: {result.html}",
@@ -85,3 +94,19 @@ def run(options: argparse.Namespace, console: Console) -> None:
         html=str(result.html),
     )
     result.raise_failures()
+
+
+@contextmanager
+def _elsewhere(options: argparse.Namespace) -> Iterator[Load | None]:
+    """What loads the model where that is another computer; a connection that breaks is made anew for the next scan."""
+    if not is_elsewhere(options.device):
+        yield None
+        return
+    for name in ("workers", "address"):
+        if getattr(options, name) is not None:
+            raise InputError(f"--{name} is for this computer or its cluster, and --device names another one: leave one out.")
+    from SAMedCore.remote.client import Elsewhere
+
+    with Elsewhere(options.device) as elsewhere:
+        # it has all of a Segmenter that is asked of one
+        yield cast("Load", elsewhere.segmenter)

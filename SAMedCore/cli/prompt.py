@@ -11,11 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from SAMedCore.address import is_elsewhere
 from SAMedCore.cli.console import Console, add_device, add_intensities, add_json, slice_limits
 from SAMedCore.options import DEFAULT_BASE, PromptOptions
 
 if TYPE_CHECKING:
-    from SAMedCore.prompt.structures import Prompted
+    from SAMedCore.image.segmentation import Prompted
 
 LOOK_AT = 3
 """How many of the slices that the model is least sure of are named."""
@@ -55,7 +56,8 @@ def run(options: argparse.Namespace, console: Console) -> None:
         check_picture_output(options.overview)
     check_different(options.ct, *options.prompts, options.answer, options.out, options.overview)
     asked = PromptOptions(options.base, options.device, options.intensities)
-    check_base(asked.base)
+    if not is_elsewhere(asked.device):
+        check_base(asked.base)
     volume = read_volume(options.ct)
     answer = None if options.answer is None else read_labelmap(options.answer)
     structures = read_prompts(options.prompts, volume.grid)
@@ -64,9 +66,15 @@ def run(options: argparse.Namespace, console: Console) -> None:
         check_slices(range(first, last + 1), axial_count(volume.grid))
         structures = tuple(replace(each, limits=each.limits.within(first, last)) for each in structures)
 
-    from SAMedCore.prompt.structures import prompt_volume
+    if is_elsewhere(asked.device):
+        from SAMedCore.remote.client import Elsewhere
 
-    prompted = prompt_volume(volume, structures, asked, console.work, answer=answer)
+        with Elsewhere(asked.device) as elsewhere:
+            prompted = elsewhere.prompt(volume, structures, asked, console.work, answer)
+    else:
+        from SAMedCore.prompt.structures import prompt_volume
+
+        prompted = prompt_volume(volume, structures, asked, console.work, answer=answer)
     write_or_keep(prompted.labelmap, options.out, source=options.ct)
     if options.overview is not None:
         from SAMedCore.draw.overview import overview

@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from SAMedCore.address import is_elsewhere
 from SAMedCore.cli import many
 from SAMedCore.cli.console import Console, add_device, add_json, names, positive_int, slice_range
 from SAMedCore.options import PRECISIONS
@@ -60,7 +61,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
 
 
 def _one(options: argparse.Namespace, console: Console) -> None:
-    from SAMedCore.checkpoint.folder import check_checkpoint
+    from SAMedCore.checkpoint.folder import check_checkpoint, find_folder, read_info
     from SAMedCore.draw.saving import check_picture_output
     from SAMedCore.files.atomic import check_different
     from SAMedCore.files.read import read_volume
@@ -84,16 +85,27 @@ def _one(options: argparse.Namespace, console: Console) -> None:
     if options.overview is not None:
         check_picture_output(options.overview)
     check_different(options.ct, options.out, options.probabilities, options.uncertainty, options.overview)
-    info = check_checkpoint(model.checkpoint, model.weights)
+    # Elsewhere the base model's weights may be there and not here.
+    info = (
+        read_info(find_folder(model.checkpoint))
+        if is_elsewhere(model.device)
+        else check_checkpoint(model.checkpoint, model.weights)
+    )
     if wanted.labels is not None:
         info.labels.subset(wanted.labels)
     volume = read_volume(options.ct)
     if wanted.slices is not None:
         check_slices(wanted.slices, axial_count(volume.grid))
 
-    from SAMedCore.segment import load_segmenter
+    if is_elsewhere(model.device):
+        from SAMedCore.remote.client import Elsewhere
 
-    segmentation = load_segmenter(model).segment_with_probabilities(volume, wanted, console.work)
+        with Elsewhere(model.device) as elsewhere:
+            segmentation = elsewhere.segment(volume, model, wanted, console.work)
+    else:
+        from SAMedCore.segment import load_segmenter
+
+        segmentation = load_segmenter(model).segment_with_probabilities(volume, wanted, console.work)
     write_or_keep(segmentation.labelmap, options.out, source=options.ct)
     if segmentation.probabilities is not None:
         channels_last = segmentation.probabilities.transpose(1, 2, 3, 0).astype("float32")

@@ -1,4 +1,4 @@
-"""A segmented volume: its label map and, where asked for, what the model thought of it."""
+"""A segmented volume: its label map and, where asked for, what the model thought of it; by a checkpoint, or from prompts."""
 
 from __future__ import annotations
 
@@ -36,3 +36,18 @@ class Segmentation:
         slices = self.slice_doubt
         known = None if slices is None else [None if math.isnan(value) else value for value in slices]
         return {"labels": dict(self.label_doubt or {}), "slices": known}
+
+
+@dataclass(frozen=True, eq=False)
+class Prompted:
+    """What came of the prompts.
+
+    Attributes:
+        labelmap: on the volume's own grid; values 1, 2, ... in the order of the structures, or with an answer as it has them.
+        confidence: structure -> slice from the feet -> 0 to 1.
+        kept: structure -> the slices on which a person prompted it, from the feet.
+    """
+
+    labelmap: LabelMap
+    confidence: Mapping[str, Mapping[int, float]]
+    kept: Mapping[str, tuple[int, ...]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +13,7 @@ from SAMedCore.image.labels import Label, LabelTable, label_named
 from SAMedCore.image.orientation import turned_view
 from SAMedCore.image.placement import placed_on
 from SAMedCore.image.prompts import StructurePrompts
+from SAMedCore.image.segmentation import Prompted
 from SAMedCore.image.volume import Image, LabelMap, Volume
 from SAMedCore.options import PromptOptions
 from SAMedCore.prompt.placing import ORIENTATION, value_dtype
@@ -22,21 +23,6 @@ from SAMedCore.work import SILENT, Work
 
 if TYPE_CHECKING:
     from SAMedCore.model.promptable import Promptable
-
-
-@dataclass(frozen=True, eq=False)
-class Prompted:
-    """What came of the prompts.
-
-    Attributes:
-        labelmap: on the volume's own grid; values 1, 2, ... in the order of the structures, or with an answer as it has them.
-        confidence: structure -> slice from the feet -> 0 to 1.
-        kept: structure -> the slices on which a person prompted it, from the feet.
-    """
-
-    labelmap: LabelMap
-    confidence: Mapping[str, Mapping[int, float]]
-    kept: Mapping[str, tuple[int, ...]]
 
 
 def prompt_volume(

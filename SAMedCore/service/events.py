@@ -40,7 +40,8 @@ class Progress:
 
     Attributes:
         phase: "waiting" (for another job), "loading", "segmenting", "propagating", "interpolating", "encoding", "estimating",
-            "training", "completing", "ranking", "importing" or "fetching"; one may come again, with another total.
+            "training", "completing", "ranking", "importing" or "fetching"; from a worker on another computer also
+            "sending" (bytes); one may come again, with another total.
         done, total: of slices, scans, steps or bytes; a total of 0 is not known.
     """
 
@@ -88,10 +89,13 @@ class Result:
 
 @dataclass(frozen=True)
 class Error:
-    """A request has failed: "input" and "failed" carry the user's sentence, "internal" has its traceback in the log."""
+    """A request has failed: "input", "failed" and "lost" carry the user's sentence, "internal" has its traceback in the log.
+
+    "lost" is the connection to a worker on another computer: nothing is wrong with the request.
+    """
 
     message: str
-    kind: Literal["input", "failed", "cancelled", "internal"] = "failed"
+    kind: Literal["input", "failed", "cancelled", "internal", "lost"] = "failed"
 
 
 Event = Started | Ready | Progress | Slices | Metrics | Notice | Result | Error

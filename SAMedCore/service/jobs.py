@@ -28,6 +28,7 @@ from SAMedCore.service.messages import (
     Finetune,
     Import,
     Prompt,
+    PromptVolume,
     Propagate,
     RankSlices,
     Segment,
@@ -149,7 +150,7 @@ def _case(number: int, scan: AnnotatedScan, volumes: Volumes) -> Case:
     case = Case(volumes.named(scan.volume), labelmap_of(scan.labels), scan.slices)
     if not same_grid(case.volume.grid, case.labelmap.grid):
         raise InputError(f"scan {number}: its labels ({case.labelmap.grid}) are not on its volume's grid ({case.volume.grid}).")
-    if not scan.slices:
+    if scan.slices is not None and not scan.slices:
         raise InputError(f"scan {number} has no annotated slice: annotate at least one, or leave the scan out.")
     return case
 
@@ -169,6 +170,7 @@ _DONE_BY: dict[type, Callable[..., dict[str, Any]]] = {
     SegmentCohort: _segment_cohort,
     Prompt: prompting.prompt,
     Propagate: prompting.propagate,
+    PromptVolume: prompting.prompt_volume,
     Complete: _complete,
     Finetune: _finetune,
     RankSlices: _rank,

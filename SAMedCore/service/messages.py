@@ -11,9 +11,8 @@ message: they lie in .npy files in a private folder, named by `VoxelFile`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
-from SAMedCore.image.prompts import NO_LIMITS, Limits, SlicePrompt
+from SAMedCore.image.prompts import NO_LIMITS, Limits, SlicePrompt, StructurePrompts
 from SAMedCore.options import (
     CohortOptions,
     CompleteOptions,
@@ -23,30 +22,7 @@ from SAMedCore.options import (
     RankOptions,
     SegmentOptions,
 )
-
-Matrix = tuple[tuple[float, ...], ...]
-
-
-@dataclass(frozen=True)
-class VoxelFile:
-    """A volume in a .npy file.
-
-    Attributes:
-        path: of the file, its array (k, j, i).
-        ijk_to_lps: 4 x 4, from voxel index to LPS in mm.
-    """
-
-    path: str
-    ijk_to_lps: Matrix
-
-
-@dataclass(frozen=True)
-class LabelFile:
-    """A label map in a .npy file, uint8 or uint16; `labels` is a `LabelTable` as its `to_json` has it."""
-
-    path: str
-    ijk_to_lps: Matrix
-    labels: list[dict[str, Any]]
+from SAMedCore.service.carried import LabelFile, VoxelFile
 
 
 @dataclass(frozen=True)
@@ -78,12 +54,12 @@ class AnnotatedScan:
     Attributes:
         volume: handle.
         labels: on the volume's grid.
-        slices: the annotated ones, counted from the feet.
+        slices: the annotated ones, counted from the feet; None for what the training's options say.
     """
 
     volume: str
     labels: LabelFile
-    slices: tuple[int, ...]
+    slices: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -211,6 +187,23 @@ class Propagate:
 
 
 @dataclass(frozen=True)
+class PromptVolume:
+    """Structures of an open volume from their boxes and points, each carried on through it, as `prompt_volume` does.
+
+    Attributes:
+        answer: what a checkpoint drew of it, to be corrected, on the volume's grid or a part of it; None for nothing.
+
+    Result: {"labelmap": `LabelFile` as plain JSON, on the volume's grid, "confidence": {name: [[k, 0 to 1], ...]},
+    "kept": {name: [k, ...]}}, k from the feet, as `Prompted` has them; the receiver removes the file.
+    """
+
+    volume: str
+    structures: tuple[StructurePrompts, ...]
+    options: PromptOptions = field(default_factory=PromptOptions)
+    answer: LabelFile | None = None
+
+
+@dataclass(frozen=True)
 class EncodeAhead:
     """While nothing else is asked, encode the volume's slices for `Prompt`, from this one (from the feet) outwards.
 
@@ -273,7 +266,7 @@ class Shutdown:
 
 def handles(request: Request) -> tuple[str, ...]:
     """The open volumes that a request works with."""
-    if isinstance(request, EncodeAhead | Segment | Prompt | Propagate | Complete | RankSlices):
+    if isinstance(request, EncodeAhead | Segment | Prompt | Propagate | PromptVolume | Complete | RankSlices):
         return (request.volume,)
     return tuple(scan.volume for scan in request.scans) if isinstance(request, Finetune) else ()
 
@@ -289,6 +282,7 @@ Request = (
     | SegmentCohort
     | Prompt
     | Propagate
+    | PromptVolume
     | Complete
     | Finetune
     | RankSlices

@@ -13,9 +13,10 @@ from SAMedCore.image.volume import LabelMap, Volume
 from SAMedCore.prompt.placing import ORIENTATION, one_slice, slice_of_labelmap
 from SAMedCore.prompt.session import PromptSession
 from SAMedCore.prompt.structures import Painting
+from SAMedCore.prompt.structures import prompt_volume as draw
 from SAMedCore.prompt.through import Carried, carry_on
 from SAMedCore.service.job import Job
-from SAMedCore.service.messages import EncodeAhead, KeptStructure, Prompt, Propagate
+from SAMedCore.service.messages import EncodeAhead, KeptStructure, Prompt, PromptVolume, Propagate
 from SAMedCore.service.models import Models
 from SAMedCore.service.volumes import Volumes
 from SAMedCore.service.voxels import labelmap_of, write_labelmap
@@ -70,6 +71,17 @@ def propagate(request: Propagate, job: Job, models: Models, volumes: Volumes) ->
             slices[k][mask] = 0
     rows = [_row(structure, each) for structure, each in carried.items()]
     return {"labelmap": write_labelmap(job, drawn), "structures": rows}
+
+
+def prompt_volume(request: PromptVolume, job: Job, models: Models, volumes: Volumes) -> dict[str, Any]:
+    """Answer a `PromptVolume`; raises as `SAMedCore.prompt_volume`."""
+    options, work = request.options, job.work()
+    model = models.promptable(options.base, options.device, work)
+    answer = None if request.answer is None else labelmap_of(request.answer)
+    prompted = draw(volumes.named(request.volume), request.structures, options, work, model, answer)
+    confidence = {name: [[k, float(sure)] for k, sure in slices.items()] for name, slices in prompted.confidence.items()}
+    kept = {name: list(slices) for name, slices in prompted.kept.items()}
+    return {"labelmap": write_labelmap(job, prompted.labelmap), "confidence": confidence, "kept": kept}
 
 
 def _masks(labelmap: LabelMap, volume: Volume, label: int, slices: tuple[int, ...]) -> dict[int, np.ndarray]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from SAMedCore.errors import InputError
 from SAMedCore.image.slices import axial_count, check_slices
 from SAMedCore.image.volume import Volume
-from SAMedCore.service.messages import VoxelFile
+from SAMedCore.service.carried import VoxelFile
 from SAMedCore.service.voxels import volume_of
 
 

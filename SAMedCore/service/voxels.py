@@ -12,9 +12,9 @@ import numpy as np
 from SAMedCore.errors import InputError
 from SAMedCore.image.labels import LabelTable
 from SAMedCore.image.volume import LabelMap, Volume
+from SAMedCore.service.carried import LabelFile, Matrix, VoxelFile
 from SAMedCore.service.events import Slices
 from SAMedCore.service.job import Box, Job, Pace
-from SAMedCore.service.messages import LabelFile, Matrix, VoxelFile
 
 
 def volume_of(file: VoxelFile) -> Volume:
@@ -33,7 +33,8 @@ def write_labelmap(job: Job, labelmap: LabelMap) -> dict[str, Any]:
     Raises:
         OSError: there is no room for it.
     """
-    path = _new_file(job, "labelmap")
+    path = _output(job, "labelmap")
+    make_private_file(path)
     with path.open("r+b") as file:
         np.save(file, labelmap.voxels)
     return _message(path, labelmap.ijk_to_lps, labelmap.labels)
@@ -94,20 +95,34 @@ class UncertaintyMap:
         return asdict(VoxelFile(str(self._path), _matrix(ijk_to_lps)))
 
 
-def _new_map(job: Job, name: str, shape: tuple[int, ...], dtype: np.dtype) -> tuple[Path, np.memmap]:
-    path = _new_file(job, name)
+def new_map(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
+    """Zeros in a new .npy file, mapped.
+
+    Raises:
+        OSError: there is no room for it, or a file of that name.
+    """
+    make_private_file(path)
     if hasattr(os, "posix_fallocate"):
         # Writing to a mapped file on a full disk would be a bus error.
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, int(np.prod(shape)) * dtype.itemsize + 4096)
-    return path, np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
 
 
-def _new_file(job: Job, name: str) -> Path:
-    """Empty, readable by this user alone, and removed if the job fails."""
+def make_private_file(path: Path) -> None:
+    """An empty new file, readable by this user alone."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def _new_map(job: Job, name: str, shape: tuple[int, ...], dtype: np.dtype) -> tuple[Path, np.memmap]:
+    path = _output(job, name)
+    return path, new_map(path, shape, dtype)
+
+
+def _output(job: Job, name: str) -> Path:
+    """Where a new file of the job is to lie; removed if the job fails."""
     path = job.folder / f"{name}-{job.number}.npy"
     job.outputs.append(path)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     return path
 
 

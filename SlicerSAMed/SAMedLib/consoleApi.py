@@ -6,6 +6,7 @@ from pathlib import Path
 
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 
+from SAMedCore.address import is_elsewhere
 from SAMedCore.image.prompts import StructurePrompts
 from SAMedCore.options import (
     DEFAULT_BASE,
@@ -34,6 +35,7 @@ from SAMedLib.scene.volumes import readVolume
 from SAMedLib.scene.writing import checkOutput
 from SAMedLib.setup.install import requirePackages
 from SAMedLib.worker.client import Worker
+from SAMedLib.worker.elsewhere import workerElsewhere
 
 
 class ConsoleApi:
@@ -64,12 +66,12 @@ class ConsoleApi:
             organs: names to segment; None for all.
             slices: None for all.
             base: the base model's weights file; None for the one in the cache folder.
-            device: "auto", "cpu", "cuda:0" or "mps".
+            device: "auto", "cpu", "cuda:0" or "mps"; "ssh://host" is another computer (see Docs/remote.md).
             more: uncertainty, largest_component and so on; see `SegmentOptions`. With `uncertainty=True` the scene gets the
                 volume "<volume> uncertainty" too, and the console says of which structures the model is least sure.
         """
         model, options = _model(checkpoint, base, device), SegmentOptions(_tuple(organs), _tuple(slices), **more)
-        job = SegmentJob(self.worker, volumeNode, segmentationNode, model, options)
+        job = SegmentJob(self.workerFor(device), volumeNode, segmentationNode, model, options)
         outcome = self._wait(job, volumeNode.GetName())
         if job.doubt is not None:
             print(f"{volumeNode.GetName()}: doubt (0 none, 1 as good as guessed) {doubtInWords(job.doubt['labels'])}")
@@ -128,7 +130,7 @@ class ConsoleApi:
             checkOutput(segmentationNode, volumeNode)
         options, name = PromptOptions(str(base), device, intensities), volumeNode.GetName()
         wait = partial(self._wait, subject=name)
-        labelmap = promptedStructures(self.worker, volumeNode, structures, options, wait)
+        labelmap = promptedStructures(self.workerFor(device), volumeNode, structures, options, wait)
         if segmentationNode is None:
             segmentationNode = newSegmentationNode(volumeNode)
         writeModelSlices(segmentationNode, labelmap, volumeNode, None)
@@ -151,7 +153,7 @@ class ConsoleApi:
             intensities: as in `prompt`.
         """
         options = CompleteOptions(_tuple(annotatedSlices), str(base), device, intensities=intensities)
-        return self._wait(CompleteJob(self.worker, volumeNode, segmentationNode, options), volumeNode.GetName())
+        return self._wait(CompleteJob(self.workerFor(device), volumeNode, segmentationNode, options), volumeNode.GetName())
 
     def finetune(
         self,
@@ -174,7 +176,7 @@ class ConsoleApi:
         """
         rows = [Scan(*row[:2], _tuple(row[2]) if len(row) > 2 else None) for row in scans]
         options = FinetuneOptions(str(output), _text(base), _text(checkpoint), **{"resume": None, **training})
-        outcome = self._wait(FinetuneJob(self.worker, rows, options, leftOut), Path(output).name)
+        outcome = self._wait(FinetuneJob(self.workerFor(options.device), rows, options, leftOut), Path(output).name)
         if outcome.comparison is not None:
             print(outcome.comparison.summary())
         return outcome
@@ -196,7 +198,7 @@ class ConsoleApi:
         if checkpoint is None:
             return [DoubtfulSlice(k) for k in slicesByGap(volumeNode, segmentationNode)]
         model, options = _model(checkpoint, base, device), RankOptions(self.annotatedSlices(volumeNode, segmentationNode))
-        return self._wait(RankJob(self.worker, volumeNode, model, options), volumeNode.GetName())
+        return self._wait(RankJob(self.workerFor(device), volumeNode, model, options), volumeNode.GetName())
 
     def annotatedSlices(
         self, volumeNode: vtkMRMLScalarVolumeNode, segmentationNode: vtkMRMLSegmentationNode | None
@@ -205,6 +207,10 @@ class ConsoleApi:
         if segmentationNode is None or not holdsAnything(segmentationNode.GetSegmentation()):
             return ()
         return drawnSlices(segmentationNode, readAnnotation(segmentationNode, volumeNode).labelmap)
+
+    def workerFor(self, device: str) -> Worker:
+        """The worker of this computer, or that of another one ("ssh://host"), which its first job connects to."""
+        return workerElsewhere(device) if is_elsewhere(device) else self.worker
 
     def _wait(self, job: Job, subject: str):
         requirePackages()

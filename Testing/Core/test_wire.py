@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from SAMedCore.errors import InputError
-from SAMedCore.image.prompts import Limits, SlicePrompt
+from SAMedCore.image.prompts import Limits, SlicePrompt, StructurePrompts
 from SAMedCore.options import (
     CohortOptions,
     CompleteOptions,
@@ -19,6 +19,7 @@ from SAMedCore.options import (
     SegmentOptions,
 )
 from SAMedCore.service import events, messages
+from SAMedCore.service.carried import LabelFile, VoxelFile
 from SAMedCore.service.events import Device, Error, Metrics, Notice, Progress, Ready, Result, Slices, Started
 from SAMedCore.service.messages import (
     AnnotatedScan,
@@ -31,15 +32,14 @@ from SAMedCore.service.messages import (
     Finetune,
     Import,
     KeptStructure,
-    LabelFile,
     OpenVolume,
     Prompt,
+    PromptVolume,
     Propagate,
     RankSlices,
     Segment,
     SegmentCohort,
     Shutdown,
-    VoxelFile,
     handles,
 )
 from SAMedCore.service.wire import LONGEST_LINE, Lines, ProtocolError, Refused, decode_event, decode_request, encode
@@ -74,6 +74,7 @@ REQUESTS = [
     Fetch("lite"),
     Segment("ct 1", ModelOptions("modèle", "base.pth", "cuda:0", "bf16"), SegmentOptions(("liver",), (3, 4), 2, True, True)),
     Segment("ct 1", ModelOptions("abdomen-demo")),
+    Segment("ct 1", ModelOptions("abdomen-demo", device="ssh://me@gpu:2222/cuda:1?python=/opt/bin/python")),
     SegmentCohort("/scans", "/out", ModelOptions("m"), SegmentOptions(("liver",)), CohortOptions(2, "head:6379", 0, ".nii.gz")),
     SegmentCohort("/scans", "/out", ModelOptions("m")),
     EncodeAhead("ct 1", 30),
@@ -93,6 +94,8 @@ REQUESTS = [
             KeptStructure(2, (4,), (4,), Limits((0, 9), ((-1.0, -2.0, -3.0), (1.0, 2.0, 3.0)))),
         ),
     ),
+    PromptVolume("ct 1", (StructurePrompts("liver", (SlicePrompt(points_in=((1.0, 2.0, 3.0),)),), Limits((0, 9))),)),
+    PromptVolume("ct 1", (StructurePrompts("a", (SlicePrompt(points_in=((1.0, 2.0, 3.0),)),)),), PromptOptions(), LABELS),
     Complete("ct 1", LABELS),
     Complete("ct 1", LABELS, CompleteOptions((1, 7), "lite", "cpu", 10, 3)),
     *(Finetune(SCANS, options) for options in LEARNT.values()),
@@ -129,7 +132,7 @@ def test_every_kind_of_message_is_tried_here():
 
 
 def test_a_request_names_the_volumes_that_it_works_with():
-    one = dict.fromkeys((EncodeAhead, Segment, Prompt, Propagate, Complete, RankSlices), ("ct 1",))
+    one = dict.fromkeys((EncodeAhead, Segment, Prompt, Propagate, PromptVolume, Complete, RankSlices), ("ct 1",))
     expected = {**one, Finetune: ("ct 1", "ct 2")}
     for request in REQUESTS:
         assert handles(request) == expected.get(type(request), ())

@@ -23,6 +23,7 @@ from SAMedCore.image.orientation import reorient
 from SAMedCore.image.volume import LabelMap, Volume
 from SAMedCore.options import CompleteOptions, FinetuneOptions, ModelOptions, RankOptions, SegmentOptions
 from SAMedCore.segment import load_model
+from SAMedCore.service.carried import VoxelFile
 from SAMedCore.service.events import Error, Progress, Result, Slices, Started
 from SAMedCore.service.messages import (
     AnnotatedScan,
@@ -36,7 +37,6 @@ from SAMedCore.service.messages import (
     RankSlices,
     Segment,
     Shutdown,
-    VoxelFile,
 )
 from SAMedCore.service.wire import LONGEST_LINE, encode
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from SAMedCore.image.volume import LabelMap, Volume
+from SAMedCore.service.carried import LabelFile, VoxelFile
 from SAMedCore.service.events import Error, Event, Result
-from SAMedCore.service.messages import Cancel, CloseVolume, LabelFile, OpenVolume, Request, VoxelFile
+from SAMedCore.service.messages import Cancel, CloseVolume, OpenVolume, Request
 from SAMedCore.service.wire import Lines, decode_event, encode
 
 REAL = ("-m", "SAMedCore.service")

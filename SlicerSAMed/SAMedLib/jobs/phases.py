@@ -4,6 +4,7 @@ from slicer.i18n import tr as _
 
 PHASES = {
     "preparing": _("Copying the volume"),
+    "sending": _("Sending to the other computer"),
     "waiting": _("Waiting for another job"),
     "loading": _("Loading the model"),
     "reading": _("Reading"),

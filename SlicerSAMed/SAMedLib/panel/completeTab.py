@@ -87,7 +87,7 @@ class CompleteTab:
         node = self.panel.parameterNode
         options = CompleteOptions(self._slices(), node.completeBase, node.device, intensities=node.completeIntensities)
         saved = SavedSegmentation(node.completeSegmentation)
-        job = CompleteJob(self.panel.logic.worker, node.completeVolume, node.completeSegmentation, options)
+        job = CompleteJob(self.panel.logic.workerFor(node.device), node.completeVolume, node.completeSegmentation, options)
 
         def onCompleted(outcome):
             self._saved = saved

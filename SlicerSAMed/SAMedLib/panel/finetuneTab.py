@@ -138,7 +138,8 @@ class FinetuneTab:
 
     def _finetune(self) -> None:
         leftOut = tuple(self.panel.parameterNode.leftOutClasses)
-        job = FinetuneJob(self.panel.logic.worker, self._scans(), self._options(), leftOut)
+        worker = self.panel.logic.workerFor(self.panel.parameterNode.device)
+        job = FinetuneJob(worker, self._scans(), self._options(), leftOut)
         self._plot = TrainingPlot(Path(self.panel.parameterNode.output).name)
         self._plot.show()
         self.panel.runner.run(job, self.ui.finetuneButton, self._onTrained, self._plot.add)

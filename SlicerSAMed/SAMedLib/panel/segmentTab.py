@@ -194,7 +194,7 @@ class SegmentTab:
     def _rank(self) -> None:
         node = self.panel.parameterNode
         options = RankOptions(self.panel.logic.annotatedSlices(node.inputVolume, node.outputSegmentation))
-        job = RankJob(self.panel.logic.worker, node.inputVolume, self._modelOptions(), options)
+        job = RankJob(self.panel.logic.workerFor(node.device), node.inputVolume, self._modelOptions(), options)
         self.panel.runner.run(job, self.ui.rankButton, self._showRanking)
 
     def _modelOptions(self) -> ModelOptions:
@@ -222,7 +222,7 @@ class SegmentTab:
         options = SegmentOptions(organs, self._slicesToSegment(), uncertainty=node.uncertainty)
         saved = SavedSegmentation(node.outputSegmentation) if node.outputSegmentation is not None else None
         job = SegmentJob(
-            self.panel.logic.worker,
+            self.panel.logic.workerFor(node.device),
             node.inputVolume,
             node.outputSegmentation,
             self._modelOptions(),

@@ -40,6 +40,7 @@ class Worker:
     Args:
         program: PythonSlicer, or any Python that has SAMedCore's packages.
         coreFolder: the folder that holds the package SAMedCore.
+        address: of another computer, "" for this one; then `python -m SAMedCore.remote` speaks for the worker there.
 
     Attributes:
         ready: the `Ready` event of the running process, else None.
@@ -51,9 +52,10 @@ class Worker:
         >>> number = worker.request(messages.Fetch("lite"), print)
     """
 
-    def __init__(self, program: str, coreFolder: str) -> None:
+    def __init__(self, program: str, coreFolder: str, address: str = "") -> None:
         self.program = program
         self.coreFolder = coreFolder
+        self.address = address
         self.ready: Ready | None = None
         self.log = WorkerLog()
         self.onReady: Callable[[Ready], None] = lambda ready: None
@@ -107,7 +109,8 @@ class Worker:
         process.connect("finished(int,QProcess::ExitStatus)", self._onFinished)
         process.connect("errorOccurred(QProcess::ProcessError)", self._onProcessError)
         self._process = process
-        process.start(self.program, ["-m", "SAMedCore.service", "--folder", str(self._folder)])
+        module = ["SAMedCore.remote", self.address] if self.address else ["SAMedCore.service"]
+        process.start(self.program, ["-m", *module, "--folder", str(self._folder)])
         pid = int(process.processId())
         # 0 where it is known already that the program cannot be started; killing "process 0" would kill Slicer.
         self._pids = (pid,) if pid else ()
@@ -236,7 +239,8 @@ class Worker:
         qt.QTimer.singleShot(0, tell)
 
     def _obituary(self, exitCode: int) -> str:
-        if self.ready is None and self._complaint:
+        # Where the connection to another computer breaks, it is the last that is said.
+        if self._complaint and (self.ready is None or self.address):
             return self._complaint
         lastWords = self.log.lastWords(self._folder)
         if self.ready is None:

@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 from SAMedCore.errors import SAMedError
 from SAMedCore.image.labels import LabelTable
 from SAMedCore.image.volume import Image, LabelMap, Volume
-from SAMedCore.service.messages import LabelFile, Matrix, VoxelFile
+from SAMedCore.service.carried import LabelFile, Matrix, VoxelFile
 from SAMedLib.worker.privateFolder import makePrivateFile
 
 SLAB_BYTES = 8 * 2**20
