@@ -39,6 +39,9 @@ PYTHONS = ("$HOME/.samed/bin/python", "python3")
 """The first of these that is there is the far end's interpreter, unless the address names one."""
 
 LIBRARY_PATHS = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH")
+INSTALL = "samed remote install"
+"""The command that installs there what is needed."""
+
 NO_PYTHON = "SAMed finds no Python here"
 KEPT_LINES = 200
 LEAVE_S = 2.0
@@ -188,7 +191,7 @@ def _is_below(path: str, folder: str) -> bool:
 
 
 def _install(address: Address) -> str:
-    return f'"samed remote install {Address(address.host, address.user, address.port)}" installs what is needed'
+    return f'"{INSTALL} {Address(address.host, address.user, address.port)}" installs what is needed'
 
 
 def sentence(address: Address, said: str) -> str:

@@ -32,11 +32,12 @@ def start(arguments: list[str], requests: int, events: int) -> int:
     except InputError as error:
         os.write(events, encode(Error(str(error), "input")))
         return 2
+    lead_group()
     if options.test:
+        start_guard(requests, events, None)
         return _test(address, events)
     folder = options.folder.absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lead_group()
     start_guard(requests, events, folder)
     keep_temporary_files_in(folder)
     log = Log(folder)

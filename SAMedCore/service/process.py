@@ -72,8 +72,8 @@ class Log:
                 time.sleep(PAUSE_S)
 
 
-def start_guard(requests: int, events: int, folder: Path) -> None:
-    """Fork a small process that ends this one's group and removes the folder once stdin has ended.
+def start_guard(requests: int, events: int, folder: Path | None) -> None:
+    """Fork a small process that ends this one's group and removes the folder, if it has one, once stdin has ended.
 
     The thread that reads stdin does so too, but waits while another thread keeps the interpreter to itself, for example
     loading a library. If this process dies first, its guard ends its children; the folder is then the other side's.
@@ -107,7 +107,7 @@ def vanish(folder: Path) -> None:
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
-def _guard(worker: int, requests: int, folder: Path) -> None:
+def _guard(worker: int, requests: int, folder: Path | None) -> None:
     import select
 
     poller = select.poll()
@@ -122,5 +122,5 @@ def _guard(worker: int, requests: int, folder: Path) -> None:
         os.killpg(worker, signal.SIGKILL)
     while os.getppid() == worker:
         time.sleep(PAUSE_S)
-    if hung_up:
+    if hung_up and folder is not None:
         shutil.rmtree(folder, ignore_errors=True)

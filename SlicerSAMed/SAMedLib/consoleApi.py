@@ -6,7 +6,6 @@ from pathlib import Path
 
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 
-from SAMedCore.address import is_elsewhere
 from SAMedCore.image.prompts import StructurePrompts
 from SAMedCore.options import (
     DEFAULT_BASE,
@@ -35,7 +34,7 @@ from SAMedLib.scene.volumes import readVolume
 from SAMedLib.scene.writing import checkOutput
 from SAMedLib.setup.install import requirePackages
 from SAMedLib.worker.client import Worker
-from SAMedLib.worker.elsewhere import workerElsewhere
+from SAMedLib.worker.elsewhere import workerFor
 
 
 class ConsoleApi:
@@ -210,7 +209,7 @@ class ConsoleApi:
 
     def workerFor(self, device: str) -> Worker:
         """The worker of this computer, or that of another one ("ssh://host"), which its first job connects to."""
-        return workerElsewhere(device) if is_elsewhere(device) else self.worker
+        return workerFor(device)
 
     def _wait(self, job: Job, subject: str):
         requirePackages()

@@ -24,6 +24,7 @@ from SAMedLib.running.runner import Runner
 from SAMedLib.scene.axialSlices import AxialSlices
 from SAMedLib.scene.volumes import jumpToSlice, shownSlice, showsAxialSlices
 from SAMedLib.worker.client import sharedWorker
+from SAMedLib.worker.elsewhere import workerFor
 
 
 class Activity(VTKObservationMixin):
@@ -46,9 +47,7 @@ class Activity(VTKObservationMixin):
         self.runner = Runner(ui, self.refresh)
         self.preview = Preview(scriptedEffect)
         say, note = self.runner.say, self.runner.jobNoted
-        self.prompting = Prompting(
-            scriptedEffect, self._worker, lambda: self.frame.options, say, note, self._whenReady, self._draw
-        )
+        self.prompting = Prompting(scriptedEffect, lambda: self.frame.options, say, note, self._whenReady, self._draw)
         self.interaction = Interaction(self.prompting)
         self._escape = EscapeKey()
         self._ahead = Ahead(ui.throughButton, self._encodeAhead)
@@ -200,7 +199,7 @@ class Activity(VTKObservationMixin):
     def _encodeAhead(self, k: int) -> None:
         if self.prompting.isReady():
             volumeNode, options = self._effect.parameterSetNode().GetSourceVolumeNode(), self.frame.options
-            self.prompting.asking.hint(lambda: EncodeAheadJob(self._worker, volumeNode, k, options))
+            self.prompting.asking.hint(lambda: EncodeAheadJob(workerFor(options.device), volumeNode, k, options))
 
     def _whenReady(self, proceed: Callable[[], None]) -> None:
         if self.runner.isBusy:
@@ -224,7 +223,7 @@ class Activity(VTKObservationMixin):
             self._effect, everySegment if self.frame.takesAllSegments else [parameters.GetSelectedSegmentID()]
         )
         limits = self.frame.limits(AxialSlices(parameters.GetSourceVolumeNode()))
-        job = through.job(self._worker, limits, self.frame.options)
+        job = through.job(workerFor(self.frame.options.device), limits, self.frame.options)
         self.frame.showDoubtful([])
 
         def onCarriedOn(outcome) -> None:

@@ -13,6 +13,7 @@ from SAMedLib.effect.throughVolume import DoubtfulSlice, boxOfROI
 from SAMedLib.scene.axialSlices import AxialSlices
 from SAMedLib.scene.intensities import AUTO, automatic, intensitiesChoices
 from SAMedLib.setup.locations import baseModels
+from SAMedLib.setup.otherComputer import choicesElsewhere
 
 NO_LIMIT = -1
 LISTED = 5
@@ -77,11 +78,11 @@ class Frame:
         self.showDoubtful([])
 
     def listDevices(self, ready: Ready | None) -> None:
-        """Offer the devices that the worker found; before it has, those that every computer has."""
+        """Offer the devices that the worker found, before it has those that every computer has; and another computer's."""
         devices = [(device.name, device.description) for device in ready.devices] if ready else [("cpu", _("CPU"))]
         automatic = _("Automatic ({device})").format(device=devices[0][1]) if ready else _("Automatic")
         self.ui.deviceComboBox.clear()
-        for name, text in [(DEVICES[0], automatic), *devices]:
+        for name, text in [(DEVICES[0], automatic), *devices, *choicesElsewhere()]:
             self.ui.deviceComboBox.addItem(text, name)
         self.show()
 

@@ -21,7 +21,7 @@ from SAMedLib.running.ready import isReady
 from SAMedLib.scene.axialSlices import AxialSlices
 from SAMedLib.scene.provenance import forgetModelSlices, recordOverwritten, segmentSums
 from SAMedLib.scene.volumes import showsAxialSlices
-from SAMedLib.worker.client import Worker
+from SAMedLib.worker.elsewhere import workerFor
 
 
 class Prompting:
@@ -29,8 +29,7 @@ class Prompting:
 
     Args:
         scriptedEffect: whose editor it is.
-        worker: answers.
-        options: says which model draws.
+        options: says which model draws, and where.
         say: shows the person a sentence.
         note: shows one that stays.
         ready: called where packages or base model are missing, with what to do when they are there.
@@ -40,7 +39,6 @@ class Prompting:
     def __init__(
         self,
         scriptedEffect,
-        worker: Worker,
         options: Callable[[], PromptOptions],
         say: Callable[[str], None],
         note: Callable[[str], None],
@@ -49,7 +47,6 @@ class Prompting:
     ) -> None:
         self.asking = Asking(self._onWaiting, self._onFailed, note)
         self._effect = scriptedEffect
-        self._worker = worker
         self._options = options
         self._say = say
         self._whenReady = ready
@@ -200,7 +197,8 @@ class Prompting:
     def _ask(self, now: Pending, step: Step) -> None:
         def job() -> PromptJob:
             before = None if step.before is None else now.labelMap(step.before)
-            return PromptJob(self._worker, now.axial.volumeNode, step.prompt, self._options(), before)
+            options = self._options()
+            return PromptJob(workerFor(options.device), now.axial.volumeNode, step.prompt, options, before)
 
         self.asking.ask(job, lambda outcome: self._onAnswer(now, step, outcome))
 

@@ -6,20 +6,29 @@ import qt
 from slicer.i18n import tr as _
 
 
+def notFoundHere(value: str) -> str:
+    """The title of a value that is not among the items."""
+    return _("{value} (not found here)").format(value=value)
+
+
 class ChoiceBinding:
     """A combo box whose items stand for text values, bound to a text parameter.
 
-    A value that is not among the items, for example a device of another computer, is added as one.
+    A value that is not among the items, for example a device that only the computer of the scene's author has, is added as one.
 
     Args:
         parameterNode: called for the parameter node (or None).
         name: of its attribute.
+        titleOfUnlisted: of a value that is added.
     """
 
-    def __init__(self, comboBox, name: str, parameterNode: Callable[[], object]) -> None:
+    def __init__(
+        self, comboBox, name: str, parameterNode: Callable[[], object], titleOfUnlisted: Callable[[str], str] = notFoundHere
+    ) -> None:
         self._comboBox = comboBox
         self._name = name
         self._parameterNode = parameterNode
+        self._titleOfUnlisted = titleOfUnlisted
         self._comboBox.connect("currentIndexChanged(int)", self._toNode)
 
     def setItems(self, items: list[tuple[str, str]]) -> None:
@@ -43,7 +52,7 @@ class ChoiceBinding:
         wasBlocked = self._comboBox.blockSignals(True)
         index = self._comboBox.findData(value)
         if index < 0 and value:
-            self._comboBox.addItem(_("{value} (not found here)").format(value=value), value)
+            self._comboBox.addItem(self._titleOfUnlisted(value), value)
             index = self._comboBox.count - 1
         self._comboBox.setCurrentIndex(index)
         self._comboBox.blockSignals(wasBlocked)

@@ -73,6 +73,11 @@ class Panel:
         self.segmentTab.listModels()
         self.finetuneTab.listModels()
 
+    def listDevices(self) -> None:
+        """The worker here has found its devices, or another computer was named or tested."""
+        self.segmentTab.listDevices(self.logic.worker.ready)
+        self.refresh()
+
     def whenReady(self, base: str | None, button, proceed: Callable[[], None]) -> None:
         """Go on with `proceed` once packages and base model are there; the user is asked before anything is fetched.
 
@@ -91,6 +96,7 @@ class Panel:
     def close(self) -> None:
         """The panel goes away; the worker may outlive it."""
         self.runner.cancel()
+        self.settingsTab.close()
         self.logic.worker.onReady = lambda ready: None
         self.logic.worker.log.onLine = lambda line: None
 
@@ -106,10 +112,9 @@ class Panel:
             self.settingsTab.showState()
 
     def onWorkerReady(self, ready) -> None:
-        self.segmentTab.listDevices(ready)
         if not self.runner.isBusy:
             self.runner.say(_("Ready: {device}").format(device=ready.devices[0].description))
-        self.refresh()
+        self.listDevices()
 
     def _fitToTab(self) -> None:
         """As high as the tab shown: otherwise the longest tab pushes progress and log out of sight on all of them."""

@@ -3,6 +3,7 @@
 import qt
 from slicer.i18n import tr as _
 
+from SAMedCore.address import is_elsewhere
 from SAMedCore.checkpoint import catalogue
 from SAMedCore.errors import InputError
 from SAMedCore.options import ModelOptions, RankOptions, SegmentOptions
@@ -12,7 +13,7 @@ from SAMedLib.jobs.job import PlainJob
 from SAMedLib.jobs.rank import DoubtfulSlice, RankJob
 from SAMedLib.jobs.segment import SegmentJob
 from SAMedLib.panel import models
-from SAMedLib.panel.bindings import ChoiceBinding, EditableChoiceBinding, TicksBinding
+from SAMedLib.panel.bindings import ChoiceBinding, EditableChoiceBinding, TicksBinding, notFoundHere
 from SAMedLib.panel.openEffect import openEditor
 from SAMedLib.panel.parameters import AUTO_DEVICE, CURRENT_SLICE, MOST_DOUBT, WHOLE_VOLUME, WIDEST_GAP
 from SAMedLib.running.runner import JobButton
@@ -21,8 +22,13 @@ from SAMedLib.scene.statistics import addVolumesTable, volumesInWords
 from SAMedLib.scene.uncertainty import UncertaintyOverlay, doubtInWords
 from SAMedLib.scene.undo import SavedSegmentation
 from SAMedLib.scene.volumes import jumpToSlice, numberOfSlices, shownSlice
+from SAMedLib.setup.otherComputer import choicesElsewhere
 
 SLICES_LISTED = 20
+
+
+def _unlistedDevice(device: str) -> str:
+    return device if is_elsewhere(device) else notFoundHere(device)
 
 
 class SegmentTab:
@@ -50,7 +56,7 @@ class SegmentTab:
         self.modelBase = EditableChoiceBinding(ui.modelBaseComboBox, "modelBase", node)
         self.organs = TicksBinding(ui.organsList, "leftOutOrgans", node)
         self.region = ChoiceBinding(ui.regionComboBox, "region", node)
-        self.device = ChoiceBinding(ui.deviceComboBox, "device", node)
+        self.device = ChoiceBinding(ui.deviceComboBox, "device", node, _unlistedDevice)
         self.nextSliceBy = ChoiceBinding(ui.nextSliceComboBox, "nextSliceBy", node)
         self.bindings = (self.model, self.modelBase, self.organs, self.region, self.device, self.nextSliceBy)
         self.listModels()
@@ -75,12 +81,12 @@ class SegmentTab:
         self.model.setItems(models.choices())
 
     def listDevices(self, ready: Ready | None) -> None:
-        """Offer the devices that the worker found; before it has, those that every computer has."""
-        if ready is None:
-            self.device.setItems([(AUTO_DEVICE, _("Automatic (listed once the worker runs)")), ("cpu", _("CPU"))])
-            return
-        best = _("Automatic ({device})").format(device=ready.devices[0].description)
-        self.device.setItems([(AUTO_DEVICE, best)] + [(device.name, device.description) for device in ready.devices])
+        """Offer the devices that the worker found, before it has those that every computer has; and another computer's."""
+        here = [(AUTO_DEVICE, _("Automatic (listed once the worker runs)")), ("cpu", _("CPU"))]
+        if ready is not None:
+            best = _("Automatic ({device})").format(device=ready.devices[0].description)
+            here = [(AUTO_DEVICE, best), *((device.name, device.description) for device in ready.devices)]
+        self.device.setItems(here + choicesElsewhere())
 
     def sceneClosed(self) -> None:
         """Forget what belonged to the scene's nodes."""

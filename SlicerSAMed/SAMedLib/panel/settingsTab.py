@@ -1,4 +1,4 @@
-"""The Settings tab: packages, base models, cache, the worker's memory."""
+"""The Settings tab: packages, base models, another computer, cache, the workers' memory."""
 
 import qt
 import slicer
@@ -7,9 +7,11 @@ from slicer.i18n import tr as _
 from SAMedCore.checkpoint import hub
 from SAMedCore.service import messages
 from SAMedLib.jobs.job import PlainJob
+from SAMedLib.panel.otherComputer import OtherComputerGroup
 from SAMedLib.running.runner import JobButton
 from SAMedLib.setup.locations import baseModels, cachedFiles, cacheFolder, cacheMegabytes, clearCache
 from SAMedLib.setup.packages import installedVersions, missingPackages
+from SAMedLib.worker.elsewhere import runsElsewhere, stopWorkersElsewhere
 
 
 class SettingsTab:
@@ -27,7 +29,12 @@ class SettingsTab:
         ui.baseModelsList.connect("currentRowChanged(int)", lambda row: panel.refresh())
         self.fetchHubButton = JobButton(panel.runner, ui.fetchHubButton, self.onFetchHub)
         ui.hubNameEdit.connect("textChanged(QString)", lambda text: panel.refresh())
+        self.otherComputer = OtherComputerGroup(panel)
         self.showState()
+
+    def close(self) -> None:
+        """The panel goes away."""
+        self.otherComputer.close()
 
     def sceneClosed(self) -> None:
         """Nothing here belongs to a scene."""
@@ -64,14 +71,14 @@ class SettingsTab:
         self.fetchButton.refresh(problem)
         self.fetchHubButton.refresh(self._whyNotFromHub())
         self.ui.clearCacheButton.enabled = isFree
-        self.ui.freeMemoryButton.enabled = isFree and self.panel.logic.worker.isRunning
+        self.ui.freeMemoryButton.enabled = isFree and (self.panel.logic.worker.isRunning or runsElsewhere())
 
     def onInstall(self, checked=False) -> None:
         self._install(reinstall=False)
 
     def onReinstall(self, checked=False) -> None:
-        # Windows cannot replace files that the worker has open.
-        self.panel.logic.worker.stop()
+        # Windows cannot replace files that a worker has open.
+        self._stopWorkers()
         self._install(reinstall=True)
 
     def onFetch(self) -> None:
@@ -88,15 +95,19 @@ class SettingsTab:
     def onClearCache(self, checked=False) -> None:
         text = _("Remove the fetched base models and samples ({size:.0f} MB)? Checkpoints stay.").format(size=cacheMegabytes())
         if slicer.util.confirmOkCancelDisplay(text, windowTitle=_("SAMed")):
-            self.panel.logic.worker.stop()
+            self._stopWorkers()
             clearCache()
             self.showState()
             self.panel.refresh()
 
     def onFreeMemory(self, checked=False) -> None:
-        self.panel.logic.worker.stop()
+        self._stopWorkers()
         self.panel.runner.say(_("The worker has ended and its memory is free; the next run starts a new one."))
         self.panel.refresh()
+
+    def _stopWorkers(self) -> None:
+        self.panel.logic.worker.stop()
+        stopWorkersElsewhere()
 
     def _onHubFetched(self, name: hub.HubName) -> None:
         isBase = hub.find_fetched(name).kind == "base"

@@ -1,6 +1,5 @@
 """The worker process as Slicer sees it: started, asked, listened to, and ended with everything that it left behind."""
 
-import os
 from collections.abc import Callable
 
 import qt
@@ -11,6 +10,7 @@ from SAMedCore.service import wire
 from SAMedCore.service.events import PROTOCOL, Error, Ready, Result, Started
 from SAMedCore.service.messages import Cancel, Shutdown
 from SAMedLib.setup.locations import coreFolder, pythonSlicerExecutable
+from SAMedLib.worker.environment import pythonEnvironment
 from SAMedLib.worker.log import WorkerLog
 from SAMedLib.worker.openVolumes import OpenVolumes
 from SAMedLib.worker.privateFolder import makePrivateFolder, removeFolder
@@ -21,11 +21,6 @@ CANCEL_MSEC = 2000
 
 LEAVE_MSEC = 1000
 """So long a worker may take to leave in order when Slicer closes."""
-
-WORKER_ENVIRONMENT = {
-    "PYTHONUNBUFFERED": "1",
-    "PYTHONNOUSERSITE": "1",
-}
 
 EventHandler = Callable[[object], None]
 
@@ -102,7 +97,7 @@ class Worker:
         # the process is being sent: Slicer would crash.
         process = qt.QProcess(slicer.app)
         process.setProcessChannelMode(qt.QProcess.SeparateChannels)
-        process.setProcessEnvironment(self._environment())
+        process.setProcessEnvironment(pythonEnvironment(self.coreFolder))
         process.setWorkingDirectory(str(self._folder))
         process.connect("readyReadStandardOutput()", self._onOutput)
         process.connect("readyReadStandardError()", self._onLogOutput)
@@ -164,14 +159,6 @@ class Worker:
         if self._process is not None:
             self._process.waitForReadyRead(msec)
         slicer.app.processEvents()
-
-    def _environment(self):
-        environment = qt.QProcessEnvironment.systemEnvironment()
-        for name, value in WORKER_ENVIRONMENT.items():
-            environment.insert(name, value)
-        paths = [self.coreFolder, *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-        environment.insert("PYTHONPATH", os.pathsep.join(path for path in paths if path))
-        return environment
 
     def _write(self, message, number: int) -> None:
         if self._process.state() != qt.QProcess.NotRunning:
