@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import qt
 import slicer
 from ssh_server import start_server
 
@@ -36,6 +37,12 @@ import sys
 assert sys.argv[1:] == ["-m", "SAMedCore.remote", {address!r}, "--test"], sys.argv
 print("a line of ssh", file=sys.stderr)
 print({answer!r})
+"""
+
+HANGING = """#!{python}
+import os, pathlib, time
+pathlib.Path({note!r}).write_text(str(os.getpid()))
+time.sleep(600)
 """
 
 SEGMENTING = """
@@ -103,7 +110,8 @@ def test_what_was_found_is_told_and_its_devices_are_offered(answering, panel):
 
 def test_the_answer_is_text_to_copy_and_no_markup(panel):
     label = panel.ui.otherComputerLabel
-    assert label.textFormat == slicerhost.QtCore.Qt.PlainText if hasattr(slicerhost, "QtCore") else True
+    assert label.textFormat == qt.Qt.PlainText
+    assert label.textInteractionFlags == qt.Qt.TextSelectableByMouse
     assert not label.visible
 
 
@@ -141,18 +149,19 @@ def test_a_far_device_stays_chosen_through_saving_and_loading_a_scene(panel, tmp
     combo = panel.ui.deviceComboBox
     combo.setCurrentIndex(combo.findData("ssh://gpu"))
     assert panel.panel.parameterNode.device == "ssh://gpu"
-    path = str(tmp_path / "scene.mrml")
-    assert slicer.util.saveScene(path)
+    slicer.mrmlScene.SetURL(str(tmp_path / "scene.mrml"))
+    slicer.mrmlScene.Commit()
     slicerhost.closeScene()
     assert panel.panel.parameterNode.device == "auto"
     write(panel, "")
-    slicer.util.loadScene(path)
+    slicer.mrmlScene.Import()
     assert panel.panel.parameterNode.device == "ssh://gpu"
     assert (combo.currentText, combo.itemData(combo.currentIndex)) == ("ssh://gpu", "ssh://gpu")
 
 
 def test_a_job_goes_to_that_computer_and_free_gpu_memory_ends_its_worker(far, panel, ct, tmp_path):
     far(launchers.write(tmp_path / "far", launchers.SCRIPTED, body=SEGMENTING))
+    panel.logic.worker.stop()  # started when the panel was entered
     write(panel, "gpu")
     panel.panel.parameterNode.inputVolume = ct
     panel.panel.parameterNode.device = "ssh://gpu"
@@ -170,15 +179,14 @@ def test_a_job_goes_to_that_computer_and_free_gpu_memory_ends_its_worker(far, pa
 
 
 def test_the_effect_prompts_there(far, promptedWorker, editing):
-    write_ = otherComputer.keepAddress
-    write_(otherComputer.addressOf("gpu"))
+    otherComputer.keepAddress(otherComputer.addressOf("gpu"))
     far(promptedWorker.program)
-    workerModule.stopSharedWorker()
     editing.choose("")
     editing.choose()
     combo = editing.ui.deviceComboBox
     combo.setCurrentIndex(combo.findData("ssh://gpu"))
     combo.activated.emit(combo.currentIndex)
+    workerModule.stopSharedWorker()  # what was shown before that was encoded here
     editing.keep(1)
     assert promptedWorker.heard("Prompt")[-1]["options"]["device"] == "ssh://gpu"
     assert elsewhere.workerElsewhere("ssh://gpu").isRunning
@@ -186,7 +194,7 @@ def test_the_effect_prompts_there(far, promptedWorker, editing):
 
 
 def test_cancelling_the_test_leaves_no_process(panel, monkeypatch, tmp_path):
-    ssh = launchers.write(tmp_path / "ssh", "#!{python}\nimport os, time\nopen({note!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n", note=str(tmp_path / "pid"))  # fmt: skip
+    ssh = launchers.write(tmp_path / "ssh", HANGING, note=str(tmp_path / "pid"))
     monkeypatch.setenv("SAMED_SSH", ssh)
     launcher = launchers.write(tmp_path / "launcher", launchers.LAUNCHER)
     monkeypatch.setattr(connectionTest, "pythonSlicerExecutable", lambda: launcher)
@@ -197,7 +205,7 @@ def test_cancelling_the_test_leaves_no_process(panel, monkeypatch, tmp_path):
     slicerhost.click(panel.ui.testConnectionButton)
     assert panel.ui.otherComputerLabel.text == "Cancelled."
     assert panel.ui.testConnectionButton.text == "Test connection"
-    launchers.waitUntilGone([int((tmp_path / "pid").read_text())])
+    slicerhost.waitUntil(lambda: not launchers.isRunning(int((tmp_path / "pid").read_text())), seconds=PATIENCE_SECONDS)
 
 
 def test_a_program_that_dies_or_is_not_there_is_told_in_a_sentence(panel, monkeypatch, tmp_path):
