@@ -14,8 +14,8 @@ from ssh_server import start_server
 import launchers
 import slicerhost
 from SAMedLib.setup import otherComputer
-from SAMedLib.worker import connectionTest, elsewhere
 from SAMedLib.worker import client as workerModule
+from SAMedLib.worker import connectionTest, elsewhere
 
 PATIENCE_SECONDS = 120
 

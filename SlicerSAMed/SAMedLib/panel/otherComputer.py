@@ -94,7 +94,7 @@ def _inWords(found: dict) -> str:
         _("There and back in {msec:.1f} ms, {speed:.1f} MB/s.").format(
             msec=1000 * found["round_trip_s"], speed=found["bytes_per_s"] / 1e6
         ),
-        _("Its devices can be chosen in the Segment tab and in the Segment Editor's effect."),
+        _("Its devices can be chosen in the Segment tab, for the other tabs too, and in the Segment Editor's effect."),
     ]
     return "\n".join(lines)
 

@@ -68,7 +68,7 @@ class ConnectionTest:
             found = json.loads(said)
         except ValueError:
             last = next((line for line in reversed(log.splitlines()) if line.strip()), _("it left no message"))
-            text = _("The test ended unexpectedly (exit code {code}: {words}). See the log; reinstall in Settings.")
+            text = _("The test ended unexpectedly (exit code {code}: {words}). See the log; 'Force reinstall' above may help.")
             found = {"error": text.format(code=exitCode, words=last.strip())}
         self._onEnd(found)
 
