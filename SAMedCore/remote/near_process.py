@@ -105,7 +105,7 @@ class NearProcess:
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None:
-            self._scratch = tempfile.TemporaryDirectory(prefix="samed-", ignore_cleanup_errors=True)
+            self._scratch = tempfile.TemporaryDirectory(prefix="samed-near-", ignore_cleanup_errors=True)
             self._events = queue.SimpleQueue()
             paths = [str(Path(SAMedCore.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
             environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}

@@ -64,7 +64,7 @@ def test_prompting_writes_the_same_file(files, server, tmp_path, capsys):
     k, j, i = (length // 2 for length in volume.voxels.shape)
     lps = (volume.ijk_to_lps @ [i, j, k, 1])[:3].tolist()
     structures = [{"name": "liver", "prompts": [{"points_in": [lps]}]}]
-    prompts.write_text(json.dumps({"coordinates": "LPS", "structures": structures}))
+    prompts.write_text(json.dumps({"structures": structures}))
     results = []
     for name, device in (("here", "cpu"), ("there", server.address)):
         command = ["prompt", files.ct, prompts, tmp_path / f"{name}.seg.nrrd", "--base", files.base, "--device", device]
