@@ -127,7 +127,7 @@ class NearProcess:
     def _send(self, request: messages.Request, number: int) -> None:
         process = self._started()
         assert process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # why it has ended, its last event says
+        with contextlib.suppress(OSError):  # why it has ended, its last event says
             process.stdin.write(encode(request, number))
 
     def _next(self, number: int, timeout_s: float) -> Event | None:

@@ -9,21 +9,17 @@ import numpy as np
 import pytest
 from cli_files import finetune, run, segment
 from safetensors.numpy import load_file
-from ssh_server import SshServer, start_server
+from ssh_server import SshServer
 
 from SAMedCore.checkpoint.folder import read_info
 from SAMedCore.cli import main
 from SAMedCore.files.read import read_labelmap, read_volume
+from SAMedCore.remote.ssh import SSH_VARIABLE
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory) -> SshServer:
-    running = start_server(tmp_path_factory.mktemp("sshd"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SAMED_SSH", running.command)
-        yield running
-    running.wait_until_gone()
-    running.stop()
+@pytest.fixture(autouse=True)
+def over_ssh(server, monkeypatch) -> None:
+    monkeypatch.setenv(SSH_VARIABLE, server.command)
 
 
 def elsewhere(command: list, server: SshServer) -> list:
