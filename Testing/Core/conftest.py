@@ -228,6 +228,8 @@ def hub(tmp_path, monkeypatch) -> Iterator[Hub]:
 def server(tmp_path_factory) -> Iterator[SshServer]:
     """An sshd of this module's own; in the end nothing that it led to may run, nor lie anywhere."""
     running = start_server(tmp_path_factory.mktemp("sshd"))
-    yield running
-    running.wait_until_gone()
-    running.stop()
+    try:
+        yield running
+        running.wait_until_gone()
+    finally:
+        running.stop()
