@@ -12,7 +12,6 @@ from SAMedCore.cohort.outliers import findings, outliers_first
 from SAMedCore.cohort.scans import ScanRow
 from SAMedCore.files.atomic import replacing
 
-
 NAMED = 5
 """So many scans are named in a sentence."""
 
