@@ -91,6 +91,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> None:
     if is_elsewhere(options.device):
+        if is_one_of_several():
+            raise InputError("several processes cannot train on another computer: start them there, or leave the launcher out.")
         _run_elsewhere(options, console)
         return
     if not is_one_of_several():

@@ -17,13 +17,10 @@ from SAMedCore.cohort.page import write_page
 from SAMedCore.cohort.scanner import Load
 from SAMedCore.cohort.scans import Request, ScanRow, request_for, scans_of
 from SAMedCore.cohort.schedule import carry_out
-from SAMedCore.cohort.table import write_table
+from SAMedCore.cohort.table import failures_in_words, write_table
 from SAMedCore.errors import Cancelled, SAMedError
 from SAMedCore.options import CohortOptions, ModelOptions, SegmentOptions
 from SAMedCore.work import SILENT, FinishedScan, Work
-
-NAMED_FAILURES = 5
-"""So many scans are named in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +49,9 @@ class CohortResult:
 
     def raise_failures(self) -> None:
         """Raises SAMedError, which names them, where scans have failed."""
-        failed = self.failed
+        failed = {Path(row.scan.image).name: str(row.error) for row in self.failed}
         if failed:
-            names = [Path(row.scan.image).name for row in failed]
-            more = f" and {len(names) - NAMED_FAILURES} more" if len(names) > NAMED_FAILURES else ""
-            listing = ", ".join(names[:NAMED_FAILURES]) + more
-            reason = str(failed[-1].error).removesuffix(".")
-            raise SAMedError(f'{len(failed)} of {len(self.rows)} scans failed ({listing}): {reason}; "{self.html}" has all.')
+            raise SAMedError(failures_in_words(failed, len(self.rows), self.html))
 
 
 def segment_cohort(

@@ -12,6 +12,9 @@ from SAMedCore.cohort.outliers import findings, outliers_first
 from SAMedCore.cohort.scans import ScanRow
 from SAMedCore.files.atomic import replacing
 
+NAMED = 5
+"""So many scans are named in a sentence."""
+
 
 @dataclass(frozen=True)
 class TableLine:
@@ -51,6 +54,20 @@ def read_table(path: Path) -> list[TableLine]:
             )
             for row in csv.DictReader(file)
         ]
+
+
+def failures_in_words(failed: Mapping[str, str], scans: int, page: Path) -> str:
+    """A sentence that names the first scans that failed, and why the last one did.
+
+    Args:
+        failed: the reason by the image's file name.
+        scans: how many there are in all.
+        page: of the report.
+    """
+    names = list(failed)
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    reason = failed[names[-1]].removesuffix(".")
+    return f'{len(names)} of {scans} scans failed ({", ".join(names[:NAMED])}{more}): {reason}; "{page}" has all.'
 
 
 def _line(row: ScanRow, unusual: list[str], structures: Sequence[str]) -> dict[str, Any]:

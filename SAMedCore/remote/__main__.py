@@ -3,14 +3,11 @@
 import os
 import sys
 
+from SAMedCore.service.process import take_streams
+
 
 def main() -> None:
-    # As in `service.__main__`.
-    events, requests = os.dup(1), os.dup(0)
-    os.dup2(2, 1)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
+    requests, events = take_streams()
 
     from SAMedCore.remote.starting import start
 

@@ -153,9 +153,14 @@ class Elsewhere:
 
 
 class SegmenterElsewhere:
-    """What of a `Segmenter` works elsewhere."""
+    """What of a `Segmenter` works elsewhere.
+
+    Attributes:
+        device: the address, for a report.
+    """
 
     def __init__(self, elsewhere: Elsewhere, model: ModelOptions) -> None:
+        self.device = model.device
         self._elsewhere = elsewhere
         self._model = model
 

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from SAMedCore import __version__
 from SAMedCore.remote.frames import FRAMES_VERSION, greeting
 from SAMedCore.service.events import PROTOCOL
+from SAMedCore.service.process import take_streams
 
 PACKAGES = {
     "accelerate": "0.34",
@@ -32,12 +33,7 @@ PACKAGES = {
 
 def main() -> None:
     """Greet and serve; where something is missing, greet and go."""
-    # Whatever a library prints or a C function writes to stdout ends in the log, and nothing that is started reads stdin.
-    outgoing, incoming = os.dup(1), os.dup(0)
-    os.dup2(2, 1)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
+    incoming, outgoing = take_streams()
     found = {name: _version(name) for name in PACKAGES}
     facts = {
         "frames": FRAMES_VERSION,

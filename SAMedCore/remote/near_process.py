@@ -105,7 +105,7 @@ class NearProcess:
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None:
-            self._scratch = tempfile.TemporaryDirectory(prefix="samed-", ignore_cleanup_errors=True)
+            self._scratch = tempfile.TemporaryDirectory(prefix="samed-near-", ignore_cleanup_errors=True)
             self._events = queue.SimpleQueue()
             paths = [str(Path(SAMedCore.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
             environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
@@ -127,7 +127,7 @@ class NearProcess:
     def _send(self, request: messages.Request, number: int) -> None:
         process = self._started()
         assert process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # why it has ended, its last event says
+        with contextlib.suppress(OSError):  # why it has ended, its last event says
             process.stdin.write(encode(request, number))
 
     def _next(self, number: int, timeout_s: float) -> Event | None:

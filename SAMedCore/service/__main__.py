@@ -1,18 +1,13 @@
-"""Who gets which file descriptor, before anything else is imported.
-
-Whatever a library prints or a C function writes to stdout ends in the log, and nothing that is started reads the requests.
-"""
+"""Who gets which file descriptor, before anything else is imported."""
 
 import os
 import sys
 
+from SAMedCore.service.process import take_streams
+
 
 def main() -> None:
-    events, requests = os.dup(1), os.dup(0)
-    os.dup2(2, 1)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
+    requests, events = take_streams()
 
     from SAMedCore.service.server import start
 

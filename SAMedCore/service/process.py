@@ -22,6 +22,19 @@ LONGEST_SOCKET_FOLDER = 70
 """Bytes. multiprocessing puts Unix sockets, whose names are at most 107 bytes long, into the folder for temporary files."""
 
 
+def take_streams() -> tuple[int, int]:
+    """Descriptors of stdin and stdout for this process alone.
+
+    Whatever a library prints or a C function writes to stdout ends in the log, and nothing that is started reads stdin.
+    """
+    incoming, outgoing = os.dup(0), os.dup(1)
+    os.dup2(2, 1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return incoming, outgoing
+
+
 def lead_group() -> None:
     """Make this process the leader of its own process group, so that it can be ended with its children."""
     if hasattr(os, "setpgid") and os.getpgrp() != os.getpid():

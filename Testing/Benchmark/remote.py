@@ -81,8 +81,7 @@ def main() -> None:
     packing_table(volume.voxels)
     model = ModelOptions("abdomen-demo", device="cpu")
     ask = SegmentOptions(slices=SLICES)
-    with tempfile.TemporaryDirectory() as folder:
-        server = start_server(Path(folder))
+    with tempfile.TemporaryDirectory() as folder, start_server(Path(folder)) as server:
         python = server.script("real", f'exec "{sys.executable}" "$@"')
         proxy = Proxy(server.port)
         config = server.client_config(Port=proxy.port, HostKeyAlias=f"[127.0.0.1]:{server.port}")
@@ -110,7 +109,6 @@ def main() -> None:
             worker.process.wait()
         assert np.array_equal(*found.values())
         proxy.close()
-        server.stop()
 
 
 def _started(folder: Path, command: tuple[str, ...]) -> WorkerProcess:

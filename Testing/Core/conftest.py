@@ -14,6 +14,7 @@ from cone_scan import SPACING_MM, disc
 from cuda_rehearsal import Gpu, rehearsal
 from hub_server import Hub, running_hub
 from made_labelmaps import OBLIQUE
+from ssh_server import SshServer, start_server
 from worker_process import PATIENCE_S, WorkerProcess, written
 from worker_process import SMALL as SMALL_WORKER
 from written_series import write_series
@@ -221,3 +222,14 @@ def hub(tmp_path, monkeypatch) -> Iterator[Hub]:
         for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_OFFLINE"):
             monkeypatch.delenv(name, raising=False)
         yield running
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[SshServer]:
+    """An sshd of this module's own; in the end nothing that it led to may run, nor lie anywhere."""
+    running = start_server(tmp_path_factory.mktemp("sshd"))
+    try:
+        yield running
+        running.wait_until_gone()
+    finally:
+        running.stop()

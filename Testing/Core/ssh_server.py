@@ -93,6 +93,12 @@ class SshServer:
             assert time.monotonic() < deadline, (self.processes(), list(self.temporary.glob("samed-*")))
             time.sleep(0.05)
 
+    def __enter__(self) -> "SshServer":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait()

@@ -141,6 +141,12 @@ def test_workers_on_one_computer_give_what_one_process_gives_without_a_word_of_r
     assert not (tmp_path / ".ray").exists()
 
 
+def test_one_process_may_have_one_ray_after_the_other():
+    twice = "from SAMedCore.cohort.cluster import _connected\nfor _ in 'ab':\n with _connected(None) as ray: assert ray.nodes()"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    subprocess.run([sys.executable, "-c", twice], env=environment, check=True, timeout=PATIENCE_S)
+
+
 def test_no_cluster_at_the_address_is_refused_in_one_line(files, tmp_path, capsys):
     source = copies(files, tmp_path / "scans", 1)
     assert main(many(files, source, tmp_path / "out", "--address", "127.0.0.1:1")) == 2

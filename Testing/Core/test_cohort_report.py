@@ -12,7 +12,7 @@ import SimpleITK
 
 from SAMedCore.cohort.page import MOST_SCANS, duration, write_page
 from SAMedCore.cohort.scans import Request, Scan, ScanRow, request_for
-from SAMedCore.cohort.table import read_table, write_table
+from SAMedCore.cohort.table import failures_in_words, read_table, write_table
 from SAMedCore.draw.thumbnail import TILE, thumbnail, write_thumbnail
 from SAMedCore.image.labels import SYNAPSE_ORGANS
 from SAMedCore.image.orientation import reorient
@@ -122,6 +122,14 @@ def test_the_table_says_what_was_measured(tmp_path):
     assert (line["scan"], line["liver ml"], line["liver doubt"], line["notes"]) == ("ä;b", "1500.00", "0.1000", "one two")
     assert (line["voxels"], line["spacing mm"], line["seconds to segment"]) == ("5 6 7", "1 1 2.5", "60.000")
     assert read_table(tmp_path / "report.csv")[0].segmentation == tmp_path / "ä;b.seg.nrrd"
+
+
+def test_of_many_failures_the_first_are_named(tmp_path):
+    failed = {f"{number}.nii.gz": f"reason {number}." for number in range(7)}
+    assert failures_in_words(failed, 9, tmp_path / "report.html") == (
+        "7 of 9 scans failed (0.nii.gz, 1.nii.gz, 2.nii.gz, 3.nii.gz, 4.nii.gz and 2 more): reason 6; "
+        f'"{tmp_path / "report.html"}" has all.'
+    )
 
 
 @pytest.mark.parametrize(

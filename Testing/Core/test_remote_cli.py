@@ -9,21 +9,17 @@ import numpy as np
 import pytest
 from cli_files import finetune, run, segment
 from safetensors.numpy import load_file
-from ssh_server import SshServer, start_server
+from ssh_server import SshServer
 
 from SAMedCore.checkpoint.folder import read_info
 from SAMedCore.cli import main
 from SAMedCore.files.read import read_labelmap, read_volume
+from SAMedCore.remote.ssh import SSH_VARIABLE
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory) -> SshServer:
-    running = start_server(tmp_path_factory.mktemp("sshd"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SAMED_SSH", running.command)
-        yield running
-    running.wait_until_gone()
-    running.stop()
+@pytest.fixture(autouse=True)
+def over_ssh(server, monkeypatch) -> None:
+    monkeypatch.setenv(SSH_VARIABLE, server.command)
 
 
 def elsewhere(command: list, server: SshServer) -> list:
@@ -64,7 +60,7 @@ def test_prompting_writes_the_same_file(files, server, tmp_path, capsys):
     k, j, i = (length // 2 for length in volume.voxels.shape)
     lps = (volume.ijk_to_lps @ [i, j, k, 1])[:3].tolist()
     structures = [{"name": "liver", "prompts": [{"points_in": [lps]}]}]
-    prompts.write_text(json.dumps({"coordinates": "LPS", "structures": structures}))
+    prompts.write_text(json.dumps({"structures": structures}))
     results = []
     for name, device in (("here", "cpu"), ("there", server.address)):
         command = ["prompt", files.ct, prompts, tmp_path / f"{name}.seg.nrrd", "--base", files.base, "--device", device]

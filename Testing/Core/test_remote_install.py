@@ -4,25 +4,18 @@ import subprocess
 import sys
 
 import pytest
-from ssh_server import SshServer, start_server
 
 from SAMedCore import __version__
 from SAMedCore.address import Address
 from SAMedCore.cli import main
 from SAMedCore.errors import SAMedError
-from SAMedCore.remote import ssh
 from SAMedCore.remote.installing import install
-from SAMedCore.remote.ssh import CannotConnect, Connection
+from SAMedCore.remote.ssh import SSH_VARIABLE, CannotConnect, Connection
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory) -> SshServer:
-    running = start_server(tmp_path_factory.mktemp("sshd"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(ssh.SSH_VARIABLE, running.command)
-        yield running
-    running.wait_until_gone()
-    running.stop()
+@pytest.fixture(autouse=True)
+def over_ssh(server, monkeypatch) -> None:
+    monkeypatch.setenv(SSH_VARIABLE, server.command)
 
 
 def test_this_version_is_put_there_and_found(server, tmp_path):
@@ -62,6 +55,6 @@ def test_an_old_python_there_is_not_enough(server):
 
 
 def test_no_login_no_installation(server, monkeypatch):
-    monkeypatch.setenv(ssh.SSH_VARIABLE, f"ssh -F {server.client_config(IdentityFile=server.folder / 'host_key')}")
+    monkeypatch.setenv(SSH_VARIABLE, f"ssh -F {server.client_config(IdentityFile=server.folder / 'host_key')}")
     with pytest.raises(CannotConnect, match="far refuses the login"):
         install(Address.parse("ssh://far"), lambda line: None)

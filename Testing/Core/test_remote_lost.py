@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ssh_server import SshServer, start_server
+from ssh_server import SshServer
 from tcp_proxy import Proxy
 from worker_process import PATIENCE_S, WorkerProcess, only_inputs, segmented, written
 
@@ -15,14 +15,6 @@ from SAMedCore.options import SegmentOptions
 from SAMedCore.service.events import Error, Progress, Ready, Result, Slices
 from SAMedCore.service.messages import Cancel, OpenVolume, Segment
 from SAMedCore.service.wire import decode_event
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory) -> SshServer:
-    running = start_server(tmp_path_factory.mktemp("sshd"))
-    yield running
-    running.wait_until_gone()
-    running.stop()
 
 
 @pytest.fixture

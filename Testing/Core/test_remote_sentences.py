@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ssh_server import SshServer, free_port, start_server
+from ssh_server import free_port, start_server
 
 from SAMedCore.address import Address
 from SAMedCore.errors import InputError
@@ -17,14 +17,6 @@ from SAMedCore.remote.ssh import CannotConnect, Connection, ssh_command
 from SAMedCore.service.events import PROTOCOL
 
 INSTALL = '"samed remote install ssh://far" installs what is needed'
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory) -> SshServer:
-    running = start_server(tmp_path_factory.mktemp("sshd"))
-    yield running
-    running.wait_until_gone()
-    running.stop()
 
 
 @pytest.fixture

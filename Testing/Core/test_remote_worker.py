@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ssh_server import SshServer, start_server
+from ssh_server import SshServer
 from worker_process import PATIENCE_S, WorkerProcess, cancelled, only_inputs, segmented, written
 
 from SAMedCore.checkpoint.folder import read_info
@@ -22,14 +22,6 @@ from SAMedCore.service.messages import (
     Prompt,
     Segment,
 )
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory) -> SshServer:
-    running = start_server(tmp_path_factory.mktemp("sshd"))
-    yield running
-    running.wait_until_gone()
-    running.stop()
 
 
 @pytest.fixture(scope="module")

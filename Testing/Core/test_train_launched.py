@@ -104,6 +104,7 @@ def test_the_gradient_of_two_processes_is_that_of_one(files, monkeypatch, tmp_pa
     [
         (["--epochs", "none"], "no whole number"),
         (["--device", "cuda:0"], "each of several processes needs its own"),
+        (["--device", "ssh://gpu"], "several processes cannot train on another computer"),
         (["--resume"], "nothing can be resumed"),
         (["--classes", "heart"], "heart"),
     ],

@@ -64,16 +64,15 @@ def testEachComputerHasOneWorker(monkeypatch):
 
 @pytest.mark.slow
 def testTheSegmentationIsThatOfTheWorkerHere(start, tmp_path, monkeypatch, sample_ct):
-    server = start_server(tmp_path)
-    monkeypatch.setenv("SAMED_SSH", server.command)
-    python = server.script("real", f'exec "{sys.executable}" "$@"')
-    node, segmented = ctNode(crop(sample_ct, 70, 74)), []
-    for address in ("", f"ssh://far?python={python}"):
-        worker = start(sys.executable, address)
-        job = SegmentJob(worker, node, None, ModelOptions("abdomen-demo", device=address or "cpu"), SegmentOptions())
-        segmented.append(readAnnotation(job.start().wait(), node).labelmap.voxels)
-    assert segmented[0].any()
-    assert np.array_equal(*segmented)
-    worker.stop()
-    server.wait_until_gone()
-    server.stop()
+    with start_server(tmp_path) as server:
+        monkeypatch.setenv("SAMED_SSH", server.command)
+        python = server.script("real", f'exec "{sys.executable}" "$@"')
+        node, segmented = ctNode(crop(sample_ct, 70, 74)), []
+        for address in ("", f"ssh://far?python={python}"):
+            worker = start(sys.executable, address)
+            job = SegmentJob(worker, node, None, ModelOptions("abdomen-demo", device=address or "cpu"), SegmentOptions())
+            segmented.append(readAnnotation(job.start().wait(), node).labelmap.voxels)
+        assert segmented[0].any()
+        assert np.array_equal(*segmented)
+        worker.stop()
+        server.wait_until_gone()

@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from slicer.i18n import tr as _
-
-from SAMedCore.cohort.table import read_table
+from SAMedCore.cohort.table import failures_in_words, read_table
 from SAMedCore.errors import SAMedError
 from SAMedCore.service import messages
 from SAMedLib.jobs.job import Job
@@ -29,16 +27,7 @@ class CohortOutcome:
     def raiseFailures(self) -> None:
         """Raises SAMedError, which names them, where scans have failed."""
         if self.failed:
-            text = _('{failed} of {all} scans failed ({names}): {reason} "{report}" has all.')
-            raise SAMedError(
-                text.format(
-                    failed=len(self.failed),
-                    all=len(self.failed) + len(self.written),
-                    names=", ".join(self.failed),
-                    reason=list(self.failed.values())[-1],
-                    report=self.report,
-                )
-            )
+            raise SAMedError(failures_in_words(self.failed, len(self.failed) + len(self.written), self.report))
 
 
 class SegmentCohortJob(Job):
