@@ -133,7 +133,9 @@ def test_workers_on_one_computer_give_what_one_process_gives_without_a_word_of_r
     said, _ = driver.process.communicate(timeout=PATIENCE_S)
     events = [json.loads(line) for line in said.splitlines()]
     assert driver.process.returncode == 0
-    assert [(event["done"], event["total"]) for event in events if event.get("phase") == "loading"][-1] == (2, 2)
+    loaded = [(event["done"], event["total"]) for event in events if event.get("phase") == "loading"]
+    # on a busy machine the first may have done all before the second is there
+    assert loaded[-1] in ((1, 2), (2, 2))
     assert len({row["worker"] for row in journal_rows(tmp_path / "two")}) == 1
     for path in (tmp_path / "one").glob("*.seg.nrrd"):
         np.testing.assert_array_equal(read_labelmap(path).voxels, read_labelmap(tmp_path / "two" / path.name).voxels)
@@ -141,6 +143,7 @@ def test_workers_on_one_computer_give_what_one_process_gives_without_a_word_of_r
     assert not (tmp_path / ".ray").exists()
 
 
+@pytest.mark.slow
 def test_one_process_may_have_one_ray_after_the_other():
     twice = "from SAMedCore.cohort.cluster import _connected\nfor _ in 'ab':\n with _connected(None) as ray: assert ray.nodes()"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
