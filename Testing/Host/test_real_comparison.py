@@ -31,6 +31,7 @@ def mr(lite_weights):
     return node, drawnNode(type(labelmap)(everyThird, labelmap.ijk_to_lps, livers), node)
 
 
+@pytest.mark.slow
 def test_an_mr_is_completed_as_what_it_is_and_the_choice_of_ct_is_pointed_out(mr, panel, capsys):
     volumeNode, segmentationNode = mr
     drawn = readAnnotation(segmentationNode, volumeNode).slices
