@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import platform
-import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +31,9 @@ Load = Callable[[ModelOptions], "Segmenter"]
 class Scanner:
     """Does scans, each in a thread of the caller's, the network one at a time; made and called on whatever computer.
 
+    The network has a thread of its own: OpenMP keeps a team of threads for each one that asks it to compute, and takes twice
+    as long with several teams on the same cores.
+
     Args:
         request: what is done with each.
         threads: of torch on a CPU; None leaves it as it is.
@@ -40,7 +43,7 @@ class Scanner:
         self._request = request
         self._threads = threads
         self._model: Segmenter | None = None
-        self._network = threading.Lock()
+        self._network = ThreadPoolExecutor(1, thread_name_prefix="network")
 
     def load(self, load: Load | None = None) -> None:
         """Load the model, with `load_segmenter` unless told otherwise; before the first scan.
@@ -55,13 +58,7 @@ class Scanner:
                 f'the computer "{platform.node()}" does not see the folder "{folder}": scans, segmentations and checkpoint '
                 "have to lie where every computer of the cluster finds them under the same path."
             )
-        import torch
-
-        from SAMedCore.segment import load_segmenter
-
-        if self._threads is not None:
-            torch.set_num_threads(self._threads)
-        self._model = (load or load_segmenter)(self._request.model)
+        self._model = self._network.submit(self._loaded, load).result()
 
     def do(self, scan: Scan, work: Work = SILENT) -> ScanRow:
         """Segment one scan and write its segmentation and thumbnail; what fails is said in the row.
@@ -83,11 +80,7 @@ class Scanner:
         try:
             with _timed(seconds, "read"):
                 volume = self._read(scan)
-            with self._network, _timed(seconds, "segment"):
-                work.stop_if_cancelled()
-                segmentation = self._model.segment_with_probabilities(
-                    volume, self._request.options, Work(note, work.is_cancelled)
-                )
+            segmentation = self._network.submit(self._segmented, volume, Work(note, work.is_cancelled), seconds).result()
             work.stop_if_cancelled()
             with _timed(seconds, "write"):
                 self._write(scan, volume, segmentation)
@@ -107,6 +100,21 @@ class Scanner:
             worker=self._name,
             notes=tuple(notes),
         )
+
+    def _loaded(self, load: Load | None) -> Segmenter:
+        import torch
+
+        from SAMedCore.segment import load_segmenter
+
+        if self._threads is not None:
+            torch.set_num_threads(self._threads)
+        return (load or load_segmenter)(self._request.model)
+
+    def _segmented(self, volume: Volume, work: Work, seconds: dict[str, float]) -> Segmentation:
+        assert self._model is not None
+        work.stop_if_cancelled()
+        with _timed(seconds, "segment"):
+            return self._model.segment_with_probabilities(volume, self._request.options, work)
 
     def _read(self, scan: Scan) -> Volume:
         from SAMedCore.files.read import read_volume
