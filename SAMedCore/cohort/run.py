@@ -127,9 +127,11 @@ def _crew(request: Request, cohort: CohortOptions, work: Work, load: Load | None
 
 
 def _gpus(device: str) -> int:
+    if device not in ("auto", "cuda"):
+        return 0
     import torch
 
-    return torch.cuda.device_count() if device in ("auto", "cuda") and torch.cuda.is_available() else 0
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def _asked(request: Request, cohort: CohortOptions) -> dict[str, Any]:

@@ -102,13 +102,15 @@ class Scanner:
         )
 
     def _loaded(self, load: Load | None) -> Segmenter:
+        if load is not None:  # perhaps on another computer: torch is not for this process to load
+            return load(self._request.model)
         import torch
 
         from SAMedCore.segment import load_segmenter
 
         if self._threads is not None:
             torch.set_num_threads(self._threads)
-        return (load or load_segmenter)(self._request.model)
+        return load_segmenter(self._request.model)
 
     def _segmented(self, volume: Volume, work: Work, seconds: dict[str, float]) -> Segmentation:
         assert self._model is not None

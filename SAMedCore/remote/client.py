@@ -19,7 +19,7 @@ from SAMedCore.image.volume import Image, LabelMap, Volume
 from SAMedCore.options import CompleteOptions, FinetuneOptions, ModelOptions, PromptOptions, SegmentOptions
 from SAMedCore.remote.near_process import NearProcess
 from SAMedCore.service import messages
-from SAMedCore.service.carried import LabelFile, VoxelFile
+from SAMedCore.service.carried import LabelFile, VoxelFile, label_file, voxel_file
 from SAMedCore.work import SILENT, Work
 
 
@@ -141,12 +141,11 @@ class Elsewhere:
         path = self._near.folder / f"image-{self._files}.npy"
         path.parent.mkdir(mode=0o700, exist_ok=True)
         np.save(path, image.voxels)
-        matrix = tuple(tuple(row) for row in image.ijk_to_lps.tolist())
         try:
             yield (
-                LabelFile(str(path), matrix, image.labels.to_json())
+                label_file(path, image.ijk_to_lps, image.labels)
                 if isinstance(image, LabelMap)
-                else VoxelFile(str(path), matrix)
+                else voxel_file(path, image.ijk_to_lps)
             )
         finally:
             path.unlink(missing_ok=True)

@@ -22,7 +22,7 @@ from SAMedCore.remote.channel import FAR_PATIENCE_S, Channel, ConnectionGone
 from SAMedCore.remote.frames import Frame, Frames, Kind, greeting
 from SAMedCore.remote.packing import unpack
 from SAMedCore.remote.returning import Returning
-from SAMedCore.service.process import GRACE_S, LOG_FILE
+from SAMedCore.service.process import GRACE_S, LOG_FILE, is_alive
 from SAMedCore.service.wire import Lines
 
 WORKER = ("-m", "SAMedCore.service")
@@ -53,7 +53,7 @@ def remove_abandoned() -> None:
     """Private folders whose far end was killed together with its worker."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError, ValueError):
-            if folder.stat().st_uid == os.getuid() and not _is_alive(int(folder.name.split("-")[2])):
+            if folder.stat().st_uid == os.getuid() and not is_alive(int(folder.name.split("-")[2])):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -229,13 +229,3 @@ def _made(folder: Path) -> str:
     except OSError as error:
         return error.strerror or str(error)
     return ""
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

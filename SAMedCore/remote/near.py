@@ -27,6 +27,7 @@ from SAMedCore.remote.ssh import CannotConnect, Connection
 from SAMedCore.service.answers import error_of
 from SAMedCore.service.events import Error, Notice, Progress, Result, Started
 from SAMedCore.service.messages import Cancel, Describe, EncodeAhead, Fetch, OpenVolume, Shutdown
+from SAMedCore.service.process import EventStream
 from SAMedCore.service.wire import Lines, ProtocolError, Refused, decode_request, encode
 from SAMedCore.work import Event as WorkEvent
 from SAMedCore.work import Notice as WorkNotice
@@ -49,7 +50,8 @@ class Near:
         self._address = address
         self._incoming = requests
         self._folder = folder
-        self._requests = OpenRequests(events, folder)
+        self._events = EventStream(events, folder)
+        self._requests = OpenRequests(self._events)
         # A request is sent and marked as sent, or cancelled before that: never something between.
         self._ordering = threading.Lock()
         self._ending = threading.Lock()
@@ -57,7 +59,7 @@ class Near:
 
     def run(self) -> int:
         """Until stdin ends or `Shutdown` comes; returns the exit code. Where the connection is lost the process ends itself."""
-        self._requests.begin()
+        self._events.begin()
         self._requests.tell(Started(os.getpid()))
         threading.Thread(target=self._work, name="work", daemon=True).start()
         lines, goes_on = Lines(), True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from SAMedCore.remote.places import Trip
 from SAMedCore.service.events import Error, Event, Progress, Result
 from SAMedCore.service.job import Pace
 from SAMedCore.service.messages import CloseVolume, EncodeAhead, OpenVolume, Request
-from SAMedCore.service.process import vanish
+from SAMedCore.service.process import EventStream
 from SAMedCore.service.wire import encode
 
 AtOnce = OpenVolume | CloseVolume | EncodeAhead
@@ -45,14 +44,11 @@ class OpenRequests:
     """Each ends in one `Result` or `Error`; used by all threads.
 
     Args:
-        events: the file descriptor to tell on.
-        folder: the private one.
+        events: to tell on.
     """
 
-    def __init__(self, events: int, folder: Path) -> None:
+    def __init__(self, events: EventStream) -> None:
         self._events = events
-        self._folder = folder
-        self._telling = threading.Lock()
         self._changed = threading.Condition()
         self._queue: deque[Asked] = deque()
         self._asked: dict[int, Asked] = {}
@@ -61,11 +57,7 @@ class OpenRequests:
 
     def tell(self, event: Event, number: int = 0) -> None:
         """Where nobody listens any more, this process goes."""
-        self._write(encode(event, number))
-
-    def begin(self) -> None:
-        """Whatever the interpreter's own start printed, the first message stands on a line of its own."""
-        self._write(b"\n")
+        self._events.write(encode(event, number))
 
     def add(self, request: Request, number: int) -> None:
         """It waits until it is its turn."""
@@ -142,11 +134,3 @@ class OpenRequests:
             for each in waiting:
                 if not isinstance(each.request, AtOnce):
                     self.tell(Progress("sending", done, size), each.number)
-
-    def _write(self, line: bytes) -> None:
-        try:
-            with self._telling:
-                while line:
-                    line = line[os.write(self._events, line) :]
-        except OSError:
-            vanish(self._folder)

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from SAMedCore.image.labels import LabelTable
 
 Matrix = tuple[tuple[float, ...], ...]
 
@@ -28,3 +34,17 @@ class LabelFile:
     path: str
     ijk_to_lps: Matrix
     labels: list[dict[str, Any]]
+
+
+def voxel_file(path: Path, ijk_to_lps: np.ndarray) -> VoxelFile:
+    """How messages name a volume (4 x 4 matrix) whose voxels are in this file."""
+    return VoxelFile(str(path), _matrix(ijk_to_lps))
+
+
+def label_file(path: Path, ijk_to_lps: np.ndarray, labels: LabelTable) -> LabelFile:
+    """The same of a label map."""
+    return LabelFile(str(path), _matrix(ijk_to_lps), labels.to_json())
+
+
+def _matrix(ijk_to_lps: np.ndarray) -> Matrix:
+    return tuple(tuple(row) for row in ijk_to_lps.tolist())

@@ -120,6 +120,51 @@ def vanish(folder: Path) -> None:
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process of this number runs."""
+    if sys.platform == "win32":
+        import ctypes
+
+        synchronize = 0x00100000
+        handle = ctypes.windll.kernel32.OpenProcess(synchronize, False, pid)
+        if handle:
+            ctypes.windll.kernel32.CloseHandle(handle)
+        return bool(handle)
+    with contextlib.suppress(PermissionError):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+    return True
+
+
+class EventStream:
+    """Where the other side listens; used by all threads. Where it is gone, so is this process.
+
+    Args:
+        events: the file descriptor.
+        folder: the private one.
+    """
+
+    def __init__(self, events: int, folder: Path) -> None:
+        self._events = events
+        self._folder = folder
+        self._writing = threading.Lock()
+
+    def begin(self) -> None:
+        """Whatever the interpreter's own start printed, the first message stands on a line of its own."""
+        self.write(b"\n")
+
+    def write(self, line: bytes) -> None:
+        """A line, whole, in one piece with no other."""
+        try:
+            with self._writing:
+                while line:
+                    line = line[os.write(self._events, line) :]
+        except OSError:
+            vanish(self._folder)
+
+
 def _guard(worker: int, requests: int, folder: Path | None) -> None:
     import select
 

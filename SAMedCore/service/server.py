@@ -26,7 +26,7 @@ from SAMedCore.service.events import Error, Event, Progress, Result, Started
 from SAMedCore.service.job import Job
 from SAMedCore.service.loading import CannotLoad, load, ready
 from SAMedCore.service.messages import Cancel, CloseVolume, EncodeAhead, Fetch, OpenVolume, Prompt, Request, Shutdown, handles
-from SAMedCore.service.process import Log, keep_temporary_files_in, lead_group, start_guard, vanish
+from SAMedCore.service.process import EventStream, Log, keep_temporary_files_in, lead_group, start_guard, vanish
 from SAMedCore.service.wire import Lines, ProtocolError, Refused, decode_request, encode
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Server:
 
     def __init__(self, requests: int, events: int, folder: Path) -> None:
         self._requests = requests
-        self._events = events
+        self._events = EventStream(events, folder)
         self._folder = folder
         self._state = threading.Condition()
         self._running: Job | None = None
@@ -84,12 +84,10 @@ class Server:
         self._is_leaving = False
         self._held: tuple[Models, Volumes] | None = None
         self._early: list[tuple[AtOnce, int]] = []
-        self._sending = threading.Lock()
 
     def run(self) -> int:
         """Until stdin ends or `Shutdown` comes; returns the exit code."""
-        # Whatever the interpreter's own start printed, the first message stands on a line of its own.
-        os.write(self._events, b"\n")
+        self._events.begin()
         self.send(Started(os.getpid()))
         threading.Thread(target=self._read, name="requests", daemon=True).start()
         try:
@@ -111,13 +109,7 @@ class Server:
 
     def send(self, event: Event, number: int = 0) -> None:
         """One event to the other side; where that is gone, so is this process."""
-        line = encode(event, number)
-        try:
-            with self._sending:
-                while line:
-                    line = line[os.write(self._events, line) :]
-        except OSError:
-            vanish(self._folder)
+        self._events.write(encode(event, number))
 
     def _read(self) -> None:
         lines = Lines()

@@ -12,7 +12,7 @@ import numpy as np
 from SAMedCore.errors import InputError
 from SAMedCore.image.labels import LabelTable
 from SAMedCore.image.volume import LabelMap, Volume
-from SAMedCore.service.carried import LabelFile, Matrix, VoxelFile
+from SAMedCore.service.carried import LabelFile, VoxelFile, label_file, voxel_file
 from SAMedCore.service.events import Slices
 from SAMedCore.service.job import Box, Job, Pace
 
@@ -92,7 +92,7 @@ class UncertaintyMap:
     def message(self, ijk_to_lps: np.ndarray) -> dict[str, Any]:
         """The whole map as the `VoxelFile` of a result, as plain JSON."""
         self.voxels.flush()
-        return asdict(VoxelFile(str(self._path), _matrix(ijk_to_lps)))
+        return asdict(voxel_file(self._path, ijk_to_lps))
 
 
 def new_map(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
@@ -127,11 +127,7 @@ def _output(job: Job, name: str) -> Path:
 
 
 def _message(path: Path, ijk_to_lps: np.ndarray, labels: LabelTable) -> dict[str, Any]:
-    return asdict(LabelFile(str(path), _matrix(ijk_to_lps), labels.to_json()))
-
-
-def _matrix(ijk_to_lps: np.ndarray) -> Matrix:
-    return tuple(tuple(row) for row in ijk_to_lps.tolist())
+    return asdict(label_file(path, ijk_to_lps, labels))
 
 
 def _mapped(path: str) -> np.ndarray:

@@ -72,10 +72,10 @@ class Machine:
     def of(cls, device: torch.device, processes: Processes) -> Machine:
         """The machine that this process runs on, with this device; of several processes what each has at least."""
         free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
-        memory = (_memory() or sys.maxsize) // processes.on_this_machine
-        facts = processes.least([torch.get_num_threads(), memory, free, int(has_bf16(device))])
-        known = facts[1] if _memory() is not None else None
-        return cls(device.type, facts[0], known, facts[2], bool(facts[3]), processes.count)
+        memory = _memory()
+        share = (memory or sys.maxsize) // processes.on_this_machine
+        cores, share, free, bf16 = processes.least([torch.get_num_threads(), share, free, int(has_bf16(device))])
+        return cls(device.type, cores, None if memory is None else share, free, bool(bf16), processes.count)
 
     def share(self, batch_size: int) -> int:
         """The most slices of a batch that one process has."""

@@ -1,12 +1,12 @@
 """The folder in which voxels travel to the worker and back: readable by this user alone, gone when Slicer is."""
 
-import contextlib
 import os
 import re
 import shutil
-import sys
 import tempfile
 from pathlib import Path
+
+from SAMedCore.service.process import is_alive
 
 PREFIX = "samed"
 
@@ -32,23 +32,5 @@ def sweep(parent: str | Path) -> None:
     """Remove the folders of Slicers that are gone: both they and their worker may have been killed."""
     for folder in Path(parent).glob(f"{PREFIX}-*"):
         owner = re.match(rf"{PREFIX}-(\d+)-", folder.name)
-        if owner and folder.is_dir() and not isAlive(int(owner[1])):
+        if owner and folder.is_dir() and not is_alive(int(owner[1])):
             removeFolder(folder)
-
-
-def isAlive(pid: int) -> bool:
-    """Whether a process of this number runs."""
-    if sys.platform == "win32":
-        import ctypes
-
-        synchronize = 0x00100000
-        handle = ctypes.windll.kernel32.OpenProcess(synchronize, False, pid)
-        if handle:
-            ctypes.windll.kernel32.CloseHandle(handle)
-        return bool(handle)
-    with contextlib.suppress(PermissionError):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return False
-    return True

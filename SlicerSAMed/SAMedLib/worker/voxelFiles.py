@@ -11,8 +11,8 @@ from slicer.i18n import tr as _
 
 from SAMedCore.errors import SAMedError
 from SAMedCore.image.labels import LabelTable
-from SAMedCore.image.volume import Image, LabelMap, Volume
-from SAMedCore.service.carried import LabelFile, Matrix, VoxelFile
+from SAMedCore.image.volume import LabelMap, Volume
+from SAMedCore.service.carried import LabelFile, VoxelFile, label_file, voxel_file
 from SAMedLib.worker.privateFolder import makePrivateFile
 
 SLAB_BYTES = 8 * 2**20
@@ -103,12 +103,12 @@ def notHandedOver(error: OSError) -> SAMedError:
 
 def voxelFile(path: Path, volume: Volume) -> VoxelFile:
     """How a request names a volume whose voxels are in this file."""
-    return VoxelFile(str(path), _matrix(volume))
+    return voxel_file(path, volume.ijk_to_lps)
 
 
 def labelFile(path: Path, labelmap: LabelMap) -> LabelFile:
     """How a request names a label map whose voxels are in this file."""
-    return LabelFile(str(path), _matrix(labelmap), labelmap.labels.to_json())
+    return label_file(path, labelmap.ijk_to_lps, labelmap.labels)
 
 
 def readLabelFile(answered: dict) -> LabelMap:
@@ -138,7 +138,3 @@ def remove(paths: list[Path]) -> None:
         # It may be gone already, or (Windows) still be mapped by the worker: the folder's own removal deals with it then.
         with contextlib.suppress(OSError):
             path.unlink()
-
-
-def _matrix(image: Image) -> Matrix:
-    return tuple(tuple(float(value) for value in row) for row in image.ijk_to_lps)
