@@ -9,7 +9,7 @@ from SAMedCore.evaluate.measures import dice
 from SAMedCore.image.orientation import reorient
 from SAMedCore.model.pixel_grids import PixelGrids
 
-EVERY = 3
+EVERY = 6
 MARGIN = 1
 
 

@@ -90,7 +90,8 @@ def kill_node(cluster) -> None:
     cluster.remove_node(node, allow_graceful=False)
 
 
-@pytest.mark.parametrize(("kills", "nodes"), [(1, 1), pytest.param(16, 4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("kills", "nodes"), [(1, 1), (16, 4)])
 def test_killed_workers_nodes_and_drivers_lose_no_scan_and_nothing_is_done_twice(files, cluster, tmp_path, kills, nodes):
     random, out = Random(kills), tmp_path / "out"
     source = copies(files, tmp_path / "scans", 6 * (kills + nodes + 1))

@@ -49,13 +49,13 @@ def scan(files) -> Case:
 def train(files, tmp_path, monkeypatch):
     """Trains the small network for seconds; the fields of `FinetuneOptions` by name."""
 
-    def trained(name: str, cases: list[Case], work: Work = SILENT, stages=None, **options) -> Trained:
+    def trained(name: str, cases: list[Case], work: Work = SILENT, recipe=SMALL_FEW_SHOT, stages=None, **options) -> Trained:
         held_out: list[HeldOut] = []
         with monkeypatch.context() as patch:
             patch.setattr(finetuning, "compare", lambda *given: held_out.append(given[2]) or compare(*given))
             asked = {"base": str(files.base), "classes": ("liver", "aorta"), "validation": 0.25, "device": "cpu", **options}
-            recipe = replace(SMALL_FEW_SHOT, augmentation=None, stages=stages or (of(2),))
-            found = finetune(cases, FinetuneOptions(str(tmp_path / name), **asked), work, recipe=recipe)
+            facts = replace(recipe, augmentation=None, stages=stages or (of(2),))
+            found = finetune(cases, FinetuneOptions(str(tmp_path / name), **asked), work, recipe=facts)
         return Trained(tmp_path / name, found.comparison, held_out[0] if held_out else None)
 
     return trained
@@ -79,15 +79,16 @@ def test_a_structure_that_was_unlearnt_is_named_and_all_is_as_it_is_measured_in_
     """The shipped checkpoint learns that what it takes for the liver is none."""
     volume, labels = (replace(image, voxels=image.voxels[66:76]) for image in (sample_ct, sample_labels))
     start = {"checkpoint": "abdomen-demo", "base": str(lite_weights), "classes": None}
+    decoder_alone = replace(SMALL_FEW_SHOT, last_stage_rate=0.0)
     stages = (of(12, base_rate=5e-4),)
     slices = split(bright_squares(len(labels.voxels), None), 0.25, SMALL_FEW_SHOT.seed)[1].slice_numbers.tolist()
-    other = train("other", [without_liver(Case(volume, labels), *slices)], stages=stages, **start)
+    other = train("other", [without_liver(Case(volume, labels), *slices)], recipe=decoder_alone, stages=stages, **start)
     assert other.held_out.slices[0] == slices
     assert other.comparison.start == "the checkpoint that it went on from"
     assert other.comparison.worse[0] == "liver"
     assert "Worse than before: liver 0.9" in other.comparison.summary()
     for checkpoint, said in (("abdomen-demo", other.comparison.before), (other.out, other.comparison.after)):
-        found = load_model(checkpoint, "cpu", base_weights=lite_weights).segment(volume)
+        found = load_model(checkpoint, "cpu", base_weights=lite_weights).segment(volume, slices=tuple(slices))
         for label, value in zip(found.labels, said, strict=True):
             both = [image.voxels[slices] == label.value for image in (found, labels)]
             assert value == (pytest.approx(dice(*both)) if any(mask.any() for mask in both) else None), label.name

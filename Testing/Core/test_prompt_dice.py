@@ -29,11 +29,9 @@ def session(sample_ct, lite_weights) -> PromptSession:
     return open_session(sample_ct, model=load_promptable(lite_weights, "cpu"))
 
 
-def test_gallbladder_and_left_kidney_from_one_box_each(session, scan):
-    few = replace(scan, structures={name: scan.structures[name] for name in ("gallbladder", "left kidney")})
-    found = prompt_dice.measured(session, few, (1,))["1 boxes"]
-    assert found["gallbladder"] >= 0.93
-    assert found["left kidney"] >= 0.93
+def test_the_gallbladder_from_one_box(session, scan):
+    few = replace(scan, structures={"gallbladder": scan.structures["gallbladder"]})
+    assert prompt_dice.measured(session, few, (1,))["1 boxes"]["gallbladder"] >= 0.93
 
 
 def test_a_click_at_the_largest_error_betters_the_gallbladder(session, scan):

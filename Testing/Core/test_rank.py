@@ -73,6 +73,7 @@ def model(lite_weights):
     return load_model("abdomen-demo", "cpu", base_weights=lite_weights)
 
 
+@pytest.mark.slow
 def test_ranks_go_with_the_error_on_slices_that_were_never_seen(model, sample_ct, sample_labels, monkeypatch):
     """Measured: 0.44 on these fifty, so that by chance, with a standard error of 0.14, it is hardly above 0.3."""
     kept, options = {}, SegmentOptions(slices=NEVER_SEEN)

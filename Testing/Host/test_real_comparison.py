@@ -47,6 +47,7 @@ def test_an_mr_is_completed_as_what_it_is_and_the_choice_of_ct_is_pointed_out(mr
     assert set(drawn) < set(filled)
 
 
+@pytest.mark.slow
 def test_a_training_shows_before_and_after(panel, sample_ct, sample_labels, lite_weights, tmp_path):
     ct = ctNode(crop(sample_ct, 80, 86), "CT")
     drawnNode(crop(sample_labels, 80, 86), ct)
