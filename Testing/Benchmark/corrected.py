@@ -20,7 +20,6 @@ from prompt_scans import ct_scan
 
 from SAMedCore.checkpoint.load import load_promptable
 from SAMedCore.demo.sample import fetch_sample
-from SAMedCore.errors import InputError
 from SAMedCore.evaluate.measures import dice
 from SAMedCore.image.orientation import turned_view
 from SAMedCore.image.volume import LabelMap, Volume
@@ -117,10 +116,9 @@ def corrected(answered: Answered, name: str, count: int) -> dict[str, float]:
     if kept:
         row["corrected"] = dice(in_3d(others, kept, truth.shape), truth)
         row["boxes"] = dice(in_3d(carry_on(session, kept).masks, kept, truth.shape), truth)
-    try:
-        row["both"] = dice(in_3d(carry_on(session, kept, rough=others).masks, kept, truth.shape), truth)
-    except InputError:  # nothing of it is believed, and nothing else says where to begin
-        row["both"] = row["checkpoint"]
+    both = carry_on(session, kept, rough=others)
+    # Where nothing of it is believed the span is empty, and a client leaves what the checkpoint drew.
+    row["both"] = dice(in_3d(both.masks, kept, truth.shape), truth) if both.span else row["checkpoint"]
     return row
 
 
