@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -46,6 +47,8 @@ class Label:
             raise InputError(f'label "{self.name}" has the value {self.value}: use 1 to 65535 (0 is the background).')
         if not self.name.strip():
             raise InputError(f"the label with the value {self.value} has no name: give it one.")
+        if not all(0 <= channel <= 255 for channel in self.rgb):
+            raise InputError(f'label "{self.name}" has the colour {self.rgb}: use three integers from 0 to 255.')
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,9 @@ class LabelTable:
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", tuple(sorted(self.labels, key=lambda label: label.value)))
         for what, seen in (("value", [label.value for label in self.labels]), ("name", self.names)):
-            twice = {item for item in seen if list(seen).count(item) > 1}
-            if twice:
-                raise InputError(f"the label table gives the {what} {min(twice)!r} twice: make each one unique.")
+            item, count = next(iter(Counter(seen).most_common(1)), (None, 0))
+            if count > 1:
+                raise InputError(f"the label table gives the {what} {item!r} twice: make each one unique.")
 
     def __iter__(self):
         return iter(self.labels)
@@ -110,14 +113,14 @@ class LabelTable:
 
     @classmethod
     def from_json(cls, rows: Sequence[dict[str, Any]]) -> LabelTable:
-        """Raises InputError where a row lacks its value or name."""
+        """Raises InputError where a row lacks its value or name, or one of its values is not what `to_json` writes."""
         try:
             return cls(
                 tuple(
                     Label(
-                        value=int(row["value"]),
-                        name=str(row["name"]),
-                        rgb=_rgb(row.get("rgb", generic_rgb(int(row["value"])))),
+                        value=_whole(row["value"]),
+                        name=_text(row["name"]),
+                        rgb=_rgb(row.get("rgb", generic_rgb(_whole(row["value"])))),
                         type=_code_from_json(row.get("type")),
                         modifier=_code_from_json(row.get("modifier")),
                         category=_code_from_json(row.get("category")) or ANATOMICAL_STRUCTURE,
@@ -125,8 +128,9 @@ class LabelTable:
                     for row in rows
                 )
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"the label table cannot be read ({error!r}): each row needs value and name.") from error
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            reason = f"{type(error).__name__}: {error}"[:100]
+            raise InputError(f"the label table cannot be read ({reason}): each row needs value and name.") from error
 
     @classmethod
     def generic(cls, values: Iterable[int]) -> LabelTable:
@@ -147,8 +151,20 @@ def generic_rgb(value: int) -> tuple[int, int, int]:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
+def _whole(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError("a value or a colour is no whole number")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a name or a code is no text")
+    return value
+
+
 def _rgb(row: Sequence[int]) -> tuple[int, int, int]:
-    red, green, blue = (int(channel) for channel in row)
+    red, green, blue = (_whole(channel) for channel in row)
     return red, green, blue
 
 
@@ -157,7 +173,7 @@ def _code_to_json(code: Code | None) -> list[str] | None:
 
 
 def _code_from_json(row: Sequence[str] | None) -> Code | None:
-    return None if row is None else Code(*row)
+    return None if row is None else Code(*(_text(each) for each in row))
 
 
 def _organ(value: int, name: str, rgb: tuple[int, int, int], code: str, meaning: str, side: Code | None = None) -> Label:
