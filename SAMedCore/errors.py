@@ -91,9 +91,9 @@ def said_of_the_system(error: OSError) -> SAMedError | None:
     return InputError(f'"{os.fsdecode(error.filename)}" {reason}.')
 
 
-def reason_of(error: OSError) -> str | None:
+def reason_of(error: Exception) -> str | None:
     """What is wrong with the file and what to do, to be put behind its name; None where no user can do anything."""
-    return _REFUSALS.get(error.errno or 0)
+    return _REFUSALS.get(error.errno or 0) if isinstance(error, OSError) else None
 
 
 def in_one_line(text: str) -> str:

@@ -97,8 +97,7 @@ class SegmentOptions:
 
     def __post_init__(self) -> None:
         settle(self)
-        if self.labels is not None and not self.labels:
-            raise InputError("no structure is chosen: name at least one, or leave the choice out for all.")
+        _check_chosen(self.labels)
         _check_slices(self.slices)
         check_range(self.batch_size, "slices at a time", 1, MOST_AT_A_TIME)
 
@@ -245,6 +244,7 @@ class FinetuneOptions:
             raise InputError("there is nothing to start from: name a base model, or a checkpoint to go on from.")
         if self.preset not in PRESETS:
             raise InputError(f'unknown preset "{self.preset}": choose from {", ".join(PRESETS)}.')
+        _check_chosen(self.classes)
         check_range(self.epochs, "epochs", 1, MOST_TIMES)
         check_range(self.batch_size, "slices a step", 1, MOST_AT_A_TIME)
         if self.minutes is not None and not 0 < self.minutes <= MOST_TIMES:
@@ -266,6 +266,11 @@ class FinetuneOptions:
         if self.slices is not None:
             return self.slices
         return "annotated" if self.preset == "few-shot" else "all"
+
+
+def _check_chosen(names: tuple[str, ...] | None) -> None:
+    if names is not None and not names:
+        raise InputError("no structure is chosen: name at least one, or leave the choice out for all.")
 
 
 def _check_slices(slices: tuple[int, ...] | None) -> None:

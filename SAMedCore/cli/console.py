@@ -18,6 +18,9 @@ from SAMedCore.options import INTENSITIES
 from SAMedCore.values import MOST, MOST_TIMES, NUMBER, WHOLE
 from SAMedCore.work import Event, FinishedScan, FinishedSlices, Notice, Progress, Work
 
+MOST_PIXELS = 2048
+"""Of a side; its square is what attention remembers."""
+
 JOINERS = "\u200c\u200d"
 """Which no scripts of India and Persia, and few emoji, can do without."""
 
@@ -222,9 +225,14 @@ def non_negative_int(text: str) -> int:
     return _whole(text, 0)
 
 
-def _whole(text: str, least: int) -> int:
-    if WHOLE.fullmatch(text) is None or not least <= int(text) <= MOST_TIMES:
-        raise argparse.ArgumentTypeError(f"{shortly(text)} is no whole number from {least} to {MOST_TIMES}")
+def pixels(text: str) -> int:
+    """The side of a picture that a network sees."""
+    return _whole(text, 1, MOST_PIXELS)
+
+
+def _whole(text: str, least: int, most: int = MOST_TIMES) -> int:
+    if WHOLE.fullmatch(text) is None or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{shortly(text)} is no whole number from {least} to {most}")
     return int(text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from pathlib import Path
@@ -20,15 +21,18 @@ def read_whole(path: Path) -> bytes:
             `LARGEST_FILE`; the sentence begins with "it".
     """
     try:
-        # A pipe would be waited for, unless asked not to; for a file the flag means nothing.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        with io.BufferedReader(io.FileIO(path, opener=_opened)) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise InputError("it is a pipe or a device: save what it gives, and choose that file.")
             content = file.read(LARGEST_FILE + 1)
-    except OSError as error:
-        reason = reason_of(error) or f"cannot be read ({error.strerror or error}): choose another file"
+    except (OSError, ValueError) as error:
+        reason = reason_of(error) or f"cannot be read ({error}): choose another file"
         raise InputError(f"it {reason}.") from error
     if len(content) > LARGEST_FILE:
         raise InputError(f"it is larger than {LARGEST_FILE // 2**20} MB, which nobody writes by hand: choose another file.")
     return content
+
+
+def _opened(path: str, flags: int) -> int:
+    # A pipe would be waited for unless asked not to; for a file the flag means nothing.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
