@@ -36,7 +36,7 @@ def each_place(files: Files, folder: Path, bad: Path) -> dict[str, list]:
         "checkpoint": ["segment", files.ct, out, "--model", bad],
         "base": ["segment", files.ct, out, "--model", files.checkpoint, "--base", bad, "--device", "cpu"],
         "prompts": ["prompt", files.ct, bad, out, "--base", files.base],
-        "answer": ["prompt", files.ct, files.ct, out, "--base", files.base, "--answer", bad],
+        "answer": ["prompt", files.ct, files.labels, out, "--base", files.base, "--answer", bad],
         "labels": ["complete", files.ct, bad, out, "--base", files.base],
         "images": ["finetune", "--images", bad, "--labels", labels, "--base", files.base, "--out", folder / "new"],
         "dataset": ["finetune", "--dataset", bad, "--base", files.base, "--out", folder / "new"],
@@ -79,8 +79,10 @@ def test_a_link_that_leads_to_itself_is_refused(capfd, tmp_path, files, place):
 
 
 @pytest.fixture
-def as_nobody(monkeypatch) -> None:
-    """The command runs without the rights of root, for whom nothing is closed."""
+def as_nobody(monkeypatch, tmp_path) -> None:
+    """The command runs without the rights of root, for whom nothing is closed, in a folder of its own."""
+    tmp_path.chmod(0o777)
+    monkeypatch.chdir(tmp_path)
 
     @contextmanager
     def dropped() -> Iterator[None]:
@@ -112,7 +114,7 @@ def closed(tmp_path) -> Iterator[Path]:
 @pytest.fixture
 def open_files(files, tmp_path_factory) -> Iterator[Files]:
     """The files where everybody may read them, though pytest's folder is closed to others."""
-    upwards = [*files.folder.parents][:2]
+    upwards = [files.folder, *files.folder.parents][:3]
     modes = [folder.stat().st_mode for folder in upwards]
     for folder in upwards:
         folder.chmod(0o711)
@@ -124,17 +126,15 @@ def open_files(files, tmp_path_factory) -> Iterator[Files]:
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.usefixtures("as_nobody")
 def test_what_is_closed_is_said_to_be(capfd, tmp_path, open_files, closed, place):
-    tmp_path.chmod(0o777)
     line = refused(capfd, tmp_path, *each_place(open_files, tmp_path, closed / "a")[place])
     assert "closed" in line
     assert "unexpectedly" not in line
 
 
 @pytest.mark.parametrize("arguments", [["models", "list"], ["models", "fetch", "lite"], ["models", "info", "hf:a/b"], ["demo"]])
-@pytest.mark.usefixtures("as_nobody")
+@pytest.mark.usefixtures("as_nobody", "open_files")
 def test_a_closed_cache_is_said_to_be(capfd, tmp_path, closed, monkeypatch, arguments):
     monkeypatch.setenv("SAMED_CACHE", str(closed / "cache"))
-    monkeypatch.chdir(tmp_path)
     line = refused(capfd, tmp_path, *arguments)
     assert str(closed) in line
     assert CLOSED in line
