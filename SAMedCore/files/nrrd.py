@@ -44,7 +44,7 @@ def stored(path: Path) -> Stored:
         return Stored(files, 0)
     compression = COMPRESSIONS.get(encoding)
     if compression is None:
-        raise InputError(f'its header has the encoding "{encoding[:40]}", not raw or gzip: copy it again, or save it anew.')
+        raise InputError("its header is damaged or cut off (no encoding that is known): copy or export it again.")
     if compression != "none":
         return Stored(files, _length(fields), start, max(skipped, 0), compression)
     return Stored(files, _length(fields), start + max(skipped, 0))

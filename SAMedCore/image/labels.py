@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -48,20 +49,26 @@ class Label:
             raise InputError(f"the label with the value {self.value} has no name: give it one.")
 
 
+MOST_LABELS = 2000
+"""More than any atlas of a body has; what has more is an image, or numbers single cells."""
+
+
 @dataclass(frozen=True)
 class LabelTable:
     """The structures of a label map or checkpoint, by ascending voxel value.
 
     Raises:
-        InputError: two labels share a value or a name.
+        InputError: two labels share a value or a name, or there are more than `MOST_LABELS`.
     """
 
     labels: tuple[Label, ...] = field(default_factory=tuple)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", tuple(sorted(self.labels, key=lambda label: label.value)))
-        for what, seen in (("value", [label.value for label in self.labels]), ("name", self.names)):
-            twice = {item for item in seen if list(seen).count(item) > 1}
+        if len(self.labels) > MOST_LABELS:
+            raise InputError(f"there are {len(self.labels)} labels, more than {MOST_LABELS}: choose a label map of structures.")
+        for what, seen in (("value", Counter(self.values)), ("name", Counter(self.names))):
+            twice = [item for item, times in seen.items() if times > 1]
             if twice:
                 raise InputError(f"the label table gives the {what} {min(twice)!r} twice: make each one unique.")
 
