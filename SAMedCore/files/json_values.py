@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from SAMedCore.errors import InputError
-from SAMedCore.files.whole import read_whole
+from SAMedCore.files.small import read_whole
 from SAMedCore.values import MOST
 
 FARTHEST = 1e9

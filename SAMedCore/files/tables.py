@@ -10,7 +10,7 @@ from pathlib import Path
 
 from SAMedCore.errors import InputError, reason_of
 from SAMedCore.files.json_values import within
-from SAMedCore.files.whole import read_whole
+from SAMedCore.files.small import read_whole
 from SAMedCore.values import MOST
 
 

@@ -51,22 +51,28 @@ class Label:
             raise InputError(f'label "{self.name}" has the colour {self.rgb}: use three integers from 0 to 255.')
 
 
+MOST_LABELS = 2000
+"""More than any atlas of a body has; what has more is an image, or numbers single cells."""
+
+
 @dataclass(frozen=True)
 class LabelTable:
     """The structures of a label map or checkpoint, by ascending voxel value.
 
     Raises:
-        InputError: two labels share a value or a name.
+        InputError: two labels share a value or a name, or there are more than `MOST_LABELS`.
     """
 
     labels: tuple[Label, ...] = field(default_factory=tuple)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", tuple(sorted(self.labels, key=lambda label: label.value)))
-        for what, seen in (("value", [label.value for label in self.labels]), ("name", self.names)):
-            item, count = next(iter(Counter(seen).most_common(1)), (None, 0))
-            if count > 1:
-                raise InputError(f"the label table gives the {what} {item!r} twice: make each one unique.")
+        if len(self.labels) > MOST_LABELS:
+            raise InputError(f"there are {len(self.labels)} labels, more than {MOST_LABELS}: choose a label map of structures.")
+        for what, seen in (("value", Counter(self.values)), ("name", Counter(self.names))):
+            twice = [item for item, times in seen.items() if times > 1]
+            if twice:
+                raise InputError(f"the label table gives the {what} {min(twice)!r} twice: make each one unique.")
 
     def __iter__(self):
         return iter(self.labels)

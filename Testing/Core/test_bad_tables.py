@@ -7,7 +7,7 @@ import pytest
 from refused import in_a_process, refused
 
 from SAMedCore.files.cases import listed, pairs_from_csv
-from SAMedCore.files.whole import LARGEST_FILE
+from SAMedCore.files.small import LARGEST_FILE
 from SAMedCore.values import MOST
 
 SAVE_AS_CSV = "save it as CSV in UTF-8, with the columns image,labels."

@@ -12,7 +12,7 @@ from made_labelmaps import a_matrix
 
 from SAMedCore import read_prompts
 from SAMedCore.errors import InputError
-from SAMedCore.files.whole import LARGEST_FILE
+from SAMedCore.files.small import LARGEST_FILE
 from SAMedCore.image.grid import Grid
 from SAMedCore.image.orientation import turned_grid
 from SAMedCore.image.prompts import Limits, SlicePrompt, StructurePrompts
