@@ -1,7 +1,7 @@
 """What was done of a cohort, on the disk: a scan that is written down is not done again, whatever ends the process.
 
 `.samed/journal.jsonl` in the output folder: the first line says what was asked for, each further one is a scan's row, written
-when its segmentation is whole. One process writes it, the one that holds `.samed/lock`.
+when its segmentation is whole. One process writes it, the one that holds it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import IO, Any
 
 from SAMedCore.cohort.scans import OWN_FOLDER, Scan, ScanRow
 from SAMedCore.errors import InputError
-from SAMedCore.files.atomic import make_folder
+from SAMedCore.files.atomic import claimed, make_folder
 
 FORMAT = 1
 
@@ -88,7 +87,8 @@ def open_journal(out: Path, asked: dict[str, Any]) -> Iterator[Journal]:
     folder = out / OWN_FOLDER
     for needed in (folder / "thumbnails", folder / "unfinished"):
         make_folder(needed)
-    with _locked(folder / "lock", out), (folder / "journal.jsonl").open("a+b") as file:
+    path = folder / "journal.jsonl"
+    with claimed(path, named=out), path.open("a+b") as file:
         journal, asked = Journal(file), {"format": FORMAT, **asked}
         if journal.asked is None:
             journal.begin(asked)
@@ -105,33 +105,6 @@ def open_journal(out: Path, asked: dict[str, Any]) -> Iterator[Journal]:
             yield journal
         finally:
             shutil.rmtree(folder / "unfinished", ignore_errors=True)
-
-
-@contextmanager
-def _locked(path: Path, out: Path) -> Iterator[None]:
-    """Holds the file's lock, which the system takes back from a process that ends in any way."""
-    with path.open("a+b") as file:
-        try:
-            _lock(file)
-        except OSError as error:
-            raise InputError(f'"{out}" is being written to by another run: wait for its end, or choose another folder.') from (
-                error
-            )
-        yield
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(file: IO[bytes]) -> None:
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(file: IO[bytes]) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _object(line: bytes) -> dict[str, Any] | None:
