@@ -18,7 +18,7 @@ from SAMedCore.checkpoint.catalogue import fetch_base, find_base, row_on_hub
 from SAMedCore.checkpoint.folder import ADAPTER_FILE, CARD_FILE, CONFIG_FILE, INFO_FILE, find_folder, read_info
 from SAMedCore.checkpoint.hub import Fetched, HubName, find_fetched, hub_name, is_hub_name
 from SAMedCore.errors import InputError, SAMedError
-from SAMedCore.files.atomic import replace_folder
+from SAMedCore.files.atomic import check_room, replace_folder
 from SAMedCore.model.architectures import ARCHITECTURES
 from SAMedCore.work import SILENT, Work
 
@@ -196,6 +196,7 @@ def _run(name: HubName, arguments: list[str], scratch: Path, watch: Callable[[],
     environment[hub.OFFLINE] = os.environ.get(hub.USERS_OFFLINE, os.environ.get(hub.OFFLINE, ""))
     failed, said = fetch.run_program([str(PROGRAM), *arguments], scratch, watch, environment)
     if failed:
+        check_room(name.folder, SAMedError(said))
         reason = (said.strip().splitlines() or ["the connection broke off"])[-1].removesuffix(".")
         raise SAMedError(f"{name}: {reason}.")
 

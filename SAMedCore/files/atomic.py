@@ -130,6 +130,23 @@ def scratch(place: Path) -> Iterator[Path]:
         _remove(folder)
 
 
+@contextmanager
+def room_told(place: Path) -> Iterator[None]:
+    """Raises SAMedError where what is done inside the block fails because the disk that `place` lies on is full."""
+    try:
+        yield
+    except OSError as error:
+        check_room(place, error)
+        raise
+
+
+def check_room(place: Path, error: Exception) -> None:
+    """Raises SAMedError where the reason of the error is that the disk is full."""
+    full = _full_disk(place, error)
+    if full is not None:
+        raise _failure(place, full) from error
+
+
 def check_writable(path: Path | str) -> None:
     """Raises InputError where a file of this path could not be created or replaced."""
     path = Path(path)
@@ -158,12 +175,22 @@ def _whole_or_not(place: Path, temporary: Path) -> Iterator[None]:
         raise
     except Exception as error:
         # Not every library says that the disk is full, and some raise errors of their own kind.
-        full = error if isinstance(error, OSError) and error.errno in FULL else _asked(place)
+        full = _full_disk(place, error)
         if full is not None or isinstance(error, OSError):
             raise _failure(place, full or error) from error
         raise
     finally:
         _remove(temporary)
+
+
+def _full_disk(place: Path, error: Exception) -> OSError | None:
+    """The system's own error where a full disk is the reason; None where it is not."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        return OSError(error.errno, os.strerror(error.errno))
+    # The library may have removed what it wrote, so that there is room again.
+    if os.strerror(errno.ENOSPC) in str(error):
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return _asked(place)
 
 
 def _asked(place: Path) -> OSError | None:
@@ -218,6 +245,9 @@ def _remove(path: Path) -> None:
 def _check_place(path: Path) -> None:
     if path.is_dir():
         raise InputError(f'"{path}" is a folder: give the name of a file.')
+    if path.exists() and not path.is_file():
+        # Its name would be given to a file, and with the rights of an administrator the system be without /dev/null.
+        raise InputError(f'"{path}" is a device, a pipe or a socket: give the name of a file.')
     if not path.parent.is_dir():
         state = "is a file" if path.parent.exists() else "does not exist"
         raise InputError(f'"{path}" cannot be written, the folder "{path.parent}" {state}: choose or make another one.')

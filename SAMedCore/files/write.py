@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import nullcontext
 from itertools import chain, count
 from pathlib import Path
 
@@ -12,9 +14,13 @@ from SAMedCore.errors import InputError, SAMedError
 from SAMedCore.files import seg_nrrd
 from SAMedCore.files.atomic import check_writable, replacing
 from SAMedCore.files.geometry import is_sheared, sitk_image
+from SAMedCore.files.quiet import quietly
 from SAMedCore.image.volume import LabelMap
 
 IMAGE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")
+LONGEST_HEADER = 2**20
+"""Bytes."""
+
 LABELMAP_ENDINGS = (".seg.nrrd", *IMAGE_ENDINGS, ".dcm")
 
 
@@ -149,7 +155,8 @@ def _write_image(image: SimpleITK.Image, path: Path) -> None:
     """Whole or not at all: ITK's writers do not tell when the disk takes no more, so that it is read again."""
     try:
         with replacing(path) as unfinished:
-            SimpleITK.WriteImage(image, str(unfinished), useCompression=True)
+            with nullcontext() if _has_room_for(image, unfinished) else quietly():
+                SimpleITK.WriteImage(image, str(unfinished), useCompression=True)
             if not _has_values(unfinished, image):
                 raise RuntimeError("other values than were written")
     except RuntimeError as error:
@@ -157,6 +164,12 @@ def _write_image(image: SimpleITK.Image, path: Path) -> None:
             f'"{path}" could not be written: what is read there again is not what was to be written; check the disk, or '
             "choose another place."
         ) from error
+
+
+def _has_room_for(image: SimpleITK.Image, path: Path) -> bool:
+    """Whether it could be written without compressing it; with it, it may fit all the same."""
+    length = image.GetNumberOfPixels() * image.GetNumberOfComponentsPerPixel() * image.GetSizeOfPixelComponent()
+    return shutil.disk_usage(path.parent).free > length + LONGEST_HEADER
 
 
 def _has_values(path: Path, image: SimpleITK.Image) -> bool:
