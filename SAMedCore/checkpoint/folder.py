@@ -17,7 +17,7 @@ from typing import Any
 from SAMedCore.checkpoint import catalogue
 from SAMedCore.checkpoint.hub import is_hub_name
 from SAMedCore.errors import BaseNeeded, BaseNotFetched, CheckpointNotFetched, InputError
-from SAMedCore.files.atomic import check_writable
+from SAMedCore.files.atomic import bring_back, check_writable
 from SAMedCore.image.intensities import misfit
 from SAMedCore.image.labels import LabelTable
 from SAMedCore.image.volume import Volume
@@ -160,6 +160,7 @@ def find_folder(checkpoint: str | Path) -> Path:
         InputError: there is none.
         CheckpointNotFetched: it is a name of the Hub, and nothing was fetched under it.
     """
+    bring_back(Path(checkpoint))
     if Path(checkpoint).is_dir():
         return Path(checkpoint)
     if Path(checkpoint).name == ADAPTER_FILE and Path(checkpoint).is_file():

@@ -6,8 +6,8 @@ TensorBoard's scalars.
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,8 +73,6 @@ def write_state(
     }
     with replacing(path) as temporary, temporary.open("wb") as file:
         torch.save(contents, file)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def read_state(path: Path, recipe: dict[str, Any]) -> dict[str, Any]:
@@ -134,7 +132,8 @@ def write_history(folder: Path, history: list[dict[str, Any]]) -> None:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return
-    with SummaryWriter(str(folder / "tensorboard")) as writer:
+    # history.json has it all: a disk that has become full meanwhile ends no training for the sake of a second curve.
+    with contextlib.suppress(OSError), SummaryWriter(str(folder / "tensorboard")) as writer:
         for name in ("loss", "learning_rate", "validation_dice"):
             if history[-1][name] is not None:
                 writer.add_scalar(name, history[-1][name], len(history))
