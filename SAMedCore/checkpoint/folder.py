@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from SAMedCore.checkpoint import catalogue
+from SAMedCore.checkpoint.adapter import ADAPTER_FILE, CONFIG_FILE
 from SAMedCore.checkpoint.hub import is_hub_name
 from SAMedCore.errors import BaseNeeded, BaseNotFetched, CheckpointNotFetched, InputError
 from SAMedCore.files.atomic import check_writable
@@ -29,8 +30,6 @@ FORMAT_VERSION = 2
 
 INFO_FILE = "samed.json"
 CARD_FILE = "README.md"
-ADAPTER_FILE = "adapter_model.safetensors"
-CONFIG_FILE = "adapter_config.json"
 
 CHECKPOINT_TAKES = {
     "ct": "the checkpoint was made for CT and reads values as HU",
