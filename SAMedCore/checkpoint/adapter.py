@@ -1,18 +1,17 @@
-"""The LoRA in a checkpoint's folder, read as something that anybody may have written: `adapter_config.json` and
-`adapter_model.safetensors`.
+"""The LoRA in a checkpoint's folder, `adapter_config.json` and `adapter_model.safetensors`, which anybody may have written.
 
-PEFT is given nothing of what the files say. The configuration has to be one that this project writes, and is built anew from it;
-the tensors go into the network once their names, shapes, dtypes and values are such as it can have. So no base model is looked
-up anywhere, no code that a configuration names is imported, and no pickle beside the safetensors is opened.
+PEFT is given nothing of what the files say. The configuration has to be one that this project writes, and is built anew from
+it; the tensors go into the network once their names, shapes, dtypes and values are such as it can have. So no base model is
+looked up anywhere, no code that a configuration names is imported, and no pickle beside the safetensors is opened.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from SAMedCore.checkpoint.folder import ADAPTER_FILE, CONFIG_FILE
 from SAMedCore.errors import InputError
 from SAMedCore.files.json_values import read_json, shown
 
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
 
     from SAMedCore.model.lora import LoraSettings
     from SAMedCore.model.sam import Sam
-
-CONFIG_FILE = "adapter_config.json"
-ADAPTER_FILE = "adapter_model.safetensors"
 
 MOST_RANK = 256
 """With a higher one LoRA would have more parameters than the projections that it changes."""
@@ -80,7 +76,7 @@ def _settings(row: dict[str, Any], sam: Sam) -> LoraSettings:
     rank, alpha = row.get("r"), row.get("lora_alpha")
     if type(rank) is not int or not 1 <= rank <= MOST_RANK:
         raise InputError(f"the rank r is {shown(rank)}: it has to be a whole number from 1 to {MOST_RANK}.")
-    if type(alpha) not in (int, float) or not 0 < alpha <= MOST_SCALE * rank:
+    if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 < alpha <= MOST_SCALE * rank:
         raise InputError(f"lora_alpha is {shown(alpha)}: it has to be above 0, and {MOST_SCALE} times the rank at most.")
     _check_plain(row)
     return _what_is_trained(row, rank, alpha, sam)
@@ -96,8 +92,8 @@ def _what_is_trained(row: dict[str, Any], rank: int, alpha: float, sam: Sam) -> 
             return settings
     classes = sam.mask_decoder.num_mask_tokens - 1
     raise InputError(
-        f"target_modules, modules_to_save and exclude_modules are not those of a SAMed on {sam.architecture.name} with {classes} "
-        "labels: fetch or train the checkpoint again."
+        "target_modules, modules_to_save and exclude_modules are not those of a SAMed on "
+        f"{sam.architecture.name} with {classes} labels: fetch or train the checkpoint again."
     )
 
 
@@ -113,7 +109,7 @@ def _parts(row: dict[str, Any]) -> tuple[Any, ...] | None:
 
 
 def _check_plain(row: dict[str, Any]) -> None:
-    """Raises InputError where something is switched on that makes another computation of LoRA, of this PEFT's or a newer one's."""
+    """Raises InputError where something is on that makes another computation of LoRA, in this PEFT or a newer one."""
     for key, value in row.items():
         is_on = value is True or (isinstance(value, list | dict) and len(value) > 0)
         if (is_on and key not in READ and key not in WITHOUT_EFFECT) or (key == "bias" and value != "none"):

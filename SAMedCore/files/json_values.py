@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from SAMedCore.errors import InputError
+from SAMedCore.image.texts import is_readable
 
 LARGEST_FILE = 16 * 2**20
 """Bytes; ten thousand control points of Slicer's take a quarter of it."""
@@ -80,8 +81,12 @@ def numbers(value: Any, count: int, what: str) -> tuple[float, ...]:
 
 
 def shown(value: Any) -> str:
-    """The value as JSON, no longer than a sentence can bear."""
-    text = json.dumps(value, ensure_ascii=False)
+    """The value as JSON, no longer than a sentence can bear, and nothing in it that a terminal obeys."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return "something that lies too deep in itself"
+    text = text if is_readable(text[:60]) else json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

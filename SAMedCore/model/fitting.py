@@ -47,5 +47,13 @@ def no_weights(tensors: Mapping[str, Tensor]) -> str | None:
     return None
 
 
+def not_finite(tensors: Mapping[str, Tensor]) -> str | None:
+    """As `no_weights`, for numbers that may be of any size."""
+    for key, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            return f"has values in {key} that are no number"
+    return None
+
+
 def _name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")

@@ -2,8 +2,8 @@
 than they hold.
 
 Whoever makes up such a file runs code of his own through `torch.load(weights_only=True)` of torch before 2.6 (CVE-2025-32434),
-and overwrites memory before 2.10 (CVE-2026-24747). Here the pickle makes nothing but dictionaries, lists, tuples, numbers, texts and
-tensors, and a tensor is a view of the mapped file, within its record.
+and overwrites memory before 2.10 (CVE-2026-24747). Here the pickle makes nothing but dictionaries, lists, tuples, numbers,
+texts and tensors, and a tensor is a view of the mapped file, within its record.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pickle
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -150,7 +150,7 @@ class _Global:
     make: Callable[..., Any] | None = None
 
 
-class _Unpickler(pickle._Unpickler):  # type: ignore[name-defined]
+class _Unpickler(pickle._Unpickler):
     """Python's own in Python, whose instructions are left out or replaced but for those that build plain values.
 
     Args:
@@ -159,6 +159,8 @@ class _Unpickler(pickle._Unpickler):  # type: ignore[name-defined]
     """
 
     dispatch: ClassVar[dict[int, Callable[..., None]]] = {}
+    stack: list[Any]
+    pop_mark: Callable[[], list[Any]]
 
     def __init__(self, file: io.BytesIO, find: Callable[[str], memoryview] | None = None) -> None:
         super().__init__(file, encoding="utf-8")
@@ -218,9 +220,11 @@ class _Unpickler(pickle._Unpickler):  # type: ignore[name-defined]
         self.stack[-1].extend(items)
 
 
-KEPT = """PROTO FRAME STOP MARK NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT BINUNICODE SHORT_BINUNICODE
-    EMPTY_DICT EMPTY_LIST EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 BINPUT LONG_BINPUT MEMOIZE BINGET LONG_BINGET
-    GLOBAL STACK_GLOBAL BINPERSID""".split()
+KEPT = (
+    *("PROTO", "FRAME", "STOP", "MARK", "NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"),
+    *("BINUNICODE", "SHORT_BINUNICODE", "EMPTY_DICT", "EMPTY_LIST", "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"),
+    *("BINPUT", "LONG_BINPUT", "MEMOIZE", "BINGET", "LONG_BINGET", "GLOBAL", "STACK_GLOBAL", "BINPERSID"),
+)
 REPLACED = {
     "REDUCE": _Unpickler.load_reduce,
     "BUILD": _Unpickler.load_build,
@@ -229,8 +233,10 @@ REPLACED = {
     "APPEND": _Unpickler.load_append,
     "APPENDS": _Unpickler.load_appends,
 }
-_Unpickler.dispatch.update({getattr(pickle, name)[0]: pickle._Unpickler.dispatch[getattr(pickle, name)[0]] for name in KEPT})  # type: ignore[attr-defined]
-_Unpickler.dispatch.update({getattr(pickle, name)[0]: load for name, load in REPLACED.items()})
+for _name in KEPT:
+    _Unpickler.dispatch[getattr(pickle, _name)[0]] = pickle._Unpickler.dispatch[getattr(pickle, _name)[0]]  # type: ignore
+for _name, _load in REPLACED.items():
+    _Unpickler.dispatch[getattr(pickle, _name)[0]] = _load
 
 
 def _are_keys(keys: list[Any]) -> bool:
@@ -248,7 +254,7 @@ def _numbers(data: memoryview, dtype: torch.dtype, count: int) -> torch.Tensor:
     return (as_bytes if as_bytes.data_ptr() % dtype.itemsize == 0 else as_bytes.clone()).view(dtype)
 
 
-def _tensor(storage: _Storage, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> torch.Tensor | None:
+def _tensor(storage: _Storage, offset: int, size: Sequence[Any], stride: Sequence[Any], *_: Any) -> torch.Tensor | None:
     """As torch._utils._rebuild_tensor_v2; None where the list is only looked through."""
     values = [offset, *size, *stride]
     if len(size) > MOST_AXES or any(type(each) is not int or not 0 <= each <= LONGEST_AXIS for each in values):

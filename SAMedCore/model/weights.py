@@ -146,4 +146,3 @@ def _class_tokens(state: dict[str, torch.Tensor], tokens: int) -> dict[str, torc
         one = resized[key][SINGLE_MASK_TOKEN : SINGLE_MASK_TOKEN + 1]
         resized[key] = one.expand(tokens, *one.shape[1:]).clone()
     return resized
-

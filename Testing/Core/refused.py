@@ -28,7 +28,9 @@ def snapshot(folder: Path) -> dict[str, str]:
             return hashlib.sha256(path.read_bytes()).hexdigest() if os.access(path, os.R_OK) else "closed"
         return f"mode {stat.S_IFMT(mode):o}"
 
-    return {os.fsencode(path.relative_to(folder)).decode("utf-8", "backslashreplace"): state(path) for path in folder.rglob("*")}
+    return {
+        os.fsencode(path.relative_to(folder)).decode("utf-8", "backslashreplace"): state(path) for path in folder.rglob("*")
+    }
 
 
 def refused(capfd, folder: Path, *arguments: object) -> str:
@@ -56,7 +58,9 @@ def in_a_process(folder: Path, *arguments: object, memory_bytes: int | None = No
         memory_bytes: the address space that it gets (RLIMIT_AS); None for any.
     """
     before = snapshot(folder)
-    limit = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({memory_bytes}, {memory_bytes})); " if memory_bytes else ""
+    limit = (
+        f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({memory_bytes}, {memory_bytes})); " if memory_bytes else ""
+    )
     program = f"{limit}import sys; from SAMedCore.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", program, *(os.fsencode(str(argument)) for argument in arguments)]
     done = subprocess.run(command, capture_output=True, timeout=SECONDS, check=False, stdin=subprocess.DEVNULL)
