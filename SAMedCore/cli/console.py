@@ -10,19 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
-from unicodedata import category
 
 from SAMedCore.address import check_device
 from SAMedCore.errors import InputError
+from SAMedCore.image.texts import is_readable
 from SAMedCore.options import INTENSITIES
 from SAMedCore.values import MOST, MOST_TIMES, NUMBER, WHOLE
 from SAMedCore.work import Event, FinishedScan, FinishedSlices, Notice, Progress, Work
 
 MOST_PIXELS = 2048
 """Of a side; its square is what attention remembers."""
-
-JOINERS = "\u200c\u200d"
-"""Which no scripts of India and Persia, and few emoji, can do without."""
 
 
 class ReaderGone(Exception):
@@ -277,11 +274,8 @@ def shown(text: str, line_breaks: bool = False) -> str:
         text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:  # other halves of characters than those that stand for bytes
         text = text.encode("utf-8", "backslashreplace").decode()
-    kept = "\n\t" + JOINERS if line_breaks else JOINERS
-    return "".join(
-        each if each.isprintable() or each in kept or category(each) == "Zs" else each.encode("unicode_escape").decode()
-        for each in text
-    )
+    kept = "\n\t" if line_breaks else ""
+    return "".join(each if each in kept or is_readable(each) else each.encode("unicode_escape").decode() for each in text)
 
 
 def shortly(text: str) -> str:

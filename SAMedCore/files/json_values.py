@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from SAMedCore.errors import InputError
 from SAMedCore.files.small import read_whole
+from SAMedCore.image.texts import is_readable
 from SAMedCore.values import MOST
 
 FARTHEST = 1e9
@@ -66,7 +67,7 @@ def a_list(value: Any, what: str) -> list[Any]:
 def a_text(value: Any, what: str) -> str:
     """The value, which has to be a string of characters that can be seen, as one line no longer than `LONGEST_TEXT`."""
     text = " ".join(value.split()) if isinstance(value, str) else "\0"
-    if not text.isprintable():
+    if not is_readable(text):
         raise InputError(f"{what} is {shown(value)}: it has to be a readable text in quotes.")
     if len(text) > LONGEST_TEXT:
         raise InputError(f"{what} is {shown(value)}: it has to be no longer than {LONGEST_TEXT} characters.")
@@ -81,11 +82,12 @@ def numbers(value: Any, count: int, what: str) -> tuple[float, ...]:
 
 
 def shown(value: Any) -> str:
-    """The value as JSON, no longer than a sentence can bear; what cannot be written by its number."""
+    """The value as JSON, no longer than a sentence can bear, and nothing in it that a terminal obeys."""
     try:
-        text = json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
+        text = json.dumps(value, ensure_ascii=False)
     except RecursionError:
-        return "too deeply nested"
+        return "something that lies too deep in itself"
+    text = text if is_readable(text[:60]) else json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -8,6 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from SAMedCore.errors import InputError
+from SAMedCore.image.texts import as_shown, is_readable
+
+LONGEST_NAME = 256
+"""Characters of a name or code; DICOM has 64."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,11 @@ class Label:
             raise InputError(f'label "{self.name}" has the value {self.value}: use 1 to 65535 (0 is the background).')
         if not self.name.strip():
             raise InputError(f"the label with the value {self.value} has no name: give it one.")
+        if not is_readable(self.name) or len(self.name) > LONGEST_NAME:
+            raise InputError(
+                f"the label with the value {self.value} has a name that is too long or cannot be shown "
+                f"({as_shown(self.name)}): give it another one."
+            )
         if not all(0 <= channel <= 255 for channel in self.rgb):
             raise InputError(f'label "{self.name}" has the colour {self.rgb}: use three integers from 0 to 255.')
 
@@ -119,24 +128,8 @@ class LabelTable:
 
     @classmethod
     def from_json(cls, rows: Sequence[dict[str, Any]]) -> LabelTable:
-        """Raises InputError where a row lacks its value or name, or one of its values is not what `to_json` writes."""
-        try:
-            return cls(
-                tuple(
-                    Label(
-                        value=_whole(row["value"]),
-                        name=_text(row["name"]),
-                        rgb=_rgb(row.get("rgb", generic_rgb(_whole(row["value"])))),
-                        type=_code_from_json(row.get("type")),
-                        modifier=_code_from_json(row.get("modifier")),
-                        category=_code_from_json(row.get("category")) or ANATOMICAL_STRUCTURE,
-                    )
-                    for row in rows
-                )
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            reason = f"{type(error).__name__}: {error}"[:100]
-            raise InputError(f"the label table cannot be read ({reason}): each row needs value and name.") from error
+        """Raises InputError where a row lacks its value or name, or one of its entries is none that it can have."""
+        return cls(tuple(_label_from_json(row) for row in rows))
 
     @classmethod
     def generic(cls, values: Iterable[int]) -> LabelTable:
@@ -157,29 +150,30 @@ def generic_rgb(value: int) -> tuple[int, int, int]:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def _whole(value: Any) -> int:
-    if type(value) is not int:
-        raise TypeError("a value or a colour is no whole number")
-    return value
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError("a name or a code is no text")
-    return value
-
-
-def _rgb(row: Sequence[int]) -> tuple[int, int, int]:
-    red, green, blue = (_whole(channel) for channel in row)
-    return red, green, blue
+def _label_from_json(row: Any) -> Label:
+    if not isinstance(row, dict) or type(row.get("value")) is not int or not isinstance(row.get("name"), str):
+        raise InputError("the label table cannot be read: each row needs a whole number as value, and a name.")
+    value, name = row["value"], row["name"]
+    rgb = row.get("rgb", generic_rgb(value % 65536))
+    if not isinstance(rgb, list | tuple) or len(rgb) != 3 or not all(type(each) is int and 0 <= each <= 255 for each in rgb):
+        raise InputError(f"the label with the value {value} has no colour: give three whole numbers from 0 to 255.")
+    kind, modifier, category = (_code_from_json(row.get(key), value) for key in ("type", "modifier", "category"))
+    return Label(value, name, (rgb[0], rgb[1], rgb[2]), kind, modifier, category or ANATOMICAL_STRUCTURE)
 
 
 def _code_to_json(code: Code | None) -> list[str] | None:
     return None if code is None else [code.scheme, code.value, code.meaning]
 
 
-def _code_from_json(row: Sequence[str] | None) -> Code | None:
-    return None if row is None else Code(*(_text(each) for each in row))
+def _code_from_json(row: Any, value: int) -> Code | None:
+    """The separators of Slicer's text for a code are no part of one, or it would bring others with it."""
+    if row is None:
+        return None
+    if not isinstance(row, list | tuple) or len(row) != 3 or not all(isinstance(text, str) for text in row):
+        raise InputError(f"the label with the value {value} has no code: give scheme, value and meaning.")
+    if any(not is_readable(text) or len(text) > LONGEST_NAME or set(text) & set("~^|") for text in row):
+        raise InputError(f"the label with the value {value} has a code that is too long or cannot be shown: give another one.")
+    return Code(*row)
 
 
 def _organ(value: int, name: str, rgb: tuple[int, int, int], code: str, meaning: str, side: Code | None = None) -> Label:
