@@ -6,6 +6,7 @@ where the cause is known and shown in one place by the command line and in one b
 
 import errno
 import os
+import re
 from typing import Literal
 
 LONGEST_SENTENCE = 2000
@@ -80,9 +81,13 @@ def is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(sign in said for sign in signs))
 
 
-def said_of_the_system(error: OSError) -> SAMedError | None:
-    """What the operating system refused, as the user's sentence; None where only a traceback tells: no file is named, or it is
-    nothing that a user can act on."""
+def said_of_the_system(error: BaseException) -> SAMedError | None:
+    """What the operating system refused, as the user's sentence; None where only a traceback tells: no file is named, it is
+    nothing that a user can act on, or another error."""
+    if isinstance(error, RuntimeError) and (loop := _LOOP.fullmatch(str(error))):
+        return InputError(f'"{loop[1]}" {_REFUSALS[errno.ELOOP]}.')
+    if not isinstance(error, OSError):
+        return None
     if error.errno in _FULL:
         return SAMedError("The disk is full: free some space and try again.")
     reason = reason_of(error)
@@ -102,6 +107,9 @@ def in_one_line(text: str) -> str:
     half = LONGEST_SENTENCE // 2
     return line if len(line) <= LONGEST_SENTENCE else f"{line[:half]} ... {line[-half:]}"
 
+
+_LOOP = re.compile("Symlink loop from '(.*)'", re.DOTALL)
+"""As pathlib says it before Python 3.13."""
 
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _CLOSED = "may not be opened or changed by you: have its permissions changed, or choose another place"

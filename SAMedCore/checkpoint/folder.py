@@ -219,6 +219,8 @@ def check_checkpoint(checkpoint: str | Path, weights: str | Path | None = None) 
 
 def check_output(folder: Path) -> None:
     """Call it before long work: raises InputError where no checkpoint could be written at `folder`."""
+    if folder.is_symlink() and not folder.exists():
+        raise InputError(f'"{folder}" is a link that leads nowhere: take it away, or choose another place.')
     if folder.exists() and not (folder / INFO_FILE).is_file():
         raise InputError(f"{folder}: is there already and is no checkpoint: choose another place.")
     check_writable(folder.absolute().parent / INFO_FILE)

@@ -100,7 +100,7 @@ def _said_of(error: BaseException) -> tuple[str, str, int]:
     """The sentence for the user, its kind for programs, and the exit code."""
     if isinstance(error, KeyboardInterrupt):
         error = Cancelled()
-    if isinstance(error, OSError):
+    if not isinstance(error, SAMedError):
         error = said_of_the_system(error) or error
     if not isinstance(error, SAMedError):
         sentence = f"samed failed unexpectedly ({type(error).__name__}: {error}); run again with --debug for the traceback."

@@ -81,7 +81,9 @@ def merge_layers(image: SimpleITK.Image, voxels: np.ndarray) -> tuple[np.ndarray
 
 def _segments(image: SimpleITK.Image, layers: int) -> list[tuple[Label, int]]:
     """Each segment's label, with its value within its layer, and the number of its layer, of so many."""
-    fields = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys() if key.startswith("Segment")}
+    # SimpleITK does not take back a key that is no UTF-8
+    keys = [key for key in image.GetMetaDataKeys() if key.startswith("Segment") and key.isascii()]
+    fields = {key: image.GetMetaData(key) for key in keys}
     segments: list[tuple[Label, int]] = []
     while f"Segment{len(segments)}_ID" in fields:
         prefix = f"Segment{len(segments)}_"

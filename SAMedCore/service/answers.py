@@ -33,8 +33,8 @@ def answer_to(job: Job, models: Models, volumes: Volumes) -> Result | Error:
 
 def error_of(error: Exception) -> Error:
     """The answer to a request that has failed so."""
-    known = said_of_the_system(error) if isinstance(error, OSError) else error
-    if isinstance(known, SAMedError):
+    known = error if isinstance(error, SAMedError) else said_of_the_system(error)
+    if known is not None:
         return Error(in_one_line(str(known)), known.kind)
     if is_out_of_memory(error):
         return Error("The memory ran out: close other programs, or choose another device or a smaller model.", "failed")

@@ -131,7 +131,7 @@ def test_what_is_closed_is_said_to_be(capfd, tmp_path, open_files, closed, place
     assert "unexpectedly" not in line
 
 
-@pytest.mark.parametrize("arguments", [["models", "list"], ["models", "fetch", "lite"], ["models", "info", "hf:a/b"], ["demo"]])
+@pytest.mark.parametrize("arguments", [["models", "list"], ["models", "fetch", "lite"], ["demo"]])
 @pytest.mark.usefixtures("as_nobody", "open_files")
 def test_a_closed_cache_is_said_to_be(capfd, tmp_path, closed, monkeypatch, arguments):
     monkeypatch.setenv("SAMED_CACHE", str(closed / "cache"))
