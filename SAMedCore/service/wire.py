@@ -39,9 +39,12 @@ AnyMessage = TypeVar("AnyMessage")
 
 
 def encode(message: Request | Event, number: int = 0) -> bytes:
-    """The message as one line, with its newline."""
+    """The message as one line, with its newline. Raises InputError where one that long would be skipped."""
     row = {"type": type(message).__name__, "number": number, **asdict(message)}
-    return json.dumps(row, ensure_ascii=True, allow_nan=False).encode("ascii") + b"\n"
+    line = json.dumps(row, ensure_ascii=True, allow_nan=False).encode("ascii")
+    if len(line) > LONGEST_LINE:
+        raise InputError(f"what is to be sent is larger than {LONGEST_LINE // 2**20} MB: ask for less at a time.")
+    return line + b"\n"
 
 
 def decode_request(line: bytes) -> tuple[Request, int]:
