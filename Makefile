@@ -12,7 +12,7 @@ export MALLOC_TRIM_THRESHOLD_ := 2147483647
 export GOMP_SPINCOUNT ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-all test-slicer-python check format demo train-demo screenshots benchmark remote stalls prompt-dice mr prompt-points five-organs resolve clean corrected other-patients next-slice doubt completing cohort
+.PHONY: help setup test test-all test-slicer-python check format demo train-demo screenshots benchmark remote stalls prompt-dice mr prompt-points five-organs resolve clean corrected other-patients next-slice doubt completing cohort fuzz
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -108,6 +108,13 @@ doubt: $(READY) ## how well the model's doubt tells where it is wrong, without a
 
 cohort: $(READY) ## many scans: one process against Ray's workers, one command against three, printed; minutes on two idle cores
 	$(BIN)/python Testing/Benchmark/cohort.py
+
+# A target a reader; what was found stays in build/fuzz. An hour each before a release: make fuzz MINUTES=60
+FUZZED := $(filter-out fuzzing,$(notdir $(basename $(wildcard Tools/fuzz/*.py))))
+fuzz: MINUTES ?= 5
+fuzz: $(READY) ## feed the readers of checkpoints, prompts, label tables and messages what nobody would write; MINUTES=5 each
+	$(BIN)/python -m pip install --quiet --group fuzz
+	for target in $(FUZZED); do MINUTES=$(MINUTES) OMP_NUM_THREADS=1 $(BIN)/python Tools/fuzz/$$target.py || exit 1; done
 
 five-organs: $(READY) ## the tutorial's first part by a simulated person: boxes, minutes, Dice
 	PYTHONPATH=SlicerSAMed:Testing/Host:Tools $(BIN)/python Testing/Benchmark/five_organs.py

@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +18,7 @@ from SAMedCore.checkpoint.catalogue import fetch_base, find_base, row_on_hub
 from SAMedCore.checkpoint.folder import ADAPTER_FILE, CARD_FILE, CONFIG_FILE, INFO_FILE, find_folder, read_info
 from SAMedCore.checkpoint.hub import Fetched, HubName, find_fetched, hub_name, is_hub_name
 from SAMedCore.errors import InputError, SAMedError
-from SAMedCore.files.atomic import replace_folder
+from SAMedCore.files.atomic import check_room, replace_folder
 from SAMedCore.model.architectures import ARCHITECTURES
 from SAMedCore.work import SILENT, Work
 
@@ -68,14 +66,14 @@ def fetch_model(name: str, work: Work = SILENT) -> Path:
 
 def fetch_from_hub(name: HubName, work: Work = SILENT) -> Fetched:
     """What the Hub has under this name: a checkpoint where it has a `samed.json`, else a base model. As `fetch_model`."""
-    with _scratch() as folder:
-        listing = _ask_for_listing(name, Path(folder), work)
+    with fetch.fetching(name.folder, work) as folder:
+        listing = _ask_for_listing(name, folder, work)
         known = find_fetched(name)
         if known is not None and known.commit == listing.commit and _is_whole(known):
             return known
         is_checkpoint = INFO_FILE in listing.files
         wanted = _files_of_checkpoint(name, listing) if is_checkpoint else [_weights_file(name, listing)]
-        content = Path(folder) / "content"
+        content = folder / "content"
         hashes = _download(name, listing, wanted, content, work)
         found = (_checkpoint if is_checkpoint else _base)(name, listing, hashes, content)
 
@@ -109,19 +107,12 @@ def push_checkpoint(checkpoint: str | Path, name: HubName, private: bool = False
     missing = [file for file in CHECKPOINT_FILES if not (folder / file).is_file()]
     if missing:
         raise InputError(f"{folder}: {', '.join(missing)} is missing: train or import the checkpoint again.")
-    with tempfile.TemporaryDirectory(prefix=fetch.SCRATCH) as scratch:
-        answer = Path(scratch) / "answer.json"
+    with fetch.fetching(name.folder, work) as scratch:
+        answer = scratch / "answer.json"
         visibility = "private" if private else "default"
         arguments = ["upload", name.repository, name.revision, visibility, str(answer), str(folder), *CHECKPOINT_FILES]
-        _run(name, arguments, Path(scratch), work.stop_if_cancelled)
+        _run(name, arguments, scratch, work.stop_if_cancelled)
         return str(json.loads(answer.read_text(encoding="utf-8"))["address"])
-
-
-def _scratch() -> tempfile.TemporaryDirectory[str]:
-    """Beside the models, because the folder for temporary files may be too small for gigabytes."""
-    hub.hub_folder().mkdir(parents=True, exist_ok=True)
-    fetch.sweep(hub.hub_folder())
-    return tempfile.TemporaryDirectory(dir=hub.hub_folder(), prefix=fetch.SCRATCH, ignore_cleanup_errors=True)
 
 
 def _ask_for_listing(name: HubName, scratch: Path, work: Work) -> Listing:
@@ -203,8 +194,9 @@ def _run(name: HubName, arguments: list[str], scratch: Path, watch: Callable[[],
     """Raises SAMedError with the reason where the program fails."""
     environment = {**os.environ, **QUIETLY, **OVER_HTTP}
     environment[hub.OFFLINE] = os.environ.get(hub.USERS_OFFLINE, os.environ.get(hub.OFFLINE, ""))
-    failed, said = fetch.run_program([sys.executable, "-P", str(PROGRAM), *arguments], scratch, watch, environment)
+    failed, said = fetch.run_program([str(PROGRAM), *arguments], scratch, watch, environment)
     if failed:
+        check_room(name.folder, SAMedError(said))
         reason = (said.strip().splitlines() or ["the connection broke off"])[-1].removesuffix(".")
         raise SAMedError(f"{name}: {reason}.")
 

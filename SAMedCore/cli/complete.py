@@ -37,12 +37,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, console: Console) -> None:
-    from SAMedCore.files.atomic import check_different
+    from SAMedCore.files.atomic import claimed
+
+    with claimed(options.out):
+        _run(options, console)
+
+
+def _run(options: argparse.Namespace, console: Console) -> None:
+    from SAMedCore.files.outputs import check_outputs
     from SAMedCore.files.read import read_labelmap, read_volume
     from SAMedCore.files.write import check_labelmap_output, write_or_keep
 
     check_labelmap_output(options.out, source=options.ct)
-    check_different(options.ct, options.labels, options.out)
+    check_outputs([options.out], [options.ct, options.labels])
     volume = read_volume(options.ct)
     labelmap = read_labelmap(options.labels)
     asked = CompleteOptions(

@@ -35,13 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> None:
     from SAMedCore.draw.saving import check_picture_output
-    from SAMedCore.evaluate.compare import evaluate_folder
+    from SAMedCore.evaluate.compare import evaluate_folder, files_of
     from SAMedCore.files.atomic import check_writable
+    from SAMedCore.files.outputs import check_outputs
 
     if options.csv is not None:
         check_writable(options.csv)
     if options.plot is not None:
         check_picture_output(options.plot)
+    check_outputs([options.csv, options.plot], files_of(options.predictions, options.references))
     scores = evaluate_folder(
         options.predictions,
         options.references,

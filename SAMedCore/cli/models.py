@@ -10,7 +10,7 @@ import argparse
 import json
 from pathlib import Path
 
-from SAMedCore.cli.console import Console, add_debug, add_json, positive_int
+from SAMedCore.cli.console import Console, add_debug, add_json, pixels
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     importing.add_argument(
         "--orientation", default="RPS", metavar="RPS|auto", help="how its training slices lay; auto: by the model's confidence"
     )
-    importing.add_argument("--input-size", type=positive_int, default=512, metavar="PIXELS", help="default: 512")
+    importing.add_argument("--input-size", type=pixels, default=512, metavar="PIXELS", help="default: 512")
     export = actions.add_parser("export", help="write a checkpoint as the authors' .pth")
     export.add_argument("checkpoint", metavar="CHECKPOINT")
     export.add_argument("file", metavar="FILE.pth", type=Path)
@@ -98,6 +98,8 @@ def _import(options: argparse.Namespace, console: Console) -> None:
     from SAMedCore.checkpoint.catalogue import check_weights_file
     from SAMedCore.checkpoint.folder import check_output
     from SAMedCore.checkpoint.load import find_base_model
+    from SAMedCore.files.atomic import claimed
+    from SAMedCore.files.outputs import check_outputs
     from SAMedCore.image.orientation import axes_of
 
     check_output(options.out)
@@ -105,20 +107,24 @@ def _import(options: argparse.Namespace, console: Console) -> None:
     if options.orientation != "auto":
         axes_of(options.orientation)
     base, weights = find_base_model(options.base)
+    check_outputs([options.out], [options.file, weights])
 
     from SAMedCore.checkpoint.original import import_original
 
-    import_original(options.file, base, weights, options.out, options.orientation, options.input_size, console.work)
+    with claimed(options.out):
+        import_original(options.file, base, weights, options.out, options.orientation, options.input_size, console.work)
     console.result(f"Checkpoint: {options.out}", checkpoint=str(options.out))
 
 
 def _export(options: argparse.Namespace, console: Console) -> None:
     from SAMedCore.checkpoint.folder import check_checkpoint, find_folder
     from SAMedCore.files.atomic import check_writable
+    from SAMedCore.files.outputs import check_outputs
     from SAMedCore.model.architectures import architecture_of
 
     check_writable(options.file)
     architecture_of(check_checkpoint(options.checkpoint, options.base).base.architecture).check_original()
+    check_outputs([options.file], [options.base, *find_folder(options.checkpoint).iterdir()])
 
     from SAMedCore.checkpoint.original import export_original
 

@@ -56,14 +56,17 @@ def run(options: argparse.Namespace, console: Console) -> None:
     if many.is_many(options.ct, options.out):
         many.run(options, console)
     else:
+        from SAMedCore.files.atomic import claimed
+
         many.refuse_for_one(options)
-        _one(options, console)
+        with claimed(options.out, options.probabilities, options.uncertainty, options.overview):
+            _one(options, console)
 
 
 def _one(options: argparse.Namespace, console: Console) -> None:
     from SAMedCore.checkpoint.folder import check_checkpoint, find_folder, read_info
     from SAMedCore.draw.saving import check_picture_output
-    from SAMedCore.files.atomic import check_different
+    from SAMedCore.files.outputs import check_outputs
     from SAMedCore.files.read import read_volume
     from SAMedCore.files.write import check_labelmap_output, check_volume_output, write_or_keep, write_volume
     from SAMedCore.image.slices import axial_count, check_slices
@@ -84,7 +87,7 @@ def _one(options: argparse.Namespace, console: Console) -> None:
             check_volume_output(volume_output)
     if options.overview is not None:
         check_picture_output(options.overview)
-    check_different(options.ct, options.out, options.probabilities, options.uncertainty, options.overview)
+    check_outputs([options.out, options.probabilities, options.uncertainty, options.overview], [options.ct])
     # Elsewhere the base model's weights may be there and not here.
     info = (
         read_info(find_folder(model.checkpoint))

@@ -1,7 +1,7 @@
 """What was done of a cohort, on the disk: a scan that is written down is not done again, whatever ends the process.
 
 `.samed/journal.jsonl` in the output folder: the first line says what was asked for, each further one is a scan's row, written
-when its segmentation is whole. One process writes it, the one that holds `.samed/lock`.
+when its segmentation is whole. One process writes it, the one that holds it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import IO, Any
 
 from SAMedCore.cohort.scans import OWN_FOLDER, Scan, ScanRow
 from SAMedCore.errors import InputError
-from SAMedCore.files.atomic import make_folder
+from SAMedCore.files.atomic import claimed, make_folder, room_told
 
 FORMAT = 1
 
@@ -26,15 +25,17 @@ class Journal:
     """The rows so far, and a place for more.
 
     Args:
-        file: open for reading and appending bytes.
+        file: open for reading and appending bytes, unbuffered.
+        path: its name.
 
     Attributes:
         asked: what the first line says was asked for; None where there is no whole first line.
         rows: the last one of each scan, by its name.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], path: Path) -> None:
         self._file = file
+        self._path = path
         self.rows: dict[str, ScanRow] = {}
         file.seek(0)
         *lines, torn = file.read().split(b"\n")
@@ -57,7 +58,7 @@ class Journal:
         self.asked = asked
 
     def append(self, row: ScanRow) -> None:
-        """Write a scan down; on the disk when this returns."""
+        """Write a scan down; on the disk when this returns. Raises SAMedError where that is full."""
         self._write(row.to_json())
         self.rows[row.scan.name] = row
 
@@ -70,9 +71,11 @@ class Journal:
         return row is not None and row.error is None and row.scan.state == scan.state and Path(scan.output).exists()
 
     def _write(self, value: dict[str, Any]) -> None:
-        self._file.write(json.dumps(value).encode("ascii") + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with room_told(self._path):
+            line = json.dumps(value).encode("ascii") + b"\n"
+            while line:
+                line = line[self._file.write(line) :]
+            os.fsync(self._file.fileno())
 
 
 @contextmanager
@@ -88,8 +91,9 @@ def open_journal(out: Path, asked: dict[str, Any]) -> Iterator[Journal]:
     folder = out / OWN_FOLDER
     for needed in (folder / "thumbnails", folder / "unfinished"):
         make_folder(needed)
-    with _locked(folder / "lock", out), (folder / "journal.jsonl").open("a+b") as file:
-        journal, asked = Journal(file), {"format": FORMAT, **asked}
+    path = folder / "journal.jsonl"
+    with claimed(path, named=out), path.open("a+b", buffering=0) as file:
+        journal, asked = Journal(file, path), {"format": FORMAT, **asked}
         if journal.asked is None:
             journal.begin(asked)
         elif journal.asked != asked:
@@ -105,33 +109,6 @@ def open_journal(out: Path, asked: dict[str, Any]) -> Iterator[Journal]:
             yield journal
         finally:
             shutil.rmtree(folder / "unfinished", ignore_errors=True)
-
-
-@contextmanager
-def _locked(path: Path, out: Path) -> Iterator[None]:
-    """Holds the file's lock, which the system takes back from a process that ends in any way."""
-    with path.open("a+b") as file:
-        try:
-            _lock(file)
-        except OSError as error:
-            raise InputError(f'"{out}" is being written to by another run: wait for its end, or choose another folder.') from (
-                error
-            )
-        yield
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(file: IO[bytes]) -> None:
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(file: IO[bytes]) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _object(line: bytes) -> dict[str, Any] | None:

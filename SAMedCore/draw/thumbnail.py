@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import SimpleITK
 from scipy.ndimage import binary_erosion, gaussian_filter, zoom
 
 from SAMedCore.draw.overview import scene_of
@@ -45,9 +44,12 @@ def thumbnail(volume: Volume, labelmap: LabelMap) -> np.ndarray:
 
 def write_thumbnail(volume: Volume, labelmap: LabelMap, path: Path) -> None:
     """`thumbnail` as a JPEG file. Raises InputError where it cannot be written, or as `thumbnail`."""
-    picture = SimpleITK.GetImageFromArray(thumbnail(volume, labelmap), isVector=True)
+    from matplotlib.image import imsave
+
+    picture = thumbnail(volume, labelmap)
+    # Not through ITK, whose JPEG library ends the process where the disk is full.
     with replacing(path) as unfinished:
-        SimpleITK.WriteImage(picture, str(unfinished), useCompression=True, compressionLevel=JPEG_QUALITY)
+        imsave(unfinished, picture, format="jpg", pil_kwargs={"quality": JPEG_QUALITY})
 
 
 def _richest(scene: Scene, axis: int) -> int:

@@ -104,6 +104,14 @@ def evaluate_folder(
     return Scores(tuple(rows), protocol, tolerance_mm)
 
 
+def files_of(predictions: Path, references: Path) -> list[Path]:
+    """What `evaluate_folder` is given to read, which nothing may be written over. Raises as it does."""
+    if not is_dataset(references):
+        return [*label_maps_in(predictions), *label_maps_in(references)]
+    cases = [path for case in listed(references) for path in (case.image, case.labels) if path is not None]
+    return [*label_maps_in(predictions), *cases]
+
+
 @dataclass(frozen=True)
 class _Pair:
     """A prediction's file and its reference's; `table` says what the reference's values mean where a dataset does."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
+from contextlib import nullcontext
 from itertools import chain, count
 from pathlib import Path
 
@@ -14,9 +14,13 @@ from SAMedCore.errors import InputError, SAMedError
 from SAMedCore.files import seg_nrrd
 from SAMedCore.files.atomic import check_writable, replacing
 from SAMedCore.files.geometry import is_sheared, sitk_image
+from SAMedCore.files.quiet import quietly
 from SAMedCore.image.volume import LabelMap
 
 IMAGE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")
+LONGEST_HEADER = 2**20
+"""Bytes."""
+
 LABELMAP_ENDINGS = (".seg.nrrd", *IMAGE_ENDINGS, ".dcm")
 
 
@@ -39,7 +43,7 @@ def write_labelmap(labelmap: LabelMap, path: Path | str, source: Path | str | No
         from SAMedCore.files import dicom_seg
 
         series = _series_folder(path, source)
-        with _replacing(path) as unfinished:
+        with replacing(path) as unfinished:
             dicom_seg.write(labelmap, unfinished, series)
         return
     _refuse_sheared(labelmap.ijk_to_lps, labelmap.voxels.shape, path, ending)
@@ -47,8 +51,7 @@ def write_labelmap(labelmap: LabelMap, path: Path | str, source: Path | str | No
     if ending == ".seg.nrrd":
         for key, value in seg_nrrd.header_fields(labelmap).items():
             image.SetMetaData(key, value)
-    with _replacing(path) as unfinished:
-        SimpleITK.WriteImage(image, str(unfinished), useCompression=True)
+    _write_image(image, path)
 
 
 def write_or_keep(labelmap: LabelMap, path: Path | str, source: Path | str | None = None) -> None:
@@ -88,8 +91,7 @@ def write_volume(voxels: np.ndarray, ijk_to_lps: np.ndarray, path: Path | str) -
         image = SimpleITK.JoinSeries([sitk_image(part, ijk_to_lps) for part in np.moveaxis(voxels, -1, 0)])
     else:
         image = sitk_image(voxels, ijk_to_lps)
-    with _replacing(path) as unfinished:
-        SimpleITK.WriteImage(image, str(unfinished), useCompression=True)
+    _write_image(image, path)
 
 
 def check_labelmap_output(path: Path | str, source: Path | str | None = None) -> str:
@@ -149,11 +151,35 @@ def _refuse_sheared(ijk_to_lps: np.ndarray, shape: tuple[int, ...], path: Path, 
         raise InputError(f'"{path}" cannot hold sheared axes (a tilted gantry): choose .seg.nrrd, .nrrd or .mha.')
 
 
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """`SAMedCore.files.atomic.replacing`, with the failures of SimpleITK's writers in words for the user."""
+def _write_image(image: SimpleITK.Image, path: Path) -> None:
+    """Whole or not at all: ITK's writers do not tell when the disk takes no more, so that it is read again."""
     try:
         with replacing(path) as unfinished:
-            yield unfinished
+            with nullcontext() if _has_room_for(image, unfinished) else quietly():
+                SimpleITK.WriteImage(image, str(unfinished), useCompression=True)
+            if not _has_values(unfinished, image):
+                raise RuntimeError("other values than were written")
     except RuntimeError as error:
-        raise SAMedError(f'"{path}" could not be written: check the space left on the disk and try again.') from error
+        raise SAMedError(
+            f'"{path}" could not be written: what is read there again is not what was to be written; check the disk, or '
+            "choose another place."
+        ) from error
+
+
+def _has_room_for(image: SimpleITK.Image, path: Path) -> bool:
+    """Whether it could be written without compressing it; with it, it may fit all the same."""
+    length = image.GetNumberOfPixels() * image.GetNumberOfComponentsPerPixel() * image.GetSizeOfPixelComponent()
+    return shutil.disk_usage(path.parent).free > length + LONGEST_HEADER
+
+
+def _has_values(path: Path, image: SimpleITK.Image) -> bool:
+    """Whether the file holds the image's values. Raises RuntimeError where it cannot be read."""
+    read = SimpleITK.ReadImage(str(path))
+    wanted, found = (SimpleITK.GetArrayViewFromImage(each) for each in (image, read))
+    if found.shape != wanted.shape:
+        # NIfTI's fourth dimension is read as such or as a vector, depending on its length.
+        found = np.moveaxis(found, -1, 0)
+    if found.shape != wanted.shape:
+        return False
+    may_be_nan = wanted.dtype.kind == "f"
+    return all(np.array_equal(*slices, equal_nan=may_be_nan) for slices in zip(wanted, found, strict=True))

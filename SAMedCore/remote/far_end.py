@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from SAMedCore.checkpoint.fetch import ABANDONED_S, cache_folder
+from SAMedCore.checkpoint.fetch import cache_folder
 from SAMedCore.remote.channel import FAR_PATIENCE_S, Channel, ConnectionGone
 from SAMedCore.remote.frames import Frame, Frames, Kind, greeting
 from SAMedCore.remote.packing import unpack
@@ -27,6 +27,9 @@ from SAMedCore.service.wire import Lines
 
 WORKER = ("-m", "SAMedCore.service")
 PREFIX = "samed-far-"
+ABANDONED_S = 24 * 3600
+"""After which a file that has come in part counts as given up."""
+
 LAST_BYTES = 4096
 """Of the worker's log, in which its last words are looked for."""
 

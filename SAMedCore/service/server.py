@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from SAMedCore.checkpoint.hub import OFFLINE, USERS_OFFLINE
-from SAMedCore.errors import Cancelled
+from SAMedCore.errors import Cancelled, in_one_line
 from SAMedCore.runtime import prepare_process
 from SAMedCore.service.answers import answer_to, error_of
 from SAMedCore.service.events import Error, Event, Progress, Result, Started
@@ -126,7 +126,7 @@ class Server:
             self.send(Error("The worker was sent a line that is no request; the log says more.", "failed"))
             return
         except Refused as error:
-            self.send(Error(str(error), "input"), error.number)
+            self.send(Error(in_one_line(str(error)), "input"), error.number)
             return
         if isinstance(request, Shutdown):
             self._leave()

