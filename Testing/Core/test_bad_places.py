@@ -110,6 +110,11 @@ CASES = {
     "a NRRD's list that leads above": (lambda f: beside(f, "ct.nhdr", "LIST 2\nct.raw\n/etc/passwd"), ELSEWHERE),
     "a list of nothing": (lambda f: beside(f, "ct.mhd", "LIST"), "names no file"),
     "a header with colons": (lambda f: beside(f, "ct.mhd", "x", MET.replace("=", ":") + "ElementDataFile : ../x\n"), ELSEWHERE),
+    "a second name that MetaIO alone would see": (
+        lambda f: beside(f, "ct.mhd", "ct.raw\nElementDataFile = /etc/passwd", MET + "junk\n"), ELSEWHERE),
+    "a second name that teem alone would see": (
+        lambda f: text(f / "ct.nrrd", NRRD + "# x\rdata file: /etc/passwd\n\n", bytes(BYTES)), ELSEWHERE),
+    "a name in capitals": (lambda f: beside(f, "ct.nhdr", "x", NRRD + "DATA FILE: ../x\n\n"), ELSEWHERE),
     "a header without name": (lambda f: beside(f, "ct.mhd", ""), "names no file"),
     "a MetaImage that names itself": (lambda f: beside(f, "ct.mhd", "ct.mhd"), "cut off"),
     "voxels that are missing, of a MetaImage": (lambda f: beside(f, "ct.mhd", "none.raw"), "none.raw.*does not exist"),
