@@ -40,7 +40,8 @@ def stored(path: Path) -> Stored:
     with path.open("rb") as file:
         fields, start = _fields(file.read(LONGEST_HEADER))
     skipped_lines, skipped = (_number(fields.get(field, "0")) for field in ("line skip", "byte skip"))
-    named, files = fields.get("data file"), (path,)
+    named = fields.get("data file")
+    files: tuple[Path, ...] = (path,)
     if named is not None:
         files, start = data_files(path, named, fields[FOLLOWING].split("\n")), 0
     if skipped_lines and len(files) == 1 and files[0].is_file():
