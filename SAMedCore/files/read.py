@@ -121,7 +121,8 @@ def _with_generic(labels: LabelTable, voxels: np.ndarray) -> LabelTable:
     """The table, with a generic label for each voxel value above 0 that it lacks."""
     present = np.zeros(65536, bool)
     present[voxels.ravel()] = True
-    missing = LabelTable.generic(value for value in np.flatnonzero(present).tolist() if value not in (0, *labels.values))
+    known = {0, *labels.values}
+    missing = LabelTable.generic(value for value in np.flatnonzero(present).tolist() if value not in known)
     return LabelTable((*labels, *missing))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import nrrd
 import numpy as np
 import SimpleITK
+from made_labelmaps import write_image
 
 NIFTI_FIELDS = {
     "sizeof_hdr": (0, "<i"),
@@ -43,6 +44,16 @@ def a_scan(path: Path, array: np.ndarray | None = None, spacing=(1.0, 1.0, 2.0),
     image.SetSpacing(spacing)
     SimpleITK.WriteImage(image, str(path), useCompression=compressed)
     return path
+
+
+def written(name: str, array: np.ndarray, **options):
+    """The maker of an image that SimpleITK writes."""
+
+    def make(folder):
+        write_image(folder / name, array, **options)
+        return folder / name
+
+    return make
 
 
 def cut(path: Path, part: float) -> Path:

@@ -8,22 +8,11 @@ import gzip
 
 import numpy as np
 import pytest
-from bad_scans import BYTES, MET, NRRD, a_scan, cut, flipped, patched, text, voxels, zeros
-from made_labelmaps import write_image
+from bad_scans import BYTES, MET, NRRD, a_scan, cut, flipped, patched, text, voxels, written, zeros
 from refused import in_a_process, refused, snapshot
 
 from SAMedCore.errors import InputError
 from SAMedCore.files.read import read_volume
-
-
-def written(name: str, array: np.ndarray, **options):
-    """An image that SimpleITK writes, as a case's maker."""
-
-    def make(folder):
-        write_image(folder / name, array, **options)
-        return folder / name
-
-    return make
 
 
 def floats(value: float, shape=(5, 6, 7)) -> np.ndarray:
