@@ -21,23 +21,19 @@ SIZES = {
 }
 """Bytes of each type."""
 
-LINE = re.compile(r"\s*(\w+)\s*[=:]\s*(.*)")
+SEPARATOR = re.compile(rb"[=:]")
+LONGEST_KEY, LONGEST_VALUE = 400, 30_000
+"""Beyond them MetaIO begins to read something else."""
 
 
 def stored(path: Path) -> Stored:
     """Where the voxels are. Raises InputError where the header is damaged or names files that it may not; it says "it"."""
-    fields: dict[str, str] = {}
     with path.open("rb") as file:
-        while "ElementDataFile" not in fields:
-            line = file.readline(LONGEST_HEADER - file.tell())
-            match = LINE.match(line.decode("utf-8", "replace"))
-            if not line or (line.strip() and match is None):
-                raise InputError("its header is damaged or cut off: copy or export it again.")
-            if match is not None:
-                fields[match[1]] = match[2].strip()
-        start, named = file.tell(), fields["ElementDataFile"]
-        local = named.upper() == "LOCAL"
-        following = [] if local else file.read(LONGEST_HEADER).decode("utf-8", "replace").splitlines()
+        content = file.read(LONGEST_HEADER)
+    fields, start = _fields(content)
+    named = fields["ElementDataFile"]
+    local = named.upper() == "LOCAL"
+    following = [] if local else content[start:].decode("utf-8", "replace").split("\n")
     files = (path,) if local else data_files(path, named, following)
     length = _length(fields)
     if _says_yes(fields.get("CompressedData", "")):
@@ -48,6 +44,25 @@ def stored(path: Path) -> Stored:
         return Stored(files, 0)
     before = _numbers(fields.get("HeaderSize", "0"))
     return Stored(files, length, start if local else max(0, *before))
+
+
+def _fields(content: bytes) -> tuple[dict[str, str], int]:
+    """The fields of a header up to the last one, and where that ends.
+
+    A key is all that stands before a separator, line breaks and all, as in MetaIO: whoever sees other keys than MetaIO does
+    checks another file than the one that it reads.
+    """
+    fields: dict[str, str] = {}
+    place = 0
+    while "ElementDataFile" not in fields:
+        separator = SEPARATOR.search(content, place)
+        end = content.find(b"\n", separator.end()) if separator else -1
+        if separator is None or end < 0 or separator.start() - place > LONGEST_KEY or end - separator.end() > LONGEST_VALUE:
+            raise InputError("its header is damaged or cut off: copy or export it again.")
+        key, value = content[place : separator.start()], content[separator.end() : end]
+        fields[key.strip().decode("utf-8", "replace")] = value.strip().decode("utf-8", "replace")
+        place = end + 1
+    return fields, place
 
 
 def _length(fields: dict[str, str]) -> int:

@@ -15,10 +15,10 @@ from SAMedCore.files.whole import Stored, check_file
 FLOATS = {16: "f4", 64: "f8"}
 """NIfTI-1 and -2 data types (nifti1.h, NIFTI_TYPE_FLOAT32 and FLOAT64) as numpy knows them."""
 
-FIELDS = ["magic", "datatype", "bitpix", "dim", "pixdim", "vox_offset", "qform_code", "sform_code", "quatern", "srow"]
+FIELDS = ["magic", "datatype", "bitpix", "dim", "pixdim", "vox_offset", "scl", "qform_code", "sform_code", "quatern", "srow"]
 VERSIONS = {
-    348: ("S4 i2 i2 8i2 8f4 f4 i2 i2 3f4 (3,4)f4", (344, 70, 72, 40, 76, 108, 252, 254, 256, 280)),
-    540: ("S8 i2 i2 8i8 8f8 i8 i4 i4 3f8 (3,4)f8", (4, 12, 14, 16, 104, 168, 344, 348, 352, 400)),
+    348: ("S4 i2 i2 8i2 8f4 f4 2f4 i2 i2 3f4 (3,4)f4", (344, 70, 72, 40, 76, 108, 112, 252, 254, 256, 280)),
+    540: ("S8 i2 i2 8i8 8f8 i8 2f8 i4 i4 3f8 (3,4)f8", (4, 12, 14, 16, 104, 168, 176, 344, 348, 352, 400)),
 }
 """By the length of a header, its first number: the fields' types and places (nifti1.h, nifti2.h)."""
 
@@ -43,6 +43,8 @@ def stored(path: Path) -> Stored:
     offset = float(header["vox_offset"])
     if not 1 <= axes <= 7 or min(sides) < 1 or not 0 <= offset < 2**62 or header["bitpix"] < 1:
         raise InputError("its header has nonsense where its size and its voxels' place belong: copy or export it again.")
+    if np.isinf(header["scl"]).any():  # NaN is how nibabel says that there is no scale
+        raise InputError("its header scales the voxels by infinity: copy or export it again.")
     _check_places(header)
     kind = FLOATS.get(int(header["datatype"]))
     floats = None if kind is None else np.dtype(kind).newbyteorder(header.dtype["dim"].base.byteorder)

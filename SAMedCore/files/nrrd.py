@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
-from typing import BinaryIO
 
 from SAMedCore.errors import InputError
 from SAMedCore.files.detached import data_files
 from SAMedCore.files.whole import Stored
 
-LONGEST_HEADER = 1 << 25
+LONGEST_HEADER = 1 << 23
 """Bytes: more than a segmentation of thousands of segments has."""
 
 SIZES = {
@@ -24,6 +24,13 @@ SIZES = {
 }
 """Bytes of each type."""
 
+LINE_END = re.compile(rb"\r\n|\n|\r")
+"""Of teem, which reads NRRD for ITK: whoever sees other lines than it does checks another file than the one that it reads."""
+
+SYNONYMS = {"datafile": "data file", "lineskip": "line skip", "byteskip": "byte skip", "blocksize": "block size"}
+FOLLOWING = "\n"
+"""The lines after a list's field, as no field can be named."""
+
 COMPRESSIONS = {"raw": "none", "gzip": "gzip", "gz": "gzip", "bzip2": "bzip2", "bz2": "bzip2"}
 TEXTS = ("txt", "text", "ascii", "hex")
 
@@ -31,14 +38,14 @@ TEXTS = ("txt", "text", "ascii", "hex")
 def stored(path: Path) -> Stored:
     """Where the voxels are. Raises InputError where the header is damaged or names files that it may not; it says "it"."""
     with path.open("rb") as file:
-        fields = _fields(file)
-        start = file.tell()
-        skipped_lines, skipped = (_number(fields.get(field, "0")) for field in ("line skip", "byte skip"))
-        named = fields.get("data file")
-        files = (path,) if named is None else data_files(path, named, fields.get("the rest", "").splitlines())
-        start = start if named is None else 0
-        if skipped_lines and len(files) == 1 and files[0].is_file():
-            start = _after_lines(files[0], start, skipped_lines)
+        fields, start = _fields(file.read(LONGEST_HEADER))
+    skipped_lines, skipped = (_number(fields.get(field, "0")) for field in ("line skip", "byte skip"))
+    named = fields.get("data file")
+    files: tuple[Path, ...] = (path,)
+    if named is not None:
+        files, start = data_files(path, named, fields[FOLLOWING].split("\n")), 0
+    if skipped_lines and len(files) == 1 and files[0].is_file():
+        start = _after_lines(files[0], start, skipped_lines)
     encoding = fields.get("encoding", "").lower()
     if encoding in TEXTS:
         return Stored(files, 0)
@@ -50,26 +57,30 @@ def stored(path: Path) -> Stored:
     return Stored(files, _length(fields), start + max(skipped, 0))
 
 
-def _fields(file: BinaryIO) -> dict[str, str]:
-    """The fields of a header by their lower-case names, and "the rest" after a list of files; the file is left at its end."""
-    fields: dict[str, str] = {}
-    room = LONGEST_HEADER
-    while (line := file.readline(room + 1)).strip(b"\r\n"):
-        room -= len(line)
-        if room < 0:
-            raise InputError("its header does not end: it is damaged; copy or export it again.")
-        name, colon, value = line.decode("utf-8", "replace").partition(":")
-        if colon and not name.startswith("#") and not value.startswith("="):
-            name = name.strip().lower().replace("datafile", "data file").replace("byteskip", "byte skip")
-            fields[name.replace("lineskip", "line skip")] = value.strip()
-            if value.split()[:1] == ["LIST"]:
-                fields["the rest"] = file.read(room).decode("utf-8", "replace")
-    return fields
+def _fields(content: bytes) -> tuple[dict[str, str], int]:
+    """The fields of a header by their lower-case names, with what follows a list, and where the header ends."""
+    fields: dict[str, str] = {FOLLOWING: ""}
+    place = 0
+    for end in LINE_END.finditer(content):
+        if end.start() == place:
+            return fields, end.end()
+        name, colon, value = content[place : end.start()].decode("utf-8", "replace").partition(":")
+        place = end.end()
+        if not colon or name.startswith("#") or value.startswith("="):
+            continue
+        name = name.strip().lower()
+        name = SYNONYMS.get(name, name)
+        fields[name] = value.strip()
+        if name == "data file" and value.split()[:1] == ["LIST"]:
+            return fields | {FOLLOWING: LINE_END.sub(b"\n", content[place:]).decode("utf-8", "replace")}, len(content)
+    if "data file" in fields:
+        return fields, len(content)
+    raise InputError("its header does not end: it is cut off or damaged; copy or export it again.")
 
 
 def _length(fields: dict[str, str]) -> int:
     kind = fields.get("type", "").lower()
-    size = _number(fields.get("block size", fields.get("blocksize", "0"))) if kind == "block" else SIZES.get(kind, 0)
+    size = _number(fields.get("block size", "0")) if kind == "block" else SIZES.get(kind, 0)
     sides = [_number(side) for side in fields.get("sizes", "").split()]
     if not size or not sides or min(sides) < 1:
         raise InputError("its header does not say of which type and how many its voxels are: copy or export it again.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from SAMedCore.files.dicom_slice import MODALITY, begins_as_dicom, tag_of
 from SAMedCore.files.geometry import ijk_to_lps_of, in_words
 from SAMedCore.files.listed_case import ENDINGS
 from SAMedCore.files.paper_arrays import hu_of, is_paper_file, read_arrays
-from SAMedCore.files.whole import Stored, check_content, check_file, check_length, is_folder, named
+from SAMedCore.files.whole import Stored, check_content, check_file, check_length, is_folder, is_proven, named
 from SAMedCore.image.grid import MOST_VOXELS, Grid
 from SAMedCore.image.labels import SYNAPSE_ORGANS, LabelTable
 from SAMedCore.image.volume import LabelMap, Volume
@@ -122,7 +121,8 @@ def _with_generic(labels: LabelTable, voxels: np.ndarray) -> LabelTable:
     """The table, with a generic label for each voxel value above 0 that it lacks."""
     present = np.zeros(65536, bool)
     present[voxels.ravel()] = True
-    missing = LabelTable.generic(value for value in np.flatnonzero(present).tolist() if value not in (0, *labels.values))
+    known = {0, *labels.values}
+    missing = LabelTable.generic(value for value in np.flatnonzero(present).tolist() if value not in known)
     return LabelTable((*labels, *missing))
 
 
@@ -133,18 +133,15 @@ def _read_image(path: Path) -> tuple[SimpleITK.Image, np.ndarray]:
     with nullcontext() if path.name.lower().endswith(ENDINGS) else other_formats.quietly():
         kind = reader.GetImageIOFromFileName(str(path))
     with named(path):
-        image = _read_whole(path, reader, kind)
-    voxels = SimpleITK.GetArrayFromImage(image)
-    return image, voxels.reshape(voxels.shape[image.GetDimension() - 3 :])
+        return _read_whole(path, reader, kind)
 
 
-def _read_whole(path: Path, reader: SimpleITK.ImageFileReader, kind: str) -> SimpleITK.Image:
-    """What `reader` reads of a file once it is known to be whole and of a size that can be held."""
+def _read_whole(path: Path, reader: SimpleITK.ImageFileReader, kind: str) -> tuple[SimpleITK.Image, np.ndarray]:
+    """What `reader` reads of a file that is whole and of a size that can be held."""
     stored = STORED[kind](path) if kind in STORED else Stored((path,), 0)
     check_length(stored)
     if stored.compression == "zlib":  # MetaIO would print what is wrong with it
         check_content(stored)
-        stored = replace(stored, compression="none")
     with nullcontext() if stored.length or kind == DICOM else other_formats.quietly(), in_words():
         reader.SetImageIO(kind)
         reader.SetFileName(str(path))
@@ -153,13 +150,15 @@ def _read_whole(path: Path, reader: SimpleITK.ImageFileReader, kind: str) -> Sim
         if kind not in STORED:
             stored = other_formats.stored(path, kind, length)
             check_length(stored)
-        # Both decompress the same, beside each other, because ITK does not say whether what it got was whole.
-        with ThreadPoolExecutor(1) as beside:
-            content = beside.submit(check_content, stored)
-            try:
-                return reader.Execute()
-            finally:
-                content.result()
+        try:
+            image = reader.Execute()
+        except RuntimeError:
+            check_content(stored)  # which may know better what is wrong
+            raise
+    voxels = SimpleITK.GetArrayFromImage(image)
+    if stored.compression != "zlib" and not is_proven(stored, voxels):
+        check_content(stored)
+    return image, voxels.reshape(voxels.shape[image.GetDimension() - 3 :])
 
 
 def _check_header(reader: SimpleITK.ImageFileReader) -> int:

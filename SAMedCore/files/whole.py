@@ -9,6 +9,7 @@ import bz2
 import gzip
 import os
 import stat
+import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -117,6 +118,28 @@ def check_length(stored: Stored) -> None:
         if stored.compression != "none":
             what = f"its header promises {stored.length} bytes of voxels, which its few bytes cannot be"
         raise InputError(f"it is cut off, {what}: copy or export it again.")
+
+
+def is_proven(stored: Stored, voxels: np.ndarray) -> bool:
+    """Whether what ITK read has the checksum that stands at the end of a gzip file, so that nothing is cut off or damaged.
+
+    That takes a twentieth of the time of `check_content`. Voxels that ITK scaled, turned round or made 0 of NaN do not have it.
+
+    Args:
+        voxels: as read, in the order of the file.
+    """
+    if stored.compression != "gzip" or len(stored.files) > 1 or voxels.nbytes != stored.length or stored.skipped > BLOCK:
+        return False
+    with stored.files[0].open("rb") as file:
+        file.seek(-8, os.SEEK_END)
+        checksum, length = struct.unpack("<2I", file.read(8))
+        file.seek(stored.start)
+        try:
+            before = gzip.GzipFile(fileobj=file).read(stored.skipped)
+        except (EOFError, OSError, zlib.error):
+            return False
+    alike = (len(before) + voxels.nbytes) % 2**32 == length
+    return alike and zlib.crc32(np.ascontiguousarray(voxels).data, zlib.crc32(before)) == checksum
 
 
 def check_content(stored: Stored) -> None:
