@@ -88,7 +88,7 @@ def check_run(out: Path, resume: bool) -> None:
 
 
 def sweep_run(out: Path) -> None:
-    """Remove what a killed run to `out` left half-written, and bring back what it was about to replace; for who claimed `out`."""
+    """Remove what a killed run left half-written, and bring back what it was about to replace; for who has claimed `out`."""
     with claimed(*(run_folder(out) / name for name in (*CHECKPOINTS, *RECORDS))):
         pass
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from cli_files import finetune, segment
+from listing import names
 from refused import refused
 from tiny_training import train_tiny
 
@@ -59,10 +60,6 @@ class Holder:
         return OTHER_RUN.format(self.process.pid)
 
 
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
-
-
 def test_a_place_is_held_by_one_process_and_free_when_that_lets_go(tmp_path):
     out = tmp_path / "out.nrrd"
     with Holder(out) as holder:
@@ -86,7 +83,8 @@ def test_who_is_killed_holds_nothing_and_the_next_one_leaves_nothing_of_it(tmp_p
 
 def test_a_child_that_was_forked_keeps_no_lock_of_a_process_that_is_gone(tmp_path):
     out = tmp_path / "out.nrrd"
-    forked = HOLDING.replace("sys.stdin.read()", "import os\n    if os.fork(): sys.stdin.read()\n    time.sleep(60)")
+    fork = "import os\n    if not os.fork(): time.sleep(60)\n    print("
+    forked = HOLDING.replace("print(", fork)
     other = subprocess.Popen(
         [sys.executable, "-c", forked, out], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
