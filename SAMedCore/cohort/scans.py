@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from SAMedCore.errors import InputError
 from SAMedCore.files.cases import listed, to_segment
+from SAMedCore.files.dicom_series import is_series
+from SAMedCore.files.listed_case import ListedCase
 from SAMedCore.files.write import LABELMAP_ENDINGS
 from SAMedCore.options import ModelOptions, SegmentOptions
 
@@ -125,7 +127,8 @@ def scans_of(source: Path, out: Path, ending: str) -> list[Scan]:
     """The scans of a folder, a CSV file or a dataset's test cases, and where their segmentations go, sorted by name.
 
     Raises:
-        InputError: there are none, the ending is unknown, or the segmentations would lie among the scans.
+        InputError: there are none, the ending is unknown, or the segmentations would lie among the scans or replace what is
+            there of them.
     """
     if ending not in LABELMAP_ENDINGS:
         known = f"{', '.join(LABELMAP_ENDINGS[:-1])} or {LABELMAP_ENDINGS[-1]}"
@@ -133,15 +136,30 @@ def scans_of(source: Path, out: Path, ending: str) -> list[Scan]:
     if source.resolve() == out.resolve():
         raise InputError(f'"{out}" holds the scans: choose another folder for the segmentations.')
     scans = []
-    for case in to_segment(listed(source)):
+    cases = listed(source)
+    for case in to_segment(cases):
         # The folder of an earlier run may lie among the scans.
-        if case.image.resolve() != out.resolve():
+        if case.image.resolve() != out.resolve() or is_series(out):
             scans.append(
                 Scan(case.name, str(case.image.absolute()), str(out.absolute() / f"{case.name}{ending}"), _state(case.image))
             )
     if not scans:
         raise InputError(f'"{source}" holds no scans but the segmentations of "{out}": choose the folder of the scans.')
+    _refuse_to_replace(cases, scans, out)
     return scans
+
+
+def _refuse_to_replace(cases: Sequence[ListedCase], scans: Sequence[Scan], out: Path) -> None:
+    """Raises InputError where a segmentation would take the place of a scan or its labels, under whatever name."""
+    there = {_identity(path) for case in cases for path in (case.image, case.labels) if path is not None}
+    for path in (out, *(Path(scan.output) for scan in scans)):
+        if path.exists() and _identity(path) in there:
+            raise InputError(f'"{path}" belongs to the scans: choose another folder for the segmentations.')
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def _state(image: Path) -> tuple[int, int]:

@@ -95,18 +95,8 @@ def claimed(
                 except OSError as error:
                     raise _failure(place, error) from error
                 if is_new:
-                    sweep(place)
+                    _sweep(place)
         yield
-
-
-def sweep(place: Path) -> None:
-    """Remove what a killed process left of `place`, and bring back the folder that it was about to replace.
-
-    Only for who holds the place, or what contains it: what a living process writes would go too.
-    """
-    for left in place.absolute().parent.glob(f"{hidden(place, '').name}-*"):
-        _remove(left)
-    _settle(place)
 
 
 def bring_back(folder: Path) -> None:
@@ -216,6 +206,13 @@ def _failure(place: Path, error: Exception) -> SAMedError:
             "there before is as it was."
         )
     return InputError(f'"{place}" cannot be written ({said}): choose another place.')
+
+
+def _sweep(place: Path) -> None:
+    """Remove what a killed process left of `place`, and bring back the folder that it was about to replace."""
+    for left in place.absolute().parent.glob(f"{hidden(place, '').name}-*"):
+        _remove(left)
+    _settle(place)
 
 
 def _unfinished(place: Path, ending: str) -> Path:

@@ -9,7 +9,7 @@ from SAMedCore.checkpoint import catalogue
 from SAMedCore.checkpoint.folder import Base, check_checkpoint, check_output, find_folder
 from SAMedCore.checkpoint.load import find_base_model
 from SAMedCore.errors import InputError
-from SAMedCore.files.atomic import claimed, sweep
+from SAMedCore.files.atomic import claimed
 from SAMedCore.image.orientation import axes_of
 from SAMedCore.model.architectures import architecture_of
 from SAMedCore.options import FinetuneOptions
@@ -88,9 +88,9 @@ def check_run(out: Path, resume: bool) -> None:
 
 
 def sweep_run(out: Path) -> None:
-    """Remove what a killed run to `out` left half-written, and bring back what it was about to replace; as `atomic.sweep`."""
-    for name in (*CHECKPOINTS, *RECORDS):
-        sweep(run_folder(out) / name)
+    """Remove what a killed run left half-written, and bring back what it was about to replace; for who has claimed `out`."""
+    with claimed(*(run_folder(out) / name for name in (*CHECKPOINTS, *RECORDS))):
+        pass
 
 
 def can_be_resumed(out: Path) -> bool:

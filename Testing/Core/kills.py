@@ -1,0 +1,174 @@
+"""Kill -9 at random moments, over and over: what runs then is started again, and nothing that was finished may be lost.
+
+    python kills.py FILES WORK KILLS SEED ROWS.json      FILES: the folder of the fixture `files_on_disk`
+
+One process has torch and all else imported and forks those that are killed, each of which runs for a second or two: half
+of them die after a random time, half at a random one of their file operations, which take up far less time than they matter.
+What a
+kill leaves is looked at before and after the next start.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+MARK = ".samed-"
+CHANGES = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"}
+LATEST = 1.1
+"""Of the time that it takes undisturbed: the last moment at which it is killed."""
+
+
+@dataclass
+class Row:
+    """What became of one kind of work, counted.
+
+    Attributes:
+        kills: of which `at_file_operations`.
+        broken: outputs or checkpoints that were neither the old nor the new one, or did not load.
+        stuck: next starts that did not go through.
+        left: files that were still there after them.
+        problems: each in words.
+    """
+
+    work: str
+    kills: int = 0
+    at_file_operations: int = 0
+    broken: int = 0
+    stuck: int = 0
+    left: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One kind of work.
+
+    Attributes:
+        prepare: makes what is there before it starts, in an empty folder.
+        run: does it, to the end.
+        again: does it after a kill.
+        check: raises AssertionError where what the folder holds after a kill (False) or at the end (True) is not whole.
+    """
+
+    name: str
+    prepare: Callable[[Path], None]
+    run: Callable[[Path], None]
+    again: Callable[[Path], None]
+    check: Callable[[Path, bool], None]
+
+
+def in_child(task: Callable[[], object], watched: Path | None = None, at: int = 0) -> int:
+    """Start it in a forked process; returns that process' number. Where `watched` is given, the process is killed at its file
+    operation of number `at` below that folder, or writes how many there were."""
+    sys.stdout.flush()
+    if pid := os.fork():
+        return pid
+    code = 1
+    try:
+        os.setsid()
+        log = os.open(LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        count = 0
+        if watched is not None:
+
+            def hook(event: str, arguments: tuple) -> None:
+                nonlocal count
+                if event in CHANGES and str(arguments[0]).startswith(str(watched)):
+                    count += 1
+                    if count == at:
+                        os.kill(os.getpid(), signal.SIGKILL)
+
+            sys.addaudithook(hook)
+        task()
+        if watched is not None:
+            COUNT.write_text(str(count))
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def ended_well(pid: int) -> bool:
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def killed(pid: int, after_s: float | None) -> bool:
+    """Whether it was, after so long or, for None, by itself."""
+    if after_s is not None:
+        time.sleep(after_s)
+        os.kill(pid, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+
+
+def left_in(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob(f"{MARK}*"))
+
+
+def carry_out(job: Job, folder: Path, kills: int, draw: random.Random) -> Row:
+    """Kill it so many times."""
+    row = Row(job.name)
+
+    def fresh() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        job.prepare(folder)
+
+    fresh()
+    assert ended_well(in_child(lambda: job.run(folder), folder)), LOG.read_text()
+    operations = int(COUNT.read_text())
+    fresh()
+    began = time.monotonic()
+    assert ended_well(in_child(lambda: job.run(folder)))
+    seconds = time.monotonic() - began
+    while row.kills < kills:
+        fresh()
+        by_operation = row.kills % 2 == 1
+        moment = draw.randint(1, operations) if by_operation else draw.uniform(0, LATEST * seconds)
+        started = in_child(lambda: job.run(folder), folder if by_operation else None, int(moment) if by_operation else 0)
+        if not killed(started, None if by_operation else moment):
+            continue
+        row.kills += 1
+        row.at_file_operations += by_operation
+        what = f"{job.name}, killed at " + (f"file operation {moment} of {operations}" if by_operation else f"{moment:.3f} s")
+        if not ended_well(in_child(lambda: job.check(folder, False))):
+            row.broken += 1
+            row.problems.append(f"{what}: broken, {sorted(map(str, folder.rglob('*')))}")
+        if not ended_well(in_child(lambda: job.again(folder))):
+            row.stuck += 1
+            row.problems.append(f"{what}: the next start failed")
+        elif not ended_well(in_child(lambda: job.check(folder, True))):
+            row.broken += 1
+            row.problems.append(f"{what}: not whole after the next start")
+        if left := left_in(folder):
+            row.left += len(left)
+            row.problems.append(f"{what}: left {left}")
+        print(what, row.broken, row.stuck, row.left, flush=True)
+    return row
+
+
+def main(files: Path, work: Path, kills: int, seed: int, rows: Path) -> None:
+    from killed_work import jobs
+
+    draw = random.Random(seed)
+    done: list[Row] = []
+    for job in jobs(files, work):
+        done.append(carry_out(job, work / "here", kills, draw))
+        rows.write_text(json.dumps([asdict(row) for row in done], indent=1))
+
+
+if __name__ == "__main__":
+    FILES, WORK = Path(sys.argv[1]), Path(sys.argv[2])
+    LOG, COUNT = WORK / "log.txt", WORK / "count.txt"
+    main(FILES, WORK, int(sys.argv[3]), int(sys.argv[4]), Path(sys.argv[5]))
