@@ -61,7 +61,8 @@ def refused(read) -> None:
     try:
         read()
     except InputError as error:
-        assert str(error).isprintable(), error
+        if not str(error).isprintable():
+            raise AssertionError(f"not one line: {error!r}") from error
 
 
 def fitted() -> None:
