@@ -70,10 +70,10 @@ class LabelTable:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", tuple(sorted(self.labels, key=lambda label: label.value)))
-        for what, seen in (("value", [label.value for label in self.labels]), ("name", self.names)):
-            twice = [item for item, count in Counter(seen).items() if count > 1]
-            if twice:
-                raise InputError(f"the label table gives the {what} {min(twice)!r} twice: make each one unique.")
+        for what, seen in (("value", self.values), ("name", self.names)):
+            twice = next((item for item, count in Counter(seen).items() if count > 1), None)
+            if twice is not None:
+                raise InputError(f"the label table gives the {what} {twice!r} twice: make each one unique.")
 
     def __iter__(self):
         return iter(self.labels)
