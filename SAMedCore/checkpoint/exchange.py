@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,15 @@ from SAMedCore.work import SILENT, Work
 
 CHECKPOINT_FILES = (CONFIG_FILE, ADAPTER_FILE, INFO_FILE, CARD_FILE)
 """All that leaves this computer with a checkpoint, and all that comes."""
+
+FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,200}")
+"""In the repository's own folder: what has another one is never asked for, nor written here."""
+
+LICENCE = re.compile(r"[A-Za-z0-9 ()+._-]{1,64}")
+"""An SPDX identifier or the Hub's own word for one; it is shown, and anybody may have written it."""
+
+LARGEST_CHECKPOINT = 4 * 2**30
+"""Bytes of one file: the LoRA and decoder of vit_h for 255 labels, at the highest rank that is read, take half of it."""
 
 PREFERRED_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 WEIGHTS_ENDINGS = (".safetensors", ".pth", ".pt", ".bin")
@@ -119,20 +129,28 @@ def _ask_for_listing(name: HubName, scratch: Path, work: Work) -> Listing:
     answer = scratch / "answer.json"
     _run(name, ["list", name.repository, name.revision, str(answer)], scratch, lambda: work.step("fetching", 0, 0))
     row = json.loads(answer.read_text(encoding="utf-8"))
-    files = {file: (facts["size"] or 0, facts["sha256"]) for file, facts in row["files"].items()}
-    return Listing(row["commit"], row["licence"], files)
+    if hub.COMMIT.fullmatch(str(row["commit"])) is None:
+        raise SAMedError(f"{name}: the Hub does not say which commit it is: try again later.")
+    files = {file: (facts["size"] or 0, facts["sha256"]) for file, facts in row["files"].items() if FILE_NAME.fullmatch(file)}
+    return Listing(row["commit"], row["licence"] if LICENCE.fullmatch(row["licence"]) else "", files)
 
 
 def _files_of_checkpoint(name: HubName, listing: Listing) -> list[str]:
     missing = [file for file in (CONFIG_FILE, ADAPTER_FILE) if file not in listing.files]
     if missing:
         raise SAMedError(f"{name}: no whole SAMed checkpoint, it has no {missing[0]}: choose another one.")
-    return [file for file in CHECKPOINT_FILES if file in listing.files]
+    wanted = [file for file in CHECKPOINT_FILES if file in listing.files]
+    for file in wanted:
+        if listing.files[file][0] > LARGEST_CHECKPOINT:
+            raise SAMedError(
+                f"{name}: {file} has {listing.files[file][0] / 2**30:.0f} GB, which no checkpoint has: choose another one."
+            )
+    return wanted
 
 
 def _weights_file(name: HubName, listing: Listing) -> str:
     """The one file that holds a base model's weights, in the repository's own folder."""
-    weights = [file for file in listing.files if file.endswith(WEIGHTS_ENDINGS) and "/" not in file]
+    weights = [file for file in listing.files if file.endswith(WEIGHTS_ENDINGS)]
     preferred = [file for file in PREFERRED_WEIGHTS if file in weights]
     if preferred:
         return preferred[0]

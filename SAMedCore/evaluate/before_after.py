@@ -115,7 +115,7 @@ class BeforeAfter:
         Raises:
             InputError: a value is missing, or none that it can have.
         """
-        names, before, after = (row.get(key) for key in ("names", "before", "after"))
+        names, before, after = (row.get(key) or [] for key in ("names", "before", "after"))
         is_whole = (
             _are(names, lambda name: isinstance(name, str))
             and _are(before, _is_dice)

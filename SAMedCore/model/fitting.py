@@ -11,7 +11,7 @@ KINDS_READ = (torch.float32, torch.float16, torch.bfloat16)
 """Of numbers with decimals; whole ones in their place would be quantised ones, which mean nothing without their scale."""
 
 LARGEST_WEIGHT = 1e6
-"""No published weight is beyond 200; with far larger ones the products leave the range of float32."""
+"""LiteMedSAM's largest is 20; with weights far beyond a million the products leave the range of float32."""
 
 
 def misfit(shapes: Mapping[str, Sequence[int]], wanted: Mapping[str, Tensor]) -> str | None:

@@ -234,7 +234,7 @@ REPLACED = {
     "APPENDS": _Unpickler.load_appends,
 }
 for _name in KEPT:
-    _Unpickler.dispatch[getattr(pickle, _name)[0]] = pickle._Unpickler.dispatch[getattr(pickle, _name)[0]]  # type: ignore
+    _Unpickler.dispatch[getattr(pickle, _name)[0]] = pickle._Unpickler.dispatch[getattr(pickle, _name)[0]]
 for _name, _load in REPLACED.items():
     _Unpickler.dispatch[getattr(pickle, _name)[0]] = _load
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -63,7 +62,7 @@ def read_safetensors(path: Path, wanted: Mapping[str, torch.Tensor] | None = Non
 
     try:
         with path.open("rb") as file:
-            (header_length,) = struct.unpack("<Q", file.read(8))
+            header_length = int.from_bytes(file.read(8), "little")
         if header_length > LONGEST_HEADER:
             raise InputError(f"{path}: its list of tensors is longer than {LONGEST_HEADER // 2**20} MB: take another file.")
         with safe_open(path, "pt") as file:

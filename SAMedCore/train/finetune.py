@@ -176,8 +176,8 @@ def _add_comparison(out: Path, info: CheckpointInfo, comparison: BeforeAfter, fo
 def _new_model(start: Start, labels: LabelTable, orientation: str, intensities: str) -> tuple[PeftModel, CheckpointInfo]:
     """SAM with the base's weights and fresh LoRA, seeded by the recipe."""
     preprocessing = architecture_of(start.base.architecture).tuning_at(start.recipe.sizes).suited(intensities)
-    model = _new_lora(start, len(labels), preprocessing.input_size)
-    return model, CheckpointInfo(start.base, labels, replace(preprocessing, orientation=orientation))
+    info = CheckpointInfo(start.base, labels, replace(preprocessing, orientation=orientation))
+    return _new_lora(start, len(labels), preprocessing.input_size), info
 
 
 def _new_lora(start: Start, classes: int, input_size: int) -> PeftModel:

@@ -158,12 +158,13 @@ def as_begun(recipe: Recipe, begun: dict[str, Any]) -> Recipe:
         begun: as `Recipe.to_json` gave it.
     """
     stages, candidates = [], iter(recipe.stages)
-    for row in begun["stages"]:
-        stage = next((each for each in candidates if each.trains == row["trains"]), None)
-        if stage is None:  # another recipe, which resuming will say
-            return recipe
-        stages.append(replace(stage, batch_size=row["batch_size"], versions=row["versions"]))
-    facts = {name: begun[name] for name in ("precision", "gradient_checkpointing")}
+    try:
+        for row in begun["stages"]:
+            stage = next(each for each in candidates if each.trains == row["trains"])
+            stages.append(replace(stage, batch_size=row["batch_size"], versions=row["versions"]))
+        facts = {name: begun[name] for name in ("precision", "gradient_checkpointing")}
+    except (KeyError, TypeError, StopIteration):  # another recipe, which resuming will say
+        return recipe
     return replace(recipe, stages=tuple(stages), **facts)
 
 

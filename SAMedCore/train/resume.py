@@ -100,6 +100,8 @@ def read_state(path: Path, recipe: dict[str, Any]) -> dict[str, Any]:
         raise InputError(
             f"{path} was begun with other options ({', '.join(changed)}): take the same, or remove its folder to start again."
         )
+    if contents["state"]["stage"] >= len(recipe["stages"]):
+        raise InputError(f"{path} is damaged and cannot be resumed: {AFRESH}")
     return contents
 
 
@@ -115,7 +117,7 @@ def restore_model(contents: dict[str, Any], model: nn.Module, path: Path) -> Non
     if misfit(shapes, trained) is not None:
         raise InputError(f"{path} is of another model: resume with the same base, labels and LoRA options.")
     moments = {f"{n} {key}": tensor for n, kept in contents["optimizer"]["state"].items() for key, tensor in kept.items()}
-    problem = wrong_kind(saved, trained) or no_weights({**saved, **contents["average"]}) or not_finite(moments)
+    problem = wrong_kind(saved, trained) or no_weights(saved) or no_weights(contents["average"]) or not_finite(moments)
     if problem is not None:
         raise InputError(f"{path} is damaged and cannot be resumed: it {problem}: {AFRESH}")
     with torch.no_grad():

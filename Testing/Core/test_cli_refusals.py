@@ -133,7 +133,7 @@ REFUSED = {
     "no such base": (lambda f, d: model(f, d, f.checkpoint, d / "none.pth"), "none.pth: no such weights file"),
     "damaged samed.json": (lambda f, d: model(f, d, damaged_json(f, d)), "samed.json: damaged"),
     "incomplete samed.json": (lambda f, d: model(f, d, changed(f.checkpoint, d, labels=None)), "samed.json: damaged"),
-    "damaged adapter": (lambda f, d: model(f, d, damaged_adapter(f, d)), "damaged: the adapter cannot be loaded"),
+    "damaged adapter": (lambda f, d: model(f, d, damaged_adapter(f, d)), "adapter_model.safetensors: not a weights file"),
     "newer format": (lambda f, d: model(f, d, changed(f.checkpoint, d, format_version=3)), "newer SAMed (format 3)"),
     "unknown label": (lambda f, d: segment(f, d / "out.nii.gz", "--labels", "liver,heart"), 'unknown label "heart"'),
     "slices outside": (

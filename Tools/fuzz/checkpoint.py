@@ -21,6 +21,7 @@ with atheris.instrument_imports(include=["SAMedCore", "zipfile", "pickle"]):
     from SAMedCore.checkpoint.adapter import read_settings
     from SAMedCore.checkpoint.folder import ADAPTER_FILE, CONFIG_FILE, INFO_FILE, CheckpointInfo, read_info
     from SAMedCore.errors import InputError
+    from SAMedCore.image.texts import is_readable
     from SAMedCore.model.fitting import no_weights, wrong_kind
     from SAMedCore.model.torch_files import read_torch_file
     from SAMedCore.model.weights import read_safetensors
@@ -61,7 +62,8 @@ def refused(read) -> None:
     try:
         read()
     except InputError as error:
-        assert str(error).isprintable(), error
+        if not is_readable(str(error)):
+            raise AssertionError(f"not one line: {error!r}") from error
 
 
 def fitted() -> None:
