@@ -128,7 +128,7 @@ soak: $(READY) ## what stays of 500 segmentations and 5,000 prompts in one worke
 
 mutants: $(READY) ## whether the tests notice small changes of geometry, checkpoint, evaluation and options; half an hour on two idle cores
 	$(BIN)/python -m pip install --quiet --group mutants
-	OMP_NUM_THREADS=1 $(BIN)/python -m mutmut run
+	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 OMP_NUM_THREADS=1 $(BIN)/python -m mutmut run
 	$(BIN)/python -m mutmut results
 
 five-organs: $(READY) ## the tutorial's first part by a simulated person: boxes, minutes, Dice
