@@ -56,6 +56,7 @@ def start(arguments: list[str], requests: int, events: int) -> int:
     parser.add_argument("--folder", type=Path, required=True, help="private, removed at the end")
     folder = parser.parse_args(arguments).folder.absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)  # whoever made it: what lies in it is a patient's
     lead_group()
     start_guard(requests, events, folder)
     keep_temporary_files_in(folder)
