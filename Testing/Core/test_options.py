@@ -48,7 +48,7 @@ REFUSED += [
     ),
     pytest.param(SegmentOptions, {"batch_size": 0}, "0 slices at a time: give at least 1.", id="batch"),
     pytest.param(CohortOptions, {"workers": 0}, "0 workers: give at least 1.", id="workers"),
-    pytest.param(CohortOptions, {"retries": -1}, "-1 retries: give 0 or more.", id="retries"),
+    pytest.param(CohortOptions, {"retries": -1}, "-1 retries: give at least 0.", id="retries"),
     pytest.param(PromptOptions, {"device": "tpu"}, f'unknown device "tpu": {DEVICES}', id="prompt device"),
     pytest.param(PromptOptions, {"intensities": "mr"}, f'unknown intensities "mr": {INTENSITIES}', id="prompt intensities"),
     pytest.param(CompleteOptions, {"device": "tpu"}, f'unknown device "tpu": {DEVICES}', id="complete device"),
@@ -72,7 +72,10 @@ REFUSED += [
     pytest.param(finetune, {"minutes": math.inf}, "inf minutes: give a time above 0.", id="endless"),
     pytest.param(finetune, {"minutes": math.nan}, "nan minutes: give a time above 0.", id="no number"),
     pytest.param(
-        finetune, {"validation": 1}, "1 is no fraction to hold out: give a number from 0 up to, but not, 1.", id="all held out"
+        finetune,
+        {"validation": 1},
+        "1.0 is no fraction to hold out: give a number from 0 up to, but not, 1.",
+        id="all held out",
     ),
     pytest.param(
         finetune, {"validation": -0.1}, "-0.1 is no fraction to hold out: give a number from 0 up to, but not, 1.", id="fewer"
