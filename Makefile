@@ -12,7 +12,7 @@ export MALLOC_TRIM_THRESHOLD_ := 2147483647
 export GOMP_SPINCOUNT ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-all test-slicer-python check format demo train-demo screenshots benchmark remote stalls prompt-dice mr prompt-points five-organs resolve clean corrected other-patients next-slice doubt completing cohort fuzz audit coverage soak mutants
+.PHONY: help setup test test-all test-slicer-python check format demo train-demo screenshots benchmark remote stalls prompt-dice mr prompt-points five-organs resolve clean corrected other-patients next-slice doubt completing cohort audit coverage soak mutants fuzz
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14

@@ -73,4 +73,4 @@ def check_device(name: str) -> None:
     """Raises InputError where it is the name of no device, of this computer or another one."""
     here = Address.parse(name).device if is_elsewhere(name) else name
     if here not in DEVICES and re.fullmatch(r"cuda:[0-9]{1,4}", here) is None:
-        raise InputError(f'unknown device "{name}": choose from auto, cpu, cuda, cuda:N, mps or ssh://host.')
+        raise InputError(f'unknown device "{here}": choose from auto, cpu, cuda, cuda:N, mps or ssh://host.')

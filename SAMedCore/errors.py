@@ -9,9 +9,6 @@ import os
 import re
 from typing import Literal
 
-LONGEST_SENTENCE = 2000
-"""Characters; a file's name may take most of them."""
-
 
 class SAMedError(Exception):
     """Something failed that the user can act on. Exit code 1.
@@ -99,13 +96,6 @@ def said_of_the_system(error: BaseException) -> SAMedError | None:
 def reason_of(error: Exception) -> str | None:
     """What is wrong with the file and what to do, to be put behind its name; None where no user can do anything."""
     return _REFUSALS.get(error.errno or 0) if isinstance(error, OSError) else None
-
-
-def in_one_line(text: str) -> str:
-    """As a sentence is shown: without line breaks, and shortened in the middle where it is longer than `LONGEST_SENTENCE`."""
-    line = " ".join(text.split())
-    half = LONGEST_SENTENCE // 2
-    return line if len(line) <= LONGEST_SENTENCE else f"{line[:half]} ... {line[-half:]}"
 
 
 _LOOP = re.compile("Symlink loop from '(.*)'", re.DOTALL)

@@ -68,8 +68,8 @@ def check_range(number: float | None, what: str, least: float, most: float) -> N
     """
     if number is None or least <= number <= most:
         return
-    bound = f"give at least {least:g}" if number < least else f"give at most {most:g}" if number > most else "give a number"
-    raise InputError(f"{number:g} {what}: {bound}.")
+    bound = f"give at least {least}" if number < least else f"give at most {most}" if number > most else "give a number"
+    raise InputError(f"{number} {what}: {bound}.")
 
 
 class _Other(Exception):

@@ -25,7 +25,6 @@ from SAMedCore.errors import (
     DeviceNeeded,
     InputError,
     SAMedError,
-    in_one_line,
     said_of_the_system,
 )
 from SAMedCore.runtime import prepare_process, speaks_for_its_machine
@@ -104,8 +103,8 @@ def _said_of(error: BaseException) -> tuple[str, str, int]:
         error = said_of_the_system(error) or error
     if not isinstance(error, SAMedError):
         sentence = f"samed failed unexpectedly ({type(error).__name__}: {error}); run again with --debug for the traceback."
-        return in_one_line(sentence), "internal", SAMedError.exit_code
-    sentence = in_one_line(str(error))
+        return sentence, "internal", SAMedError.exit_code
+    sentence = " ".join(str(error).split())
     word = _own_word(error)
     return f"{sentence.removesuffix('.')} ({word})." if word else sentence, error.kind, error.exit_code
 

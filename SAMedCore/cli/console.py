@@ -13,7 +13,7 @@ from typing import Any
 
 from SAMedCore.address import check_device
 from SAMedCore.errors import InputError
-from SAMedCore.image.texts import is_readable
+from SAMedCore.image.texts import harmless, in_one_line
 from SAMedCore.options import INTENSITIES
 from SAMedCore.values import MOST, MOST_TIMES, NUMBER, WHOLE
 from SAMedCore.work import Event, FinishedScan, FinishedSlices, Notice, Progress, Work
@@ -89,11 +89,12 @@ class Console:
         if self.quiet:
             return
         self.close()
+        sentence = in_one_line(sentence)
         with listened_to():
             if self.as_json:
                 print(json.dumps({"event": "notice", "message": sentence}), flush=True)
             else:
-                print(f"samed: {shown(sentence)}", file=sys.stderr, flush=True)
+                print(f"samed: {sentence}", file=sys.stderr, flush=True)
 
     def _scan(self, event: FinishedScan) -> None:
         """For programs each scan of a cohort, for people those that failed."""
@@ -109,17 +110,18 @@ class Console:
             return
         self.close()
         with listened_to():
-            print(json.dumps({"event": "result", **facts}) if self.as_json else shown(text, line_breaks=True), flush=True)
+            print(json.dumps({"event": "result", **facts}) if self.as_json else harmless(text, kept="\n\t"), flush=True)
 
     def error(self, sentence: str, kind: str) -> None:
         """What went wrong: the sentence on stderr, and for programs an event with its kind, as `protocol.Error` has it."""
         if self.quiet:
             return
         self.close()
+        sentence = in_one_line(sentence)
         with listened_to():
             if self.as_json:
                 print(json.dumps({"event": "error", "kind": kind, "message": sentence}), flush=True)
-            print(f"samed: {shown(sentence)}", file=sys.stderr, flush=True)
+            print(f"samed: {sentence}", file=sys.stderr, flush=True)
 
     def close(self) -> None:
         if self._shown is not None:
@@ -260,22 +262,6 @@ def _device(text: str) -> str:
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error).removesuffix(".")) from error
     return text
-
-
-def shown(text: str, line_breaks: bool = False) -> str:
-    """As a terminal or a log can bear it: what would steer one (an escape code, a turn to the left) is written as its number.
-
-    A file may have such a name, or one that is no UTF-8, whose bytes are then shown.
-
-    Args:
-        line_breaks: whether line breaks and tabs stay.
-    """
-    try:
-        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # other halves of characters than those that stand for bytes
-        text = text.encode("utf-8", "backslashreplace").decode()
-    kept = "\n\t" if line_breaks else ""
-    return "".join(each if each in kept or is_readable(each) else each.encode("unicode_escape").decode() for each in text)
 
 
 def shortly(text: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING
 
-from SAMedCore.errors import SAMedError, in_one_line, is_out_of_memory, said_of_the_system
+from SAMedCore.errors import SAMedError, is_out_of_memory, said_of_the_system
+from SAMedCore.image.texts import in_one_line
 from SAMedCore.service.events import Error, Result
 from SAMedCore.service.job import Job
 from SAMedCore.service.wire import encode
@@ -38,5 +39,5 @@ def error_of(error: Exception) -> Error:
         return Error(in_one_line(str(known)), known.kind)
     if is_out_of_memory(error):
         return Error("The memory ran out: close other programs, or choose another device or a smaller model.", "failed")
-    reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    reason = in_one_line(f"{type(error).__name__}: {error}")[:300]
     return Error(f"SAMed failed unexpectedly ({reason}); the log has the details.", "internal")

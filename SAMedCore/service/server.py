@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from SAMedCore.checkpoint.hub import OFFLINE, USERS_OFFLINE
-from SAMedCore.errors import Cancelled, in_one_line
+from SAMedCore.errors import Cancelled
+from SAMedCore.image.texts import in_one_line
 from SAMedCore.runtime import prepare_process
 from SAMedCore.service.answers import answer_to, error_of
 from SAMedCore.service.events import Error, Event, Progress, Result, Started

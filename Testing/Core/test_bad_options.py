@@ -56,10 +56,10 @@ VALUES = [
 ]
 
 AFTER_PARSING = [
-    (FINETUNE, "--minutes", "1e300", "minutes: give a time above 0 and at most 1000000"),
+    (FINETUNE, "--minutes", "1e300", "1e+300 minutes: give at most 1000000."),
     (FINETUNE, "--validation", "1", "is no fraction to hold out: give a number from 0 up to, but not, 1"),
     (FINETUNE, "--validation", "-0.1", "is no fraction to hold out"),
-    (FINETUNE, "--batch-size", "1000000", "1e+06 slices a step: give at most 10000"),
+    (FINETUNE, "--batch-size", "1000000", "1000000 slices a step: give at most 10000"),
     (FINETUNE, "--classes", ",", "no structure is chosen: name at least one, or leave the choice out"),
     (SEGMENT, "--labels", " , ", "no structure is chosen: name at least one, or leave the choice out"),
     (SEGMENT, "--batch-size", "99999", "99999 slices at a time: give at most 10000"),

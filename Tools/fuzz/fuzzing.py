@@ -21,8 +21,9 @@ MINUTES = float(os.environ.get("MINUTES", "1"))
 LONGEST = 4096
 """Bytes of an input."""
 
-IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
-"""For the files of a target, as `tempfile` takes it."""
+_SHARED = Path("/dev") / "shm"
+IN_MEMORY = _SHARED if _SHARED.is_dir() else None
+"""For the files of a target, as `tempfile` takes it; a disk would be as slow as the reader."""
 
 ODD = (None, True, -1, 0, 10**30, 0.5, 1e308, "", "\x00", "\ud800", "a" * 300, "1", "nan", [], {}, [[]], [0] * 9)
 """What stands in JSON where something else was meant."""
