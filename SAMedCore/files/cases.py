@@ -11,6 +11,7 @@ from pathlib import Path
 from SAMedCore.errors import InputError
 from SAMedCore.files import dataset_json, synapse
 from SAMedCore.files.listed_case import ENDINGS, ListedCase, name_of
+from SAMedCore.files.whole import check_file, is_there
 
 
 def listed(source: Path) -> list[ListedCase]:
@@ -111,6 +112,7 @@ def pairs_from_csv(path: Path) -> list[tuple[Path, Path]]:
 
 def _rows(path: Path, columns: tuple[str, ...]) -> list[tuple[Path, ...]]:
     """The files of these columns, row by row."""
+    check_file(path, f"a CSV file with the columns {','.join(columns)}")
     try:
         with path.open(newline="", encoding="utf-8-sig") as table:
             rows = list(csv.DictReader(table, skipinitialspace=True))
@@ -120,7 +122,7 @@ def _rows(path: Path, columns: tuple[str, ...]) -> list[tuple[Path, ...]]:
         raise InputError(f"{path}: needs a first line {','.join(columns)} and one line for each scan below it.")
     files = [tuple(path.parent / (row[column] or "") for column in columns) for row in rows]
     for file in itertools.chain.from_iterable(files):
-        if not file.exists() or file == path.parent:
+        if not is_there(file) or file == path.parent:
             raise InputError(f"{path}: names {file}, which is not there; correct the line.")
     return files
 

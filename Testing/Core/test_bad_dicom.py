@@ -216,7 +216,7 @@ CASES = {
     "short pixels without types": (lambda f: changed(f, ALL, implicit_and_short), "100 bytes of pixels"),
     "pixels of twice the size": (saying(BitsAllocated=8, BitsStored=8, HighBit=7), "280 bytes of pixels where .* needs 140"),
     "one slice of another size": (lambda f: changed(f, ONE, smaller), "021.*another size than the others"),
-    "a slice that claims 7 GB": (saying(ONE, Rows=60000, Columns=60000), "where its size needs 7200000000"),
+    "a slice that claims 7 GB": (saying(ONE, Rows=60000, Columns=60000), "021.*claims more .*60000 x 60000"),
     "no pixels": (lacking("PixelData"), "holds no DICOM image series"),
     "the last slice cut": (cut_files(slice(-1, None), 0.8), "damaged slice"),
     "a slice cut in its header": (cut_files(ONE, 0.3), "021.*damaged slice"),

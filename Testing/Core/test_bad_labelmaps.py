@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from bad_scans import a_scan, cut, flipped, patched, segments, written, zeros
 from cli_files import Files
@@ -59,6 +60,15 @@ def dicom_seg(folder: Path) -> Path:
     return folder / "seg.dcm"
 
 
+def saying(path: Path, **facts: object) -> Path:
+    """A DICOM file that says something else."""
+    dataset = pydicom.dcmread(path)
+    for name, fact in facts.items():
+        setattr(dataset, name, fact)
+    dataset.save_as(path)
+    return path
+
+
 def overlapping(folder: Path) -> Path:
     path = segments(folder / "one.seg.nrrd", layers(ONES, ONES))
     extra = b"Segment1_ID:=S1\nSegment1_Name:=other\nSegment1_LabelValue:=1\nSegment1_Layer:=1\nSegment0_ID:="
@@ -107,7 +117,12 @@ CASES = {
     "a value of 5000 digits": (lambda f: segments(f / SEG, LabelValue="9" * 5000), "is damaged"),
     "segments that overlap": (overlapping, 'segments "part" and "other" overlap|segments "other" and "part" overlap'),
     "a DICOM image that is called SEG": (dicom_image, "cannot be read as one label map"),
-    "a DICOM SEG that is cut": (lambda f: cut(dicom_seg(f), 0.9), "cannot be read as one label map|not an image|cut off"),
+    "a DICOM SEG that claims a billion frames": (
+        lambda f: saying(dicom_seg(f), NumberOfFrames=10**9),
+        "claims more than any scan has .14 x 10 x 1000000000 pixels",
+    ),
+    "a DICOM SEG of fewer frames than it says": (lambda f: saying(dicom_seg(f), NumberOfFrames=4000), "bytes of pixels where"),
+    "a DICOM SEG that is cut": (lambda f: cut(dicom_seg(f), 0.99), "bytes of pixels|not an image"),
 }  # fmt: skip
 
 
