@@ -88,6 +88,7 @@ def read_labelmap(path: Path | str, labels: LabelTable | None = None) -> LabelMa
     path = Path(path)
     if is_folder(path):
         raise InputError(f'"{path}" is a folder: choose a label map file.')
+    check_file(path)
     with named(path):
         if _is_dicom_seg(path):
             from SAMedCore.files import dicom_seg
@@ -155,7 +156,7 @@ def _read_whole(path: Path, reader: SimpleITK.ImageFileReader, kind: str) -> tup
         except RuntimeError:
             check_content(stored)  # which may know better what is wrong
             raise
-    voxels = SimpleITK.GetArrayFromImage(image)
+        voxels = SimpleITK.GetArrayFromImage(image)
     if stored.compression != "zlib" and not is_proven(stored, voxels):
         check_content(stored)
     return image, voxels.reshape(voxels.shape[image.GetDimension() - 3 :])
