@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from bad_scans import a_scan, cut, flipped, patched, segments, written, zeros
+from bad_scans import a_scan, check_refused, cut, flipped, patched, segments, written, zeros
 from cli_files import Files
 from made_labelmaps import a_matrix
-from refused import refused, snapshot
+from refused import refused
 from written_series import write_series
 
 from SAMedCore.cli import main
@@ -129,15 +129,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_a_bad_label_map_is_refused_in_one_line_and_nothing_is_printed(tmp_path, capfd, case):
     make, said = CASES[case]
-    path = make(tmp_path)
-    before = snapshot(tmp_path)
-    capfd.readouterr()
-    with pytest.raises(InputError, match=said) as refusal:
-        read_labelmap(path)
-    assert path.name in str(refusal.value)
-    assert "\n" not in str(refusal.value)
-    assert capfd.readouterr() == ("", "")
-    assert snapshot(tmp_path) == before
+    check_refused(read_labelmap, make(tmp_path), said, tmp_path, capfd)
 
 
 @pytest.mark.parametrize(

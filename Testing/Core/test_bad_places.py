@@ -5,8 +5,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bad_scans import BYTES, MET, NRRD, a_scan, cut, detached, flipped, link, listening, pipe, raw, segments, text, voxels
-from refused import in_a_process, refused, snapshot
+from bad_scans import (
+    BYTES,
+    MET,
+    NRRD,
+    a_scan,
+    check_refused,
+    cut,
+    detached,
+    flipped,
+    link,
+    listening,
+    pipe,
+    raw,
+    segments,
+    text,
+    voxels,
+)
+from refused import in_a_process, refused
 
 from SAMedCore.errors import InputError
 from SAMedCore.files.read import read_labelmap, read_volume
@@ -138,15 +154,7 @@ CASES = {
 @pytest.mark.parametrize("read", [read_volume, read_labelmap])
 def test_what_is_elsewhere_or_no_file_is_refused_in_one_line(tmp_path, capfd, case, read):
     make, said = CASES[case]
-    path = make(tmp_path)
-    before = snapshot(tmp_path)
-    capfd.readouterr()
-    with pytest.raises(InputError, match=said) as refusal:
-        read(path)
-    assert path.name in str(refusal.value)
-    assert "\n" not in str(refusal.value)
-    assert capfd.readouterr() == ("", "")
-    assert snapshot(tmp_path) == before
+    check_refused(read, make(tmp_path), said, tmp_path, capfd)
 
 
 @pytest.mark.parametrize("case", ["a pipe", "a device", "a MetaImage with %n", "a NRRD of passwords"])
