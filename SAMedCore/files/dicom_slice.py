@@ -143,7 +143,7 @@ def check_pixels(file: Path, tags: dict[str, str]) -> None:
         raise InputError(f"is a colour image ({photometric}), not one value a pixel")
     if photometric == "MONOCHROME1":
         raise InputError("has its values upside down (MONOCHROME1)")
-    if tags.get(MODALITY) == "CT" and FRAMES not in tags and not (tags.get(SLOPE) and tags.get(INTERCEPT)):
+    if tags.get(MODALITY) == "CT" and tags.get(FRAMES, "1") == "1" and not (tags.get(SLOPE) and tags.get(INTERCEPT)):
         raise InputError("does not say how its values become HU (RescaleSlope, RescaleIntercept)")
     rescaled = [_numbers(tags, tag, 1)[0] for tag in (SLOPE, INTERCEPT) if tags.get(tag)]
     if rescaled and rescaled[0] == 0:

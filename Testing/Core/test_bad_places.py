@@ -124,6 +124,8 @@ CASES = {
     "a MetaImage of a device": (lambda f: beside(f, "ct.mhd", "/dev/zero"), ELSEWHERE),
     "a list that leads above": (lambda f: beside(f, "ct.mhd", "LIST\nct.raw\n../ct.raw"), ELSEWHERE),
     "a NRRD's list that leads above": (lambda f: beside(f, "ct.nhdr", "LIST 2\nct.raw\n/etc/passwd"), ELSEWHERE),
+    "a list by another name": (lambda f: beside(f, "ct.mhd", "LISTED.raw\n/etc/passwd\n/etc/passwd"), ELSEWHERE),
+    "a NRRD's list by another name": (lambda f: beside(f, "ct.nhdr", "LISTED.raw 2\n/etc/passwd"), ELSEWHERE),
     "a list of nothing": (lambda f: beside(f, "ct.mhd", "LIST"), "names no file"),
     "a header with colons": (lambda f: beside(f, "ct.mhd", "x", MET.replace("=", ":") + "ElementDataFile : ../x\n"), ELSEWHERE),
     "a second name that MetaIO alone would see": (
