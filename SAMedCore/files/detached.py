@@ -13,6 +13,8 @@ from SAMedCore.errors import InputError
 
 PATTERN = re.compile(r"[^%]*%(0?[1-9])?d[^%]*")
 MOST_FILES = 100_000
+LIST = "LIST"
+"""What begins like that is one, for ITK's readers."""
 
 
 def data_files(header: Path, named: str, following: Iterable[str]) -> tuple[Path, ...]:
@@ -27,7 +29,7 @@ def data_files(header: Path, named: str, following: Iterable[str]) -> tuple[Path
         InputError: a name leads out of the header's folder, or the pattern is not a plain one; the sentence says "it".
     """
     words = named.split()
-    if words[:1] == ["LIST"]:
+    if named.startswith(LIST):
         names: Sequence[str] = [line.strip() for line in following if line.strip()]
     elif "%" in named:
         names = _of_pattern(header, words)

@@ -104,7 +104,7 @@ def read(path: Path, labels: LabelTable | None = None) -> LabelMap:
         segmentation = hd.seg.segread(path)
         volume = segmentation.get_volume(combine_segments=True)
         descriptions = [segmentation.get_segment_description(number) for number in segmentation.segment_numbers]
-    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(f"it cannot be read as one label map ({error}); save it as .seg.nrrd in Slicer.") from error
     by_name = {label.name: label for label in labels or ()}
     table, values = [], np.zeros(int(max(segmentation.segment_numbers)) + 1, np.int64)

@@ -22,7 +22,7 @@ from SAMedCore.files.dicom_slice import (
 )
 from SAMedCore.files.geometry import ijk_to_lps_of, in_words
 from SAMedCore.files.whole import check_name, named
-from SAMedCore.image.grid import SAME_GRID_MM
+from SAMedCore.image.grid import SAME_GRID_MM, Grid
 from SAMedCore.image.volume import Volume
 
 UNEVEN_SPACING = 0.05
@@ -88,6 +88,8 @@ def read_series(folder: Path) -> Volume:
             return read_frames(Path(files[0]))
         slices = [read_slice(file) for file in files]
         _refuse_different(files, slices)
+        rows, columns = slices[0].shape
+        Grid((len(files), rows, columns), np.eye(4))  # no more than can be held
         with in_words():
             image = SimpleITK.ReadImage(files)
         matrix = ijk_to_lps_of(image)

@@ -18,6 +18,7 @@ import SimpleITK
 
 from SAMedCore.errors import InputError
 from SAMedCore.files.whole import check_file
+from SAMedCore.image.grid import LONGEST_SIDE, MOST_VOXELS
 
 SOP_CLASS, MODALITY, POSITION, DIRECTIONS = "0008|0016", "0008|0060", "0020|0032", "0020|0037"
 SAMPLES, PHOTOMETRIC, FRAMES, ROWS, COLUMNS = "0028|0002", "0028|0004", "0028|0008", "0028|0010", "0028|0011"
@@ -72,7 +73,7 @@ class Slice:
     position_mm: np.ndarray
     directions: np.ndarray
     spacing_mm: np.ndarray
-    shape: tuple[str, str]
+    shape: tuple[int, int]
     pixel_type: int
 
 
@@ -128,11 +129,11 @@ def read_slice(file: str) -> Slice:
             raise InputError("has directions that are not two perpendicular ones of length 1 (ImageOrientationPatient)")
     except InputError as error:
         raise InputError(f"its slice {name} {error}: export the series again.") from error
-    return Slice(position_mm, directions, spacing_mm, (tags[ROWS], tags[COLUMNS]), pixel_type)
+    return Slice(position_mm, directions, spacing_mm, (int(tags[ROWS]), int(tags[COLUMNS])), pixel_type)
 
 
 def check_pixels(file: Path, tags: dict[str, str]) -> None:
-    """Whether a file has one value a pixel, as many pixels as it says, and says how they become HU if it is a CT.
+    """Whether a file has one value a pixel, as many pixels as it says and no more than any scan; of a CT, how they become HU.
 
     Raises:
         InputError: it has not; the sentence lacks its beginning, and its end.
@@ -142,12 +143,14 @@ def check_pixels(file: Path, tags: dict[str, str]) -> None:
         raise InputError(f"is a colour image ({photometric}), not one value a pixel")
     if photometric == "MONOCHROME1":
         raise InputError("has its values upside down (MONOCHROME1)")
-    if tags.get(MODALITY) == "CT" and FRAMES not in tags and not (tags.get(SLOPE) and tags.get(INTERCEPT)):
+    if tags.get(MODALITY) == "CT" and tags.get(FRAMES, "1") == "1" and not (tags.get(SLOPE) and tags.get(INTERCEPT)):
         raise InputError("does not say how its values become HU (RescaleSlope, RescaleIntercept)")
     rescaled = [_numbers(tags, tag, 1)[0] for tag in (SLOPE, INTERCEPT) if tags.get(tag)]
     if rescaled and rescaled[0] == 0:
         raise InputError("multiplies its values by 0 (RescaleSlope)")
     rows, columns, bits, frames = (int(_numbers(tags, tag, 1)[0]) for tag in (ROWS, COLUMNS, BITS, FRAMES))
+    if max(rows, columns) > LONGEST_SIDE or rows * columns * frames > MOST_VOXELS:
+        raise InputError(f"claims more than any scan has ({columns} x {rows} x {frames} pixels)")
     _check_length(file, -(-rows * columns * frames * bits // 8))
 
 

@@ -32,7 +32,7 @@ def stored(path: Path) -> Stored:
         content = file.read(LONGEST_HEADER)
     fields, start = _fields(content)
     named = fields["ElementDataFile"]
-    local = named.upper() == "LOCAL"
+    local = named in ("LOCAL", "Local", "local")
     following = [] if local else content[start:].decode("utf-8", "replace").split("\n")
     files = (path,) if local else data_files(path, named, following)
     length = _length(fields)

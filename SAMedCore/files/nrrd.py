@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from SAMedCore.errors import InputError
-from SAMedCore.files.detached import data_files
+from SAMedCore.files.detached import LIST, data_files
 from SAMedCore.files.whole import Stored
 
 LONGEST_HEADER = 1 << 23
@@ -71,7 +71,7 @@ def _fields(content: bytes) -> tuple[dict[str, str], int]:
         name = name.strip().lower()
         name = SYNONYMS.get(name, name)
         fields[name] = value.strip()
-        if name == "data file" and value.split()[:1] == ["LIST"]:
+        if name == "data file" and value.strip().startswith(LIST):
             return fields | {FOLLOWING: LINE_END.sub(b"\n", content[place:]).decode("utf-8", "replace")}, len(content)
     if "data file" in fields:
         return fields, len(content)

@@ -8,6 +8,7 @@ authors' programs pass over. Nothing is ever unpickled.
 from __future__ import annotations
 
 import glob
+import itertools
 import re
 import zipfile
 import zlib
@@ -135,9 +136,9 @@ def slices_of(path: Path) -> list[Path]:
         other = SLICE_NAME.fullmatch(each.name)
         if other is not None and other[1] == match[1]:
             paths[int(other[2])] = each
-    missing = sorted(set(range(max(paths, default=0) + 1)) - paths.keys())
-    if missing:
-        name = f"{match[1]}_slice{missing[0]:03d}.npz"
+    missing = next(number for number in itertools.count() if number not in paths)
+    if missing < max(paths, default=1):
+        name = f"{match[1]}_slice{missing:03d}.npz"
         raise InputError(f'{name} is not in "{path.parent}": put every slice of the case there, from 000 on.')
     return [paths[number] for number in sorted(paths)]
 

@@ -14,7 +14,7 @@ import SimpleITK
 from SAMedCore.errors import InputError
 from SAMedCore.files import meta_image, nifti, nrrd, other_formats, seg_nrrd
 from SAMedCore.files.dicom_series import read_frames, read_series
-from SAMedCore.files.dicom_slice import MODALITY, begins_as_dicom, tag_of
+from SAMedCore.files.dicom_slice import MODALITY, begins_as_dicom, check_pixels, tags_of
 from SAMedCore.files.geometry import ijk_to_lps_of, in_words
 from SAMedCore.files.listed_case import ENDINGS
 from SAMedCore.files.paper_arrays import hu_of, is_paper_file, read_arrays
@@ -88,6 +88,7 @@ def read_labelmap(path: Path | str, labels: LabelTable | None = None) -> LabelMa
     path = Path(path)
     if is_folder(path):
         raise InputError(f'"{path}" is a folder: choose a label map file.')
+    check_file(path)
     with named(path):
         if _is_dicom_seg(path):
             from SAMedCore.files import dicom_seg
@@ -155,7 +156,7 @@ def _read_whole(path: Path, reader: SimpleITK.ImageFileReader, kind: str) -> tup
         except RuntimeError:
             check_content(stored)  # which may know better what is wrong
             raise
-    voxels = SimpleITK.GetArrayFromImage(image)
+        voxels = SimpleITK.GetArrayFromImage(image)
     if stored.compression != "zlib" and not is_proven(stored, voxels):
         check_content(stored)
     return image, voxels.reshape(voxels.shape[image.GetDimension() - 3 :])
@@ -182,10 +183,18 @@ def _check_header(reader: SimpleITK.ImageFileReader) -> int:
 
 
 def _is_dicom_seg(path: Path) -> bool:
+    """Whether it is a DICOM SEG. Raises InputError where it is one that is not whole; the sentence says "it"."""
     if not begins_as_dicom(path):
         return False
     with in_words():
-        return tag_of(path, MODALITY) == "SEG"
+        tags, _pixel_type = tags_of(path)
+    if tags.get(MODALITY) != "SEG":
+        return False
+    try:
+        check_pixels(path, tags)
+    except InputError as error:
+        raise InputError(f"it {error}: save or export it again.") from error
+    return True
 
 
 def _whole_numbers(voxels: np.ndarray) -> np.ndarray:

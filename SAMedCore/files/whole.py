@@ -59,17 +59,29 @@ def is_folder(path: Path) -> bool:
         return stat.S_ISDIR(path.stat().st_mode)
 
 
-def check_file(path: Path) -> None:
-    """Raises InputError where `path` is no file that can be read, before anything opens it that would wait or never end."""
+def is_there(path: Path) -> bool:
+    """Whether something has this path; a name too long, or a loop of links, has nothing."""
+    try:
+        return path.exists()
+    except (OSError, RuntimeError):
+        return False
+
+
+def check_file(path: Path, what: str = "an image file") -> None:
+    """Raises InputError where `path` is no file that can be read, before anything opens it that would wait or never end.
+
+    Args:
+        what: is to be chosen in its place.
+    """
     check_name(path)
     with _said(path):
         found = path.stat()
     if not stat.S_ISREG(found.st_mode):
-        raise InputError(f'"{path}" is no file (a pipe, a socket, a device or a folder): choose an image file.')
+        raise InputError(f'"{path}" is no file (a pipe, a socket, a device or a folder): choose {what}.')
     if not os.access(path, os.R_OK):
         raise InputError(f'"{path}" cannot be read (Permission denied): ask for the right to read it.')
     if not found.st_size:
-        raise InputError(f'"{path}" is empty: choose an image file.')
+        raise InputError(f'"{path}" is empty: choose {what}.')
 
 
 def check_name(path: Path) -> None:

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import nrrd
 import numpy as np
+import pytest
 import SimpleITK
 from made_labelmaps import write_image
+from refused import snapshot
+
+from SAMedCore.errors import InputError
 
 NIFTI_FIELDS = {
     "sizeof_hdr": (0, "<i"),
@@ -140,3 +144,15 @@ def segments(path: Path, array: np.ndarray | None = None, **fields: object) -> P
     header |= {f"Segment0_{name}": str(value) for name, value in (usual | fields).items()}
     nrrd.write(str(path), array.transpose((0, 3, 2, 1) if array.ndim == 4 else (2, 1, 0)), header)
     return path
+
+
+def check_refused(read, path: Path, said: str, folder: Path, capfd) -> None:
+    """Whether `read` refuses a file in one line that names it and says this; silently, and leaving the folder as it is."""
+    before = snapshot(folder)
+    capfd.readouterr()
+    with pytest.raises(InputError, match=said) as refusal:
+        read(path)
+    assert path.name in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert capfd.readouterr() == ("", "")
+    assert snapshot(folder) == before

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from bad_scans import cut
+from bad_scans import check_refused, cut
 from pydicom.dataset import Dataset
 from pydicom.uid import ImplicitVRLittleEndian, RLELossless, generate_uid
-from refused import refused, snapshot
+from refused import refused
 from written_series import strip_slices, write_series
 
 from SAMedCore.errors import InputError
@@ -216,7 +216,7 @@ CASES = {
     "short pixels without types": (lambda f: changed(f, ALL, implicit_and_short), "100 bytes of pixels"),
     "pixels of twice the size": (saying(BitsAllocated=8, BitsStored=8, HighBit=7), "280 bytes of pixels where .* needs 140"),
     "one slice of another size": (lambda f: changed(f, ONE, smaller), "021.*another size than the others"),
-    "a slice that claims 7 GB": (saying(ONE, Rows=60000, Columns=60000), "where its size needs 7200000000"),
+    "a slice that claims 7 GB": (saying(ONE, Rows=60000, Columns=60000), "021.*claims more .*60000 x 60000"),
     "no pixels": (lacking("PixelData"), "holds no DICOM image series"),
     "the last slice cut": (cut_files(slice(-1, None), 0.8), "damaged slice"),
     "a slice cut in its header": (cut_files(ONE, 0.3), "021.*damaged slice"),
@@ -235,15 +235,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_bad_dicom_is_refused_in_one_line_and_nothing_is_printed(tmp_path, capfd, case):
     make, said = CASES[case]
-    path = make(tmp_path)
-    before = snapshot(tmp_path)
-    capfd.readouterr()
-    with pytest.raises(InputError, match=said) as refusal:
-        read_volume(path)
-    assert path.name in str(refusal.value)
-    assert "\n" not in str(refusal.value)
-    assert capfd.readouterr() == ("", "")
-    assert snapshot(tmp_path) == before
+    check_refused(read_volume, make(tmp_path), said, tmp_path, capfd)
 
 
 BY_COMMAND = [

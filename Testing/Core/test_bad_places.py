@@ -5,8 +5,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bad_scans import BYTES, MET, NRRD, a_scan, cut, detached, flipped, link, listening, pipe, raw, segments, text, voxels
-from refused import in_a_process, refused, snapshot
+from bad_scans import (
+    BYTES,
+    MET,
+    NRRD,
+    a_scan,
+    check_refused,
+    cut,
+    detached,
+    flipped,
+    link,
+    listening,
+    pipe,
+    raw,
+    segments,
+    text,
+    voxels,
+)
+from refused import in_a_process, refused
 
 from SAMedCore.errors import InputError
 from SAMedCore.files.read import read_labelmap, read_volume
@@ -108,6 +124,8 @@ CASES = {
     "a MetaImage of a device": (lambda f: beside(f, "ct.mhd", "/dev/zero"), ELSEWHERE),
     "a list that leads above": (lambda f: beside(f, "ct.mhd", "LIST\nct.raw\n../ct.raw"), ELSEWHERE),
     "a NRRD's list that leads above": (lambda f: beside(f, "ct.nhdr", "LIST 2\nct.raw\n/etc/passwd"), ELSEWHERE),
+    "a list by another name": (lambda f: beside(f, "ct.mhd", "LISTED.raw\n/etc/passwd\n/etc/passwd"), ELSEWHERE),
+    "a NRRD's list by another name": (lambda f: beside(f, "ct.nhdr", "LISTED.raw 2\n/etc/passwd"), ELSEWHERE),
     "a list of nothing": (lambda f: beside(f, "ct.mhd", "LIST"), "names no file"),
     "a header with colons": (lambda f: beside(f, "ct.mhd", "x", MET.replace("=", ":") + "ElementDataFile : ../x\n"), ELSEWHERE),
     "a second name that MetaIO alone would see": (
@@ -138,15 +156,7 @@ CASES = {
 @pytest.mark.parametrize("read", [read_volume, read_labelmap])
 def test_what_is_elsewhere_or_no_file_is_refused_in_one_line(tmp_path, capfd, case, read):
     make, said = CASES[case]
-    path = make(tmp_path)
-    before = snapshot(tmp_path)
-    capfd.readouterr()
-    with pytest.raises(InputError, match=said) as refusal:
-        read(path)
-    assert path.name in str(refusal.value)
-    assert "\n" not in str(refusal.value)
-    assert capfd.readouterr() == ("", "")
-    assert snapshot(tmp_path) == before
+    check_refused(read, make(tmp_path), said, tmp_path, capfd)
 
 
 @pytest.mark.parametrize("case", ["a pipe", "a device", "a MetaImage with %n", "a NRRD of passwords"])
@@ -154,6 +164,28 @@ def test_segmenting_it_is_refused(files, tmp_path, capfd, case):
     make, said = CASES[case]
     model = ["--model", files.checkpoint, "--base", files.base, "--device", "cpu"]
     assert said in refused(capfd, tmp_path, "segment", make(tmp_path), tmp_path / "out.nii.gz", *model)
+
+
+@pytest.mark.parametrize("make", [pipe, lambda path: link(path, "/dev/zero"), lambda path: link(path, path.name)])
+def test_a_table_that_is_no_file_is_refused(tmp_path, capfd, make):
+    table = make(tmp_path / "pairs.csv")
+    sentence = refused(capfd, tmp_path, "finetune", "--pairs", table, "--base", "lite", "--out", tmp_path / "new")
+    assert "pairs.csv" in sentence
+    assert "is no file" in sentence or "cannot be read" in sentence
+
+
+def test_a_table_that_names_what_cannot_be_there_is_refused(tmp_path, capfd):
+    (tmp_path / "pairs.csv").write_text(f"image,labels\n{'x' * 300},y\n")
+    sentence = refused(
+        capfd, tmp_path, "finetune", "--pairs", tmp_path / "pairs.csv", "--base", "lite", "--out", tmp_path / "new"
+    )
+    assert "which is not there; correct the line" in sentence
+
+
+def test_a_case_of_slices_with_an_endless_number_is_refused_at_once(tmp_path):
+    np.savez(tmp_path / "case0001_slice999999999999.npz", image=np.zeros((2, 2), np.float32))
+    with pytest.raises(InputError, match=r"case0001_slice000\.npz is not in"):
+        read_volume(tmp_path / "case0001_slice999999999999.npz")
 
 
 def test_a_pipe_among_the_slices_of_a_series_is_refused(plain_series):

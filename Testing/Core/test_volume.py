@@ -76,6 +76,55 @@ def test_reorienting_leaves_every_voxel_where_it_is_in_the_patient(shape, spacin
     assert np.array_equal(reorient(moved, orientation_of(image.grid)).voxels, image.voxels)
 
 
+@st.composite
+def images(draw) -> Volume:
+    """Of any shape, place and direction, some of them sheared as by a tilted gantry."""
+    image = an_image(
+        draw(st.tuples(*[st.integers(1, 6)] * 3)),
+        draw(st.tuples(*[st.floats(0.1, 10)] * 3)),
+        draw(st.tuples(*[st.sampled_from([0, 45, 90, -90, 180]) | st.floats(-180, 180)] * 3)),
+        draw(st.tuples(*[st.floats(-1000, 1000)] * 3)),
+    )
+    matrix = image.ijk_to_lps.copy()
+    matrix[:3, 2] += matrix[:3, 1] / np.linalg.norm(matrix[:3, 1]) * draw(st.just(0.0) | st.floats(-0.5, 0.5))
+    return Volume(image.voxels, matrix)
+
+
+@given(image=images(), code=st.sampled_from(ALL_CODES))
+def test_whatever_is_turned_goes_back_to_the_very_same_grid_and_voxels(image, code):
+    turned = reorient(image, code)
+    restored = restore_orientation(LabelMap(turned.voxels.astype(np.uint8), turned.ijk_to_lps, SYNAPSE_ORGANS), image.grid)
+    assert np.array_equal(restored.voxels, image.voxels)
+    assert np.array_equal(restored.ijk_to_lps, image.ijk_to_lps)
+    assert same_grid(turned_grid(turned_grid(image.grid, code), orientation_of(image.grid)), image.grid)
+
+
+@given(image=images(), indices=st.lists(st.tuples(*[st.floats(-50, 50)] * 3), min_size=1, max_size=5))
+def test_points_and_indices_are_each_others_inverse(image, indices):
+    np.testing.assert_allclose(image.grid.indices_of(image.grid.points_at(indices)), indices, atol=1e-6)
+
+
+@given(image=images(), code=st.sampled_from(ALL_CODES), data=st.data())
+def test_any_part_of_a_grid_finds_its_place_on_it(image, code, data):
+    k, j, i = (sorted(data.draw(st.tuples(*[st.integers(0, length - 1)] * 2))) for length in image.voxels.shape)
+    part = tuple(slice(first, last + 1) for first, last in (k, j, i))
+    matrix = image.ijk_to_lps.copy()
+    matrix[:3, 3] = image.grid.points_at([(i[0], j[0], k[0])])[0]
+    labels = LabelMap(image.voxels[part].astype(np.uint8) % 9 + 1, matrix, SYNAPSE_ORGANS)
+    expected = np.zeros(image.voxels.shape, np.uint8)
+    expected[part] = labels.voxels
+    assert np.array_equal(placed_on(reorient(labels, code), image.grid).voxels, expected)
+
+
+@given(image=images(), code=st.sampled_from([code for code in ALL_CODES if code[2] in "SI"]))
+def test_slices_from_the_feet_rise_in_every_orientation(image, code):
+    turned = reorient(image, code)
+    numbers = from_the_feet(range(len(turned.voxels)), len(turned.voxels), code)
+    assert from_the_feet(numbers, len(turned.voxels), code) == list(range(len(turned.voxels)))
+    heights_mm = [point[2] for point in turned.grid.points_at([(0, 0, k) for k in numbers])]
+    assert heights_mm == sorted(heights_mm)
+
+
 def test_the_letters_are_the_directions_of_increasing_indices():
     assert orientation_of(an_image().grid) == "LPS"
     assert orientation_of(Volume(np.zeros((2, 2, 2)), np.diag([-1.0, -1, 1, 1])).grid) == "RAS"
