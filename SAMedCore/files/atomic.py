@@ -23,7 +23,7 @@ from SAMedCore.files.lock import held, hidden
 PATIENCE_S = 10.0
 """So long a file that is ready waits for another process that writes to the same place."""
 
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
 PROBE = 2**16
 """Bytes by which it is found out whether a disk is full."""
 

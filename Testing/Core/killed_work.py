@@ -60,14 +60,15 @@ def loads(checkpoint: Path, files: Files) -> None:
 
 def _finetuning(files: Files) -> Job:
     def run(here: Path) -> None:
-        command(*finetune(files, here / "new", "--epochs", 3))
+        command(*finetune(files, here / "new", "--epochs", 2))
 
     def again(here: Path) -> None:
         out = here / "new"
         if out.exists():
-            # Killed after the checkpoint was in its place, perhaps before it was compared: that is whole, too.
+            # Killed after the checkpoint was in its place, perhaps before it was compared: that is whole, too, and stays.
+            assert main([str(argument) for argument in finetune(files, out)]) == 2
             return
-        command(*finetune(files, out, "--epochs", 3), *(["--resume"] if run_folder(out).exists() else []))
+        command(*finetune(files, out, "--epochs", 2), *(["--resume"] if run_folder(out).exists() else []))
 
     def check(here: Path, is_end: bool) -> None:
         out = here / "new"
