@@ -3,13 +3,14 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from mailed import copied, deep, set_in, with_json, without
 from refused import in_a_process, refused
 
-from SAMedCore.checkpoint.folder import INFO_FILE, read_info
+from SAMedCore.checkpoint.folder import ADAPTER_FILE, INFO_FILE, read_info
 from SAMedCore.cli import main
 from SAMedCore.image.labels import LabelTable
 from SAMedCore.service.events import Error
@@ -130,19 +131,16 @@ def only_a_pickle(folder: Path) -> None:
     (folder / "adapter_model.safetensors").rename(folder / "adapter_model.bin")
 
 
-def a_pipe(folder: Path) -> None:
-    (folder / INFO_FILE).unlink()
-    os.mkfifo(folder / INFO_FILE)
+def in_place_of(name: str, make: Callable[[Path], object]) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        (folder / name).unlink()
+        make(folder / name)
+
+    return damage
 
 
-def a_device(folder: Path) -> None:
-    (folder / INFO_FILE).unlink()
-    (folder / INFO_FILE).symlink_to("/dev/zero")
-
-
-def a_folder(folder: Path) -> None:
-    (folder / INFO_FILE).unlink()
-    (folder / INFO_FILE).mkdir()
+def zeros(path: Path) -> None:
+    path.symlink_to("/dev/zero")
 
 
 def a_gigabyte(folder: Path) -> None:
@@ -155,9 +153,9 @@ EXPECTED = "a folder with samed.json and adapter_model.safetensors is expected"
 FOLDERS = [
     pytest.param(no_adapter, EXPECTED, id="no adapter"),
     pytest.param(only_a_pickle, EXPECTED, id="a pickle in its place"),
-    pytest.param(a_pipe, EXPECTED, id="samed.json a pipe"),
-    pytest.param(a_device, EXPECTED, id="samed.json /dev/zero"),
-    pytest.param(a_folder, EXPECTED, id="samed.json a folder"),
+    *(pytest.param(in_place_of(name, os.mkfifo), EXPECTED, id=f"{name} a pipe") for name in (INFO_FILE, ADAPTER_FILE)),
+    *(pytest.param(in_place_of(name, zeros), EXPECTED, id=f"{name} /dev/zero") for name in (INFO_FILE, ADAPTER_FILE)),
+    *(pytest.param(in_place_of(name, Path.mkdir), EXPECTED, id=f"{name} a folder") for name in (INFO_FILE, ADAPTER_FILE)),
     pytest.param(a_gigabyte, "larger than 16 MB", id="samed.json of a gigabyte"),
 ]
 
