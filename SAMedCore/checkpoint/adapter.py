@@ -78,7 +78,7 @@ def _settings(row: dict[str, Any], sam: Sam) -> LoraSettings:
         raise InputError(f"the rank r is {shown(rank)}: it has to be a whole number from 1 to {MOST_RANK}.")
     if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 < alpha <= MOST_SCALE * rank:
         raise InputError(f"lora_alpha is {shown(alpha)}: it has to be above 0, and {MOST_SCALE} times the rank at most.")
-    _check_plain(row)
+    _check_nothing_else_is_on(row)
     return _what_is_trained(row, rank, alpha, sam)
 
 
@@ -108,7 +108,7 @@ def _parts(row: dict[str, Any]) -> tuple[Any, ...] | None:
     return row.get("target_modules"), sorted(saved), row.get("exclude_modules")
 
 
-def _check_plain(row: dict[str, Any]) -> None:
+def _check_nothing_else_is_on(row: dict[str, Any]) -> None:
     """Raises InputError where something is on that makes another computation of LoRA, in this PEFT or a newer one."""
     for key, value in row.items():
         is_on = value is True or (isinstance(value, list | dict) and len(value) > 0)

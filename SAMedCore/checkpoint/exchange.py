@@ -26,14 +26,14 @@ from SAMedCore.work import SILENT, Work
 CHECKPOINT_FILES = (CONFIG_FILE, ADAPTER_FILE, INFO_FILE, CARD_FILE)
 """All that leaves this computer with a checkpoint, and all that comes."""
 
-FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,200}")
+FILE_NAME = re.compile(r"\w[\w .()+-]{0,200}")
 """In the repository's own folder: what has another one is never asked for, nor written here."""
 
 LICENCE = re.compile(r"[A-Za-z0-9 ()+._-]{1,64}")
 """An SPDX identifier or the Hub's own word for one; it is shown, and anybody may have written it."""
 
-LARGEST_CHECKPOINT = 4 * 2**30
-"""Bytes of one file: the LoRA and decoder of vit_h for 255 labels, at the highest rank that is read, take half of it."""
+LARGEST_CHECKPOINT = 2**30
+"""Bytes of one file: the LoRA and decoder of vit_h for 255 labels, at the highest rank that is read, take a third of it."""
 
 PREFERRED_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 WEIGHTS_ENDINGS = (".safetensors", ".pth", ".pt", ".bin")

@@ -22,7 +22,7 @@ from SAMedCore.evaluate.before_after import BeforeAfter
 from SAMedCore.files.atomic import bring_back, check_writable
 from SAMedCore.files.json_values import a_list, an_object, read_json, shown
 from SAMedCore.image.intensities import misfit
-from SAMedCore.image.labels import LabelTable
+from SAMedCore.image.labels import LONGEST_NAME, LabelTable
 from SAMedCore.image.texts import as_shown, is_readable
 from SAMedCore.image.volume import Volume
 from SAMedCore.model.architectures import architecture_of
@@ -121,7 +121,7 @@ class CheckpointInfo:
         if missing:
             raise InputError(f"it has no {missing[0]}.")
         for key in KEYS:
-            check_plain(row[key], key)
+            _check_plain(row[key], key)
         base, preprocessing = _base(row["base"]), Preprocessing.from_json(row["preprocessing"])
         architecture_of(base.architecture).check_input_size(preprocessing.input_size)
         facts = {key: an_object(row[key], key) for key in ("recipe", "trained_on", "metrics", "versions")}
@@ -139,7 +139,7 @@ DEEPEST = 16
 KEYS = ("base", "labels", "preprocessing", "description", "recipe", "trained_on", "metrics", "versions")
 
 
-def check_plain(value: Any, where: str, depth: int = 0) -> None:
+def _check_plain(value: Any, where: str, depth: int = 0) -> None:
     """Call it on what JSON gave before it is used: what cannot be shown, counted or walked through stops here.
 
     Raises:
@@ -153,16 +153,16 @@ def check_plain(value: Any, where: str, depth: int = 0) -> None:
     if isinstance(value, int | float) and not abs(value) <= LARGEST_NUMBER:
         raise InputError(f"{where} has a number that is too large.")
     if isinstance(value, dict):
-        check_plain(list(value), where, depth)
+        _check_plain(list(value), where, depth)
     for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        check_plain(each, where, depth + 1)
+        _check_plain(each, where, depth + 1)
 
 
 def _base(value: Any) -> Base:
     row = an_object(value, "base", ("name", "architecture", "sha256"))
     name, architecture, sha256 = (row.get(key) for key in ("name", "architecture", "sha256"))
-    if not isinstance(name, str) or not name.strip():
-        raise InputError(f"the base model's name is {shown(name)}: it has to be a text.")
+    if not isinstance(name, str) or not name.strip() or len(name) > LONGEST_NAME:
+        raise InputError(f"the base model's name is {shown(name)}: it has to be a text, not too long.")
     if is_hub_name(name):
         hub_name(name)
     if not isinstance(architecture, str):

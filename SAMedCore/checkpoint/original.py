@@ -127,7 +127,7 @@ def _class_count(state: dict[str, torch.Tensor]) -> int:
 def _settings(state: dict[str, torch.Tensor], file: Path) -> LoraSettings:
     if "w_a_000" not in state or "mask_decoder.mask_tokens.weight" not in state:
         raise InputError(f"{file}: not a checkpoint of SAMed's authors: it has no w_a_000 or no mask decoder.")
-    (rank, *_), (tokens, *_) = ([*state[key].shape, 0] for key in ("w_a_000", "mask_decoder.mask_tokens.weight"))
+    rank, tokens = ((*state[key].shape, 0)[0] for key in ("w_a_000", "mask_decoder.mask_tokens.weight"))
     if not 1 <= rank <= MOST_RANK or not 2 <= tokens <= MOST_LABELS + 1:
         raise InputError(
             f"{file}: not a checkpoint of SAMed's authors: LoRA of rank {rank} and {tokens} mask tokens, where {MOST_RANK} and "

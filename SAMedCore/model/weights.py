@@ -63,15 +63,15 @@ def read_safetensors(path: Path, wanted: Mapping[str, torch.Tensor] | None = Non
     try:
         with path.open("rb") as file:
             header_length = int.from_bytes(file.read(8), "little")
+        if header_length > path.stat().st_size - 8:
+            raise ValueError("it is cut off, or of another kind")
         if header_length > LONGEST_HEADER:
-            raise InputError(f"{path}: its list of tensors is longer than {LONGEST_HEADER // 2**20} MB: take another file.")
+            raise ValueError(f"its list of tensors is longer than {LONGEST_HEADER // 2**20} MB")
         with safe_open(path, "pt") as file:
             shapes = {key: file.get_slice(key).get_shape() for key in file.keys()}  # noqa: SIM118
             problem = None if wanted is None else misfit(shapes, wanted)
             if problem is None:
                 return {key: file.get_tensor(key) for key in shapes}
-    except InputError:
-        raise
     except Exception as error:  # safetensors raises many kinds for a damaged or foreign file
         reason = " ".join(ascii(str(error))[1:-1][:100].split())
         raise InputError(f"{path}: not a weights file that can be read safely: {reason}: get it again.") from error

@@ -2,21 +2,26 @@
 
 import json
 import os
+import random
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from mailed import copied, deep, set_in, with_json, without
 from refused import in_a_process, refused
 
-from SAMedCore.checkpoint.folder import INFO_FILE, read_info
+from SAMedCore.checkpoint import exchange
+from SAMedCore.checkpoint.folder import ADAPTER_FILE, INFO_FILE, read_info
 from SAMedCore.cli import main
+from SAMedCore.errors import SAMedError
 from SAMedCore.image.labels import LabelTable
 from SAMedCore.service.events import Error
 from SAMedCore.service.messages import Describe
 
 pytestmark = pytest.mark.usefixtures("small_network")
 
+RANDOM = random.Random(0).randbytes(200)
 LABEL = {"value": 1, "name": "spleen"}
 
 
@@ -36,7 +41,7 @@ MANY_LABELS = [{"value": n + 1, "name": f"n{n}"} for n in range(10_000)]
 
 INFO = [
     pytest.param(b"", "damaged: it is empty, cut off or no JSON", id="empty"),
-    pytest.param(os.urandom(200), "no JSON", id="random bytes"),
+    pytest.param(RANDOM, "no JSON", id="random bytes"),
     pytest.param("[]", "holds [], not a JSON object", id="a list"),
     pytest.param('{"format_version": 1}', "damaged: it has no base", id="nothing but a version"),
     pytest.param(b" " * (17 * 2**20), "larger than 16 MB", id="17 MB"),
@@ -130,19 +135,16 @@ def only_a_pickle(folder: Path) -> None:
     (folder / "adapter_model.safetensors").rename(folder / "adapter_model.bin")
 
 
-def a_pipe(folder: Path) -> None:
-    (folder / INFO_FILE).unlink()
-    os.mkfifo(folder / INFO_FILE)
+def in_place_of(name: str, make: Callable[[Path], object]) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        (folder / name).unlink()
+        make(folder / name)
+
+    return damage
 
 
-def a_device(folder: Path) -> None:
-    (folder / INFO_FILE).unlink()
-    (folder / INFO_FILE).symlink_to("/dev/zero")
-
-
-def a_folder(folder: Path) -> None:
-    (folder / INFO_FILE).unlink()
-    (folder / INFO_FILE).mkdir()
+def zeros(path: Path) -> None:
+    path.symlink_to("/dev/zero")
 
 
 def a_gigabyte(folder: Path) -> None:
@@ -155,9 +157,9 @@ EXPECTED = "a folder with samed.json and adapter_model.safetensors is expected"
 FOLDERS = [
     pytest.param(no_adapter, EXPECTED, id="no adapter"),
     pytest.param(only_a_pickle, EXPECTED, id="a pickle in its place"),
-    pytest.param(a_pipe, EXPECTED, id="samed.json a pipe"),
-    pytest.param(a_device, EXPECTED, id="samed.json /dev/zero"),
-    pytest.param(a_folder, EXPECTED, id="samed.json a folder"),
+    *(pytest.param(in_place_of(name, os.mkfifo), EXPECTED, id=f"{name} a pipe") for name in (INFO_FILE, ADAPTER_FILE)),
+    *(pytest.param(in_place_of(name, zeros), EXPECTED, id=f"{name} /dev/zero") for name in (INFO_FILE, ADAPTER_FILE)),
+    *(pytest.param(in_place_of(name, Path.mkdir), EXPECTED, id=f"{name} a folder") for name in (INFO_FILE, ADAPTER_FILE)),
     pytest.param(a_gigabyte, "larger than 16 MB", id="samed.json of a gigabyte"),
 ]
 
@@ -225,3 +227,30 @@ def test_what_a_checkpoint_says_beside_is_kept_whatever_it_is(files, tmp_path, c
     assert main(["models", "info", str(checkpoint)]) == 0
     assert json.loads(capfd.readouterr().out)["recipe"] == more
     shutil.rmtree(checkpoint)
+
+
+COMMIT = "0" * 40
+SIZES = {name: {"size": 10, "sha256": None} for name in (INFO_FILE, ADAPTER_FILE, "adapter_config.json")}
+LISTINGS = [
+    pytest.param({"commit": "../../x\x1b[2J"}, "does not say which commit it is", id="no commit"),
+    pytest.param({"files": {**SIZES, ADAPTER_FILE: {"size": 10 * 2**30, "sha256": None}}}, "has 10 GB, which no", id="10 GB"),
+    pytest.param({"files": {"../../evil.pth": {"size": 1, "sha256": None}}}, "no weights file", id="a path"),
+    pytest.param({"files": {"..\\evil.pth": {"size": 1, "sha256": None}}}, "no weights file", id="a path of Windows"),
+    pytest.param({"files": {"a\x1b.pth": {"size": 1, "sha256": None}}}, "no weights file", id="a name with an escape"),
+]
+
+
+@pytest.mark.parametrize(("row", "said"), LISTINGS)
+def test_what_the_hub_says_of_a_repository_is_checked_before_anything_is_fetched(row, said, tmp_path, monkeypatch):
+    asked = []
+
+    def answer(name, arguments, scratch, watch) -> None:
+        asked.append(arguments[0])
+        Path(arguments[3]).write_text(json.dumps({"commit": COMMIT, "licence": "mit", "files": SIZES, **row}))
+
+    monkeypatch.setenv("SAMED_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(exchange, "_run", answer)
+    with pytest.raises(SAMedError, match=said):
+        exchange.fetch_model("hf:someone/mailed")
+    assert asked == ["list"]
+    assert [path.name for path in tmp_path.rglob("*")] == ["cache", "hub"]

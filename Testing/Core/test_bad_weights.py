@@ -1,5 +1,6 @@
 """A base model's weights and the authors' files, mailed by anybody: refused in one line, and nothing of them is run."""
 
+import os
 import pickle
 import struct
 import zipfile
@@ -51,6 +52,23 @@ BASES = [
         id="a number of 5,000 digits in a name",
     ),
 ]
+
+
+def a_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def a_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("make", [a_pipe, a_device])
+def test_base_weights_that_are_no_file_are_refused(make, files, tmp_path, capfd):
+    make(tmp_path / "base.pth")
+    segment = ["segment", files.ct, tmp_path / "out.nii.gz", "--model", files.checkpoint, "--base", tmp_path / "base.pth"]
+    assert "base.pth: no such weights file" in refused(capfd, tmp_path, *segment)
+    importing = ["models", "import", tmp_path / "base.pth", "--base", files.base, "--out", tmp_path / "new"]
+    assert "base.pth: no such weights file" in refused(capfd, tmp_path, *importing)
 
 
 @pytest.mark.parametrize(("change", "said"), BASES)
