@@ -126,9 +126,10 @@ cohort: $(READY) ## many scans: one process against Ray's workers, one command a
 soak: $(READY) ## what stays of 500 segmentations and 5,000 prompts in one worker, to Docs/soak.png; 15 minutes of one core
 	OMP_NUM_THREADS=1 $(BIN)/python Testing/Benchmark/soak.py
 
+# CI=1: hypothesis draws the same examples each time, and asks of no example to be fast.
 mutants: $(READY) ## whether the tests notice small changes of geometry, checkpoint, evaluation and options; half an hour on two idle cores
 	$(BIN)/python -m pip install --quiet --group mutants
-	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 OMP_NUM_THREADS=1 $(BIN)/python -m mutmut run
+	CI=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 OMP_NUM_THREADS=1 $(BIN)/python -m mutmut run
 	$(BIN)/python -m mutmut results
 
 five-organs: $(READY) ## the tutorial's first part by a simulated person: boxes, minutes, Dice
