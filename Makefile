@@ -133,9 +133,10 @@ fuzz: $(READY) ## feed the readers of checkpoints, prompts, label tables and mes
 soak: $(READY) ## what stays of 500 segmentations and 5,000 prompts in one worker, to Docs/soak.png; 15 minutes of one core
 	OMP_NUM_THREADS=1 $(BIN)/python Testing/Benchmark/soak.py
 
+# CI=1: hypothesis draws the same examples each time, and asks of no example to be fast.
 mutants: $(READY) ## whether the tests notice small changes of geometry, checkpoint, evaluation and options; half an hour on two idle cores
 	$(BIN)/python -m pip install --quiet --group mutants
-	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 OMP_NUM_THREADS=1 $(BIN)/python -m mutmut run
+	CI=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 OMP_NUM_THREADS=1 $(BIN)/python -m mutmut run
 	$(BIN)/python -m mutmut results
 
 kills: $(READY) ## kill -9 at 200 random moments of every kind of work; the table goes to build/kills.md; half an hour

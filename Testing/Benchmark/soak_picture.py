@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from report_picture import FAST, GREY, INK, RULE, STAGES
 
 from SAMedCore.draw.saving import padded_layout, save
@@ -25,17 +26,26 @@ def draw(samples: Sequence[Any], warm_up: float, path: Path) -> None:
     answers = [each.answers for each in samples]
     figure = Figure(figsize=(10, 6.4), layout=padded_layout(), facecolor="white")
     memory, counts = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    memory.plot(answers, [each.peak_mb for each in samples], color=STAGES[5], linewidth=1.6, label="highest so far (VmHWM)")
+    memory.plot(
+        answers,
+        [each.peak_mb for each in samples],
+        color=STAGES[3],
+        linewidth=1.4,
+        linestyle="--",
+        label="highest so far (VmHWM)",
+        zorder=4,
+    )
     memory.plot(answers, [each.rss_mb for each in samples], color=STAGES[0], linewidth=1.6, label="resident (RSS)")
     memory.plot(
         answers, [each.anonymous_mb for each in samples], color=FAST, linewidth=2.2, label="its own, no file's (anonymous)"
     )
     memory.set_ylabel("MiB", fontsize=10, color=INK)
-    memory.set_ylim(0, 1.35 * max(each.peak_mb for each in samples))
+    memory.set_ylim(0, 1.15 * max(each.peak_mb for each in samples))
     memory.set_title("Memory of one worker", fontsize=13, color=INK, weight="bold", loc="left")
     for name, label, colour in COUNTS:
         counts.plot(answers, [getattr(each, name) for each in samples], color=colour, linewidth=2, label=label)
-    counts.set_ylim(-1, 1.6 * max(max(each.threads, each.descriptors) for each in samples))
+    counts.set_ylim(-0.5, 1.25 * max(max(each.threads, each.descriptors) for each in samples))
+    counts.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
     counts.set_title("Threads, descriptors, files", fontsize=13, color=INK, weight="bold", loc="left")
     counts.set_xlabel("segmentations and prompts answered", fontsize=10, color=INK)
     counts.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
@@ -49,7 +59,7 @@ def draw(samples: Sequence[Any], warm_up: float, path: Path) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         axes.spines[["left", "bottom"]].set_color(GREY)
         axes.tick_params(labelsize=10, colors=GREY)
-        axes.legend(loc="upper right", fontsize=9, frameon=False, ncols=3)
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 0.99), fontsize=9, frameon=False, ncols=3)
     memory.text(kept[0] / 2, memory.get_ylim()[1] * 0.03, "warm-up", ha="center", fontsize=9, color=GREY)
     for part, text in ((0.25, "first half"), (0.75, "second half")):
         place = kept[0] + part * (kept[-1] - kept[0])

@@ -151,24 +151,33 @@ def test_a_prediction_is_renumbered_by_name_and_what_is_unknown_becomes_backgrou
     assert [(row.label, row.dice) for row in evaluate_folder(*folders).rows] == [("liver", 1)]
 
 
+def test_references_that_contradict_each_other_are_refused_by_the_files_name(folders):
+    leber = LabelTable((replace(LIVER.labels[0], name="Leber"),))
+    write_labelmap(label_map(cube(), labels=LIVER), folders[0] / "two.seg.nrrd")
+    write_labelmap(label_map(cube(), labels=leber), folders[1] / "two.seg.nrrd")
+    said = '"two.seg.nrrd": the value 5 means "Leber" and elsewhere "liver": bring both to the same values and names first.'
+    with refusal(said):
+        evaluate_folder(*folders)
+
+
 @pytest.fixture
 def dataset(tmp_path) -> Path:
-    """Three training cases whose liver is 1 and spleen 2."""
+    """Three training cases whose liver is 1, spleen 2 and aorta 3."""
     folder, labelmap = tmp_path / "dataset", label_map(cube(), 1, LabelTable.generic([1, 2]))
     for name in ("a", "b", "c"):
         for part in ("imagesTr", "labelsTr"):
             (folder / part).mkdir(parents=True, exist_ok=True)
         write_volume(labelmap.voxels.astype(np.int16), labelmap.ijk_to_lps, folder / f"imagesTr/{name}_0000.nii.gz")
         write_labelmap(labelmap, folder / f"labelsTr/{name}.nii.gz")
-    names = {"background": 0, "liver": 1, "spleen": 2}
+    names = {"background": 0, "liver": 1, "spleen": 2, "aorta": 3}
     return described(folder, channel_names={"0": "CT"}, labels=names, numTraining=3, file_ending=".nii.gz")
 
 
 @pytest.mark.parametrize(
     ("table", "scored", "notes"),
     [
-        (LIVER, ["liver"], ["not scored, because no prediction knows it: spleen."]),
-        (BOTH, ["liver", "spleen"], []),
+        (LIVER, ["liver"], ["not scored, because no prediction knows it: spleen, aorta."]),
+        (BOTH, ["liver", "spleen"], ["not scored, because no prediction knows it: aorta."]),
         (LabelTable.generic([5]), None, None),
     ],
 )
@@ -188,3 +197,12 @@ def test_of_a_dataset_what_the_predictions_name_is_scored(dataset, tmp_path, tab
         assert all(row.dice == 1 for row in scores.rows if row.label == "liver")
     missing = '1 labelled cases have no prediction and are not scored ("c" is the first).'
     assert [each.message for each in told if isinstance(each, Notice)] == [missing, *notes]
+
+
+def test_predictions_that_know_nothing_of_a_dataset_are_refused_with_all_that_it_knows(dataset, tmp_path):
+    (tmp_path / "predictions").mkdir()
+    write_labelmap(label_map(cube(), labels=LabelTable((label_named(5, "brain"),))), tmp_path / "predictions" / "a.seg.nrrd")
+    known = "(liver, spleen, aorta)"
+    said = f"\"a\": the prediction's structures (brain) are none of the references' {known}: give them the same names."
+    with refusal(said):
+        evaluate_folder(tmp_path / "predictions", dataset)

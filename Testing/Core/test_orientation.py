@@ -1,0 +1,74 @@
+"""Turning there and back, to the last bit, and the words of what cannot be turned."""
+
+import re
+
+import numpy as np
+import pytest
+
+from SAMedCore.errors import InputError
+from SAMedCore.image.grid import Grid
+from SAMedCore.image.labels import LabelTable
+from SAMedCore.image.orientation import axes_of, orientation_of, reorient, restore_orientation, turned_grid
+from SAMedCore.image.volume import LabelMap
+
+
+def a_label_map(seed: int = 0) -> LabelMap:
+    """Of spacings and a place that no float holds exactly."""
+    draw = np.random.default_rng(seed)
+    matrix = np.diag([*draw.uniform(0.3, 3, 3), 1.0])
+    matrix[:3, 3] = draw.uniform(-300, 300, 3)
+    return LabelMap(draw.integers(0, 2, (4, 5, 6)).astype(np.uint8), matrix, LabelTable.generic([1]))
+
+
+@pytest.mark.parametrize("code", ["RAI", "SRA", "IPL", "LPS"])
+def test_what_comes_back_lies_on_the_very_same_matrix(code):
+    """Flipping twice adds and takes away, and would be off by some bits."""
+    for seed in range(20):
+        stored = a_label_map(seed)
+        back = restore_orientation(reorient(stored, code), stored.grid)
+        assert np.array_equal(back.ijk_to_lps, stored.ijk_to_lps)
+        assert np.array_equal(back.voxels, stored.voxels)
+
+
+def test_what_was_made_from_another_volume_does_not_come_back():
+    said = "the label map does not lie on the volume's voxels: pass the volume that it was made from."
+    with pytest.raises(InputError, match=f"^{re.escape(said)}$"):
+        restore_orientation(a_label_map(1), a_label_map(2).grid)
+
+
+@pytest.mark.parametrize("code", ["LPX", "LP", "LPSS", "LLS", "LRS", "", "S"])
+def test_what_is_no_orientation_is_refused_with_an_example(code):
+    said = f'unknown orientation "{code}": use three letters, one each of L or R, P or A, S or I, for example LPS.'
+    with pytest.raises(InputError, match=f"^{re.escape(said)}$"):
+        axes_of(code)
+
+
+def test_letters_may_be_small():
+    assert axes_of("ial") == axes_of("IAL") == [2, 1, 0]
+    image = a_label_map()
+    assert reorient(image, "lps") is image
+    assert np.array_equal(reorient(image, "rai").voxels, reorient(image, "RAI").voxels)
+
+
+@pytest.mark.parametrize("code", ["LPS", "RAI", "SRA", "PIL"])
+def test_a_turned_grid_is_that_of_the_turned_image(code):
+    image = a_label_map()
+    grid, wanted = turned_grid(image.grid, code), reorient(image, code).grid
+    assert (grid.shape, grid.ijk_to_lps.tolist()) == (wanted.shape, wanted.ijk_to_lps.tolist())
+    assert orientation_of(grid) == code
+
+
+def test_a_grid_turned_by_exactly_45_degrees_has_one_orientation_however_it_is_stored():
+    root = np.sqrt(0.5)
+    for sign in (1, -1):
+        matrix = np.eye(4)
+        matrix[:2, :2] = [[root, -sign * root], [sign * root, root]]
+        image = LabelMap(np.arange(60, dtype=np.uint8).reshape(3, 4, 5) % 2, matrix, LabelTable.generic([1]))
+        turned = [reorient(reorient(image, code), "LPS") for code in ("LPS", "RAI", "SRA", "PIL", "ALS")]
+        assert {each.voxels.tobytes() for each in turned} == {turned[0].voxels.tobytes()}
+        assert all(np.allclose(each.ijk_to_lps, turned[0].ijk_to_lps) for each in turned)
+
+
+def test_a_column_that_points_between_the_axes_is_the_nearest_ones():
+    grid = Grid((2, 2, 2), np.array([[0.9, 0.3, 0, 0], [-0.3, -0.9, 0, 0], [0, 0, -2, 0], [0, 0, 0, 1]]))
+    assert orientation_of(grid) == "LAI"
