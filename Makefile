@@ -12,7 +12,7 @@ export MALLOC_TRIM_THRESHOLD_ := 2147483647
 export GOMP_SPINCOUNT ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-all test-slicer-python check format demo train-demo screenshots benchmark remote stalls prompt-dice mr prompt-points five-organs resolve clean corrected other-patients next-slice doubt completing cohort kills
+.PHONY: help setup test test-all test-slicer-python check format demo train-demo screenshots benchmark remote stalls prompt-dice mr prompt-points five-organs resolve clean corrected other-patients next-slice doubt completing cohort audit coverage soak mutants fuzz kills
 
 help: ## print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -39,11 +39,25 @@ test-all: $(READY) ## run every test, the slow ones too
 test-slicer-python: ## run the tests on the Python of Slicer, 3.12 (SLICER_PYTHON names it)
 	$(MAKE) test PYTHON=$(SLICER_PYTHON) VENV=.venv-3.12
 
-check: $(READY) ## formatting, lint, types, and which folder may import which
+check: $(READY) ## formatting, lint, types, which folder may import which, known vulnerabilities, coverage
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	PYTHONPATH=SlicerSAMed $(BIN)/lint-imports
+	$(BIN)/python Tools/audit.py --if-reachable
+	$(BIN)/python Tools/covered.py check
+
+audit: $(READY) ## known vulnerabilities of what is installed and of the oldest versions allowed; needs a network
+	$(BIN)/python Tools/audit.py
+
+# Processes that a test starts are measured by a .pth file that coverage installs; Testing/coverage.json keeps what `make check` tells.
+MEASURED := build/coverage
+coverage: $(READY) ## how much of SAMedCore the fast tests run, to Testing/coverage.json; half an hour on two idle cores
+	rm -rf $(MEASURED) && mkdir -p $(MEASURED)
+	$(BIN)/python -m coverage run -m pytest -m "not slow" Testing/Core
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage json --quiet -o $(MEASURED)/report.json
+	$(BIN)/python Tools/covered.py record $(MEASURED)/report.json
 
 format: $(READY) ## put the code into ruff's format
 	$(BIN)/ruff format .
@@ -112,6 +126,21 @@ cohort: $(READY) ## many scans: one process against Ray's workers, one command a
 kills: $(READY) ## kill -9 at 200 random moments of every kind of work; the table goes to build/kills.md; half an hour
 	KILLS=200 $(BIN)/python -m pytest -s Testing/Core/test_kills.py
 
+# A target a reader; what was found stays in build/fuzz. An hour each before a release: make fuzz MINUTES=60
+FUZZED := $(filter-out fuzzing,$(notdir $(basename $(wildcard Tools/fuzz/*.py))))
+fuzz: MINUTES ?= 5
+fuzz: $(READY) ## feed the readers of checkpoints, prompts, label tables and messages what nobody would write; MINUTES=5 each
+	$(BIN)/python -m pip install --quiet --group fuzz
+	for target in $(FUZZED); do MINUTES=$(MINUTES) OMP_NUM_THREADS=1 $(BIN)/python Tools/fuzz/$$target.py || exit 1; done
+
+soak: $(READY) ## what stays of 500 segmentations and 5,000 prompts in one worker, to Docs/soak.png; 15 minutes of one core
+	OMP_NUM_THREADS=1 $(BIN)/python Testing/Benchmark/soak.py
+
+mutants: $(READY) ## whether the tests notice small changes of geometry, checkpoint, evaluation and options; half an hour on two idle cores
+	$(BIN)/python -m pip install --quiet --group mutants
+	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 OMP_NUM_THREADS=1 $(BIN)/python -m mutmut run
+	$(BIN)/python -m mutmut results
+
 five-organs: $(READY) ## the tutorial's first part by a simulated person: boxes, minutes, Dice
 	PYTHONPATH=SlicerSAMed:Testing/Host:Tools $(BIN)/python Testing/Benchmark/five_organs.py
 
@@ -122,4 +151,4 @@ train-demo: $(READY) ## train the shipped checkpoint again
 	$(BIN)/python Tools/train_demo.py
 
 clean: ## remove .venv and what the tools left behind
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build mutants *.egg-info

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from SAMedCore.errors import InputError
 
+DEVICES = ("auto", "cpu", "cuda", "mps")
+"""And cuda:N, or one of another computer, as `Address` has it; whether it is there, torch says later."""
+
 PREFIX = "ssh://"
 ADDRESS = re.compile(
     r"ssh://(?:(?P<user>[A-Za-z0-9_][A-Za-z0-9_.-]*)@)?(?P<host>[A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])"
@@ -22,7 +25,7 @@ class Address:
     Attributes:
         host: a name, also one of the user's ssh config, or an IP address without brackets.
         user, port: None for what the ssh config says.
-        device: of that computer: auto, cpu, cuda, cuda:1 or mps, which `options` checks.
+        device: of that computer: auto, cpu, cuda, cuda:1 or mps, which `check_device` checks.
         python: the interpreter there; None for the first of `remote.ssh.PYTHONS` that is there.
     """
 
@@ -64,3 +67,10 @@ class Address:
 def is_elsewhere(device: str) -> bool:
     """Whether the device is one of another computer."""
     return device.startswith(PREFIX)
+
+
+def check_device(name: str) -> None:
+    """Raises InputError where it is the name of no device, of this computer or another one."""
+    here = Address.parse(name).device if is_elsewhere(name) else name
+    if here not in DEVICES and re.fullmatch(r"cuda:[0-9]{1,4}", here) is None:
+        raise InputError(f'unknown device "{here}": choose from auto, cpu, cuda, cuda:N, mps or ssh://host.')

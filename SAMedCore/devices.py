@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from SAMedCore.address import check_device
 from SAMedCore.errors import DeviceNeeded, InputError
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -18,7 +19,9 @@ def choose_device(name: str) -> torch.device:
 
     Raises:
         DeviceNeeded: there is no such device here, or this build of torch has no kernels for it.
+        InputError: the name is none of ours. Torch knows more, such as "meta", on which nothing is computed.
     """
+    check_device(name)
     if name == "auto":
         here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
         return next((torch.device(kind) for kind in here if here[kind] and _computes(kind)), torch.device("cpu"))

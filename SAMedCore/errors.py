@@ -4,6 +4,9 @@ Each carries a single sentence that names the file or option, says what is wrong
 where the cause is known and shown in one place by the command line and in one by the panel.
 """
 
+import errno
+import os
+import re
 from typing import Literal
 
 
@@ -73,3 +76,43 @@ def is_out_of_memory(error: Exception) -> bool:
     said = str(error).lower()
     signs = ("out of memory", "can't allocate memory", "not enough memory")
     return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(sign in said for sign in signs))
+
+
+def said_of_the_system(error: BaseException) -> SAMedError | None:
+    """What the operating system refused, as the user's sentence; None where only a traceback tells: no file is named, it is
+    nothing that a user can act on, or another error."""
+    if isinstance(error, RuntimeError) and (loop := _LOOP.fullmatch(str(error))):
+        return InputError(f'"{loop[1]}" {_REFUSALS[errno.ELOOP]}.')
+    if not isinstance(error, OSError):
+        return None
+    if error.errno in _FULL:
+        return SAMedError("The disk is full: free some space and try again.")
+    reason = reason_of(error)
+    if reason is None or not isinstance(error.filename, str | bytes | os.PathLike):
+        return None
+    return InputError(f'"{os.fsdecode(error.filename)}" {reason}.')
+
+
+def reason_of(error: Exception) -> str | None:
+    """What is wrong with the file and what to do, to be put behind its name; None where no user can do anything."""
+    return _REFUSALS.get(error.errno or 0) if isinstance(error, OSError) else None
+
+
+_LOOP = re.compile("Symlink loop from '(.*)'", re.DOTALL)
+"""As pathlib says it before Python 3.13."""
+
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_CLOSED = "may not be opened or changed by you: have its permissions changed, or choose another place"
+_REFUSALS = {
+    errno.EACCES: _CLOSED,
+    errno.EPERM: _CLOSED,
+    errno.EROFS: "lies where nothing can be written: choose another place",
+    errno.ENOENT: "is not there: check the path",
+    errno.ENOTDIR: "cannot be there, since a part of its path is a file: check the path",
+    errno.EISDIR: "is a folder: choose a file",
+    errno.EEXIST: "is there already: choose another name",
+    errno.ENAMETOOLONG: "has a name that is too long: shorten it, or that of a folder on the way",
+    errno.ELOOP: "is a link that leads back to itself: choose the file that is meant",
+    errno.EILSEQ: "has a name that this disk cannot hold: rename it",
+    errno.ENXIO: "is no file but a device that does not answer: choose a file",
+}

@@ -1,22 +1,19 @@
 """What a person can ask for, each request spelled once: the command line, Slicer's panel and console, the messages between
 Slicer and the worker, and the library all carry these objects. Imports no torch.
 
-All are frozen, checked when they are made (InputError), and plain enough for JSON: `dataclasses.asdict` writes them and
-`service.wire` reads them back.
+All are frozen, checked when they are made (InputError, also where a value is of another kind than its annotation says), and
+plain enough for JSON: `dataclasses.asdict` writes them and `service.wire` reads them back.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from SAMedCore.address import Address, is_elsewhere
+from SAMedCore.address import check_device
 from SAMedCore.errors import InputError
-
-DEVICES = ("auto", "cpu", "cuda", "mps")
-"""And cuda:N, or one of another computer, as `Address` has it; whether it is there, torch says later."""
+from SAMedCore.values import MOST, MOST_TIMES, check_range, settle
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
@@ -41,6 +38,9 @@ DEFAULT_VALIDATION = 0.2
 DEFAULT_COMPLETE_STEPS = 400
 """About two minutes of training on two CPU cores; twice as many did not do better on the sample."""
 
+MOST_AT_A_TIME = 10_000
+"""Slices a step, and workers: more than any computer or cluster takes."""
+
 
 @dataclass(frozen=True)
 class ModelOptions:
@@ -62,7 +62,8 @@ class ModelOptions:
     precision: str = "auto"
 
     def __post_init__(self) -> None:
-        _check_device(self.device)
+        settle(self)
+        check_device(self.device)
         if self.precision not in PRECISIONS:
             raise InputError(f'unknown precision "{self.precision}": choose from {", ".join(PRECISIONS)}.')
 
@@ -96,10 +97,10 @@ class SegmentOptions:
     uncertainty: bool = False
 
     def __post_init__(self) -> None:
-        _as_tuples(self, "labels", "slices")
-        if self.labels is not None and not self.labels:
-            raise InputError("no structure is chosen: name at least one, or leave the choice out for all.")
-        _check_positive(self.batch_size, "slices at a time")
+        settle(self)
+        _check_chosen(self.labels)
+        _check_slices(self.slices)
+        check_range(self.batch_size, "slices at a time", 1, MOST_AT_A_TIME)
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class CohortOptions:
         ending: of the segmentations, one that `files.write` knows.
 
     Raises:
-        InputError: no positive number of workers, or a negative one of retries.
+        InputError: no positive number of workers, a negative one of retries, or more than `MOST_AT_A_TIME`.
     """
 
     workers: int | None = None
@@ -122,9 +123,9 @@ class CohortOptions:
     ending: str = ".seg.nrrd"
 
     def __post_init__(self) -> None:
-        _check_positive(self.workers, "workers")
-        if self.retries < 0:
-            raise InputError(f"{self.retries} retries: give 0 or more.")
+        settle(self)
+        check_range(self.workers, "workers", 1, MOST_AT_A_TIME)
+        check_range(self.retries, "retries", 0, MOST_AT_A_TIME)
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,8 @@ class RankOptions:
     annotated: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        _as_tuples(self, "annotated")
+        settle(self)
+        _check_slices(self.annotated)
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,8 @@ class PromptOptions:
     intensities: str = "auto"
 
     def __post_init__(self) -> None:
-        _check_device(self.device)
+        settle(self)
+        check_device(self.device)
         _check_intensities(self.intensities)
 
 
@@ -183,10 +186,12 @@ class CompleteOptions:
     intensities: str = "auto"
 
     def __post_init__(self) -> None:
-        _as_tuples(self, "annotated_slices")
-        _check_device(self.device)
+        settle(self)
+        _check_slices(self.annotated_slices)
+        check_device(self.device)
         _check_intensities(self.intensities)
-        _check_positive(self.steps, "training steps")
+        check_range(self.steps, "training steps", 1, MOST_TIMES)
+        check_range(self.seed, "as a seed", 0, 2**63 - 1)
 
 
 @dataclass(frozen=True)
@@ -235,22 +240,26 @@ class FinetuneOptions:
     intensities: str = "auto"
 
     def __post_init__(self) -> None:
-        _as_tuples(self, "classes", "slices")
+        settle(self)
         if self.base is None and self.checkpoint is None:
             raise InputError("there is nothing to start from: name a base model, or a checkpoint to go on from.")
         if self.preset not in PRESETS:
             raise InputError(f'unknown preset "{self.preset}": choose from {", ".join(PRESETS)}.')
-        _check_positive(self.epochs, "epochs")
-        _check_positive(self.batch_size, "slices a step")
+        _check_chosen(self.classes)
+        check_range(self.epochs, "epochs", 1, MOST_TIMES)
+        check_range(self.batch_size, "slices a step", 1, MOST_AT_A_TIME)
         if self.minutes is not None and not 0 < self.minutes < math.inf:
             raise InputError(f"{self.minutes:g} minutes: give a time above 0.")
+        check_range(self.minutes, "minutes", 0, MOST_TIMES)
         if not 0 <= self.validation < 1:
             raise InputError(f"{self.validation} is no fraction to hold out: give a number from 0 up to, but not, 1.")
         if isinstance(self.slices, str) and self.slices not in ("annotated", "all"):
             raise InputError(f'"{self.slices}" are no slices: choose annotated, all, or numbers from the feet.')
         if self.keep_others and self.chosen_slices == "all":
             raise InputError("with all slices chosen there are no others to keep: choose the annotated ones, or some.")
-        _check_device(self.device)
+        if not isinstance(self.slices, str):
+            _check_slices(self.slices)
+        check_device(self.device)
         _check_intensities(self.intensities)
 
     @property
@@ -261,27 +270,17 @@ class FinetuneOptions:
         return "annotated" if self.preset == "few-shot" else "all"
 
 
-def _as_tuples(options: object, *names: str) -> None:
-    """Lists and ranges as tuples, so that options can be compared and sent."""
-    for name in names:
-        value = getattr(options, name)
-        if isinstance(value, Sequence) and not isinstance(value, str | tuple):
-            object.__setattr__(options, name, tuple(value))
+def _check_chosen(names: tuple[str, ...] | None) -> None:
+    if names is not None and not names:
+        raise InputError("no structure is chosen: name at least one, or leave the choice out for all.")
 
 
-def _check_device(name: str) -> None:
-    if is_elsewhere(name):
-        name = Address.parse(name).device
-    kind, colon, number = name.partition(":")
-    if kind not in DEVICES or (colon and not (kind == "cuda" and number.isdecimal())):
-        raise InputError(f'unknown device "{name}": choose from auto, cpu, cuda, cuda:N, mps or ssh://host.')
+def _check_slices(slices: tuple[int, ...] | None) -> None:
+    for end in (min, max):
+        if slices and not 0 <= end(slices) < MOST:
+            raise InputError(f"there is no slice {end(slices)}: give numbers from the feet, from 0 to {MOST - 1}.")
 
 
 def _check_intensities(name: str) -> None:
     if name not in INTENSITIES:
         raise InputError(f'unknown intensities "{name}": choose from {", ".join(INTENSITIES)}.')
-
-
-def _check_positive(number: int | None, what: str) -> None:
-    if number is not None and number < 1:
-        raise InputError(f"{number} {what}: give at least 1.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import sys
 
@@ -17,7 +18,8 @@ SPINS = "1000"
 
 
 def prepare_process() -> None:
-    """Keep freed memory for the next slice, and let waiting threads give up their core; before torch is loaded.
+    """Keep freed memory for the next slice, let waiting threads give up their core, and libraries keep to themselves what is no
+    error; before torch is loaded.
 
     - glibc returns large temporaries to the system at every step, which then clears each page anew: on a CPU that takes up to
       a third of the time. The variables MALLOC_MMAP_THRESHOLD_ and MALLOC_TRIM_THRESHOLD_ do the same. Nothing where there
@@ -25,7 +27,9 @@ def prepare_process() -> None:
     - GNU's OpenMP, which torch has on Linux, spins for milliseconds. That is harmless where every thread has a core; where
       another program wants one too, two processes at once take many times as long as one after the other. What the user's
       environment says goes before.
+    - matplotlib tells that it has no folder for its cache, or is looking for fonts, around whatever else is said.
     """
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     if not sys.platform.startswith("linux"):
         return

@@ -10,17 +10,22 @@ Nothing in it names a file, path or patient. This module imports no torch; `load
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from SAMedCore.checkpoint import catalogue
-from SAMedCore.checkpoint.hub import is_hub_name
+from SAMedCore.checkpoint.hub import hub_name, is_hub_name
 from SAMedCore.errors import BaseNeeded, BaseNotFetched, CheckpointNotFetched, InputError
+from SAMedCore.evaluate.before_after import BeforeAfter
 from SAMedCore.files.atomic import bring_back, check_writable
+from SAMedCore.files.json_values import a_list, an_object, read_json, shown
 from SAMedCore.image.intensities import misfit
 from SAMedCore.image.labels import LabelTable
+from SAMedCore.image.texts import as_shown, is_readable
 from SAMedCore.image.volume import Volume
+from SAMedCore.model.architectures import architecture_of
 from SAMedCore.model.preprocessing import Preprocessing
 from SAMedCore.work import Work
 
@@ -31,6 +36,9 @@ INFO_FILE = "samed.json"
 CARD_FILE = "README.md"
 ADAPTER_FILE = "adapter_model.safetensors"
 CONFIG_FILE = "adapter_config.json"
+
+MOST_LABELS = 255
+"""What a label map of one byte a voxel can hold; for each the mask decoder has a part of its own, of 140,000 weights."""
 
 CHECKPOINT_TAKES = {
     "ct": "the checkpoint was made for CT and reads values as HU",
@@ -61,6 +69,9 @@ class CheckpointInfo:
         trained_on: counts and hashes of the training data; no file names, paths or UIDs.
         metrics: results, for example the validation Dice; plain JSON.
         versions: of the packages that wrote it.
+
+    Raises:
+        InputError: there is no label, or more than a network can tell apart.
     """
 
     base: Base
@@ -71,6 +82,10 @@ class CheckpointInfo:
     trained_on: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.labels) <= MOST_LABELS:
+            raise InputError(f"{len(self.labels)} labels are given: a network can learn 1 to {MOST_LABELS}.")
 
     @property
     def format_version(self) -> int:
@@ -101,12 +116,69 @@ class CheckpointInfo:
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> CheckpointInfo:
-        return cls(
-            base=Base(**row["base"]),
-            labels=LabelTable.from_json(row["labels"]),
-            preprocessing=Preprocessing.from_json(row["preprocessing"]),
-            **{key: row[key] for key in ("description", "recipe", "trained_on", "metrics", "versions")},
-        )
+        """Raises InputError where a value is none that it can have."""
+        missing = [key for key in KEYS if key not in row]
+        if missing:
+            raise InputError(f"it has no {missing[0]}.")
+        for key in KEYS:
+            check_plain(row[key], key)
+        base, preprocessing = _base(row["base"]), Preprocessing.from_json(row["preprocessing"])
+        architecture_of(base.architecture).check_input_size(preprocessing.input_size)
+        facts = {key: an_object(row[key], key) for key in ("recipe", "trained_on", "metrics", "versions")}
+        _check_metrics(facts["metrics"])
+        if not isinstance(row["description"], str):
+            raise InputError(f"the description is {shown(row['description'])}: it has to be a text.")
+        return cls(base, LabelTable.from_json(a_list(row["labels"], "labels")), preprocessing, row["description"], **facts)
+
+
+LONGEST_TEXT = 10_000
+LARGEST_NUMBER = 2.0**63
+DEEPEST = 16
+"""No sound checkpoint comes near any of the three."""
+
+KEYS = ("base", "labels", "preprocessing", "description", "recipe", "trained_on", "metrics", "versions")
+
+
+def check_plain(value: Any, where: str, depth: int = 0) -> None:
+    """Call it on what JSON gave before it is used: what cannot be shown, counted or walked through stops here.
+
+    Raises:
+        InputError: a text has characters that a terminal or a report would obey or hide, or is endless; a number is too large;
+            the lists and objects lie too deep in each other.
+    """
+    if depth > DEEPEST:
+        raise InputError(f"{where} has lists or objects more than {DEEPEST} deep in each other.")
+    if isinstance(value, str) and (len(value) > LONGEST_TEXT or not is_readable(value)):
+        raise InputError(f"{where} has a text that is too long or cannot be shown ({as_shown(value)}).")
+    if isinstance(value, int | float) and not abs(value) <= LARGEST_NUMBER:
+        raise InputError(f"{where} has a number that is too large.")
+    if isinstance(value, dict):
+        check_plain(list(value), where, depth)
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        check_plain(each, where, depth + 1)
+
+
+def _base(value: Any) -> Base:
+    row = an_object(value, "base", ("name", "architecture", "sha256"))
+    name, architecture, sha256 = (row.get(key) for key in ("name", "architecture", "sha256"))
+    if not isinstance(name, str) or not name.strip():
+        raise InputError(f"the base model's name is {shown(name)}: it has to be a text.")
+    if is_hub_name(name):
+        hub_name(name)
+    if not isinstance(architecture, str):
+        raise InputError(f"the base model's architecture is {shown(architecture)}: it has to be a text.")
+    if not isinstance(sha256, str) or re.fullmatch("[0-9a-f]{64}", sha256) is None:
+        raise InputError(f"the base model's sha256 is {shown(sha256)}: it has to have 64 hexadecimal digits.")
+    return Base(name, architecture, sha256)
+
+
+def _check_metrics(metrics: dict[str, Any]) -> None:
+    """Those that this project shows elsewhere than as plain JSON."""
+    dice = metrics.get("validation_dice")
+    if dice is not None and (isinstance(dice, bool) or not isinstance(dice, int | float)):
+        raise InputError(f"validation_dice is {shown(dice)}: it has to be a number.")
+    if metrics.get("before_after") is not None:
+        BeforeAfter.from_json(an_object(metrics["before_after"], "before_after"))
 
 
 def read_info(folder: Path) -> CheckpointInfo:
@@ -119,12 +191,16 @@ def read_info(folder: Path) -> CheckpointInfo:
     if not file.is_file() or not (folder / ADAPTER_FILE).is_file():
         raise InputError(f"{folder}: not a SAMed checkpoint: a folder with {INFO_FILE} and {ADAPTER_FILE} is expected.")
     try:
-        row = json.loads(file.read_text(encoding="utf-8"))
-        if row["format_version"] <= FORMAT_VERSION:
+        row = read_json(file)
+        version = row.get("format_version")
+        if type(version) is not int or version < 1:
+            raise InputError(f"its format_version is {shown(version)}: it has to be a whole number.")
+        if version <= FORMAT_VERSION:
             return CheckpointInfo.from_json(row)
-    except (InputError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{file}: damaged ({error!r}): fetch or train the checkpoint again.") from error
-    raise InputError(f"{folder}: written by a newer SAMed (format {row['format_version']}): update SAMed.")
+    except InputError as error:
+        advice = "" if ":" in str(error) else " Fetch or train the checkpoint again."
+        raise InputError(f"{file}: damaged: {error}{advice}") from error
+    raise InputError(f"{folder}: written by a newer SAMed (format {shown(version)}): update SAMed.")
 
 
 def check_checkpoint(checkpoint: str | Path, weights: str | Path | None = None) -> CheckpointInfo:
@@ -143,6 +219,8 @@ def check_checkpoint(checkpoint: str | Path, weights: str | Path | None = None) 
 
 def check_output(folder: Path) -> None:
     """Call it before long work: raises InputError where no checkpoint could be written at `folder`."""
+    if folder.is_symlink() and not folder.exists():
+        raise InputError(f'"{folder}" is a link that leads nowhere: take it away, or choose another place.')
     if folder.exists() and not (folder / INFO_FILE).is_file():
         raise InputError(f"{folder}: is there already and is no checkpoint: choose another place.")
     check_writable(folder.absolute().parent / INFO_FILE)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from SAMedCore import __version__
 from SAMedCore.checkpoint import catalogue, fetch
+from SAMedCore.checkpoint.adapter import load_adapter, read_settings
 from SAMedCore.checkpoint.card import model_card
 from SAMedCore.checkpoint.folder import (
     ADAPTER_FILE,
@@ -68,6 +69,7 @@ def read_base(base: Base, weights: str | Path | None = None) -> dict[str, Any]:
     Raises:
         InputError: they are missing, or not those of `base`.
     """
+    from SAMedCore.model.fitting import no_weights
     from SAMedCore.model.weights import read_state
 
     path = find_weights(base, weights)
@@ -78,6 +80,11 @@ def read_base(base: Base, weights: str | Path | None = None) -> dict[str, Any]:
             f"{path}: wrong base model (SHA-256 {found[:12]}...): {base.name} with {base.sha256[:12]}... is needed; "
             f"name the right weights."
         )
+    if catalogue.known_base(found) is None:
+        # who trained a checkpoint on one's own weights may have had such
+        problem = no_weights(state)
+        if problem is not None:
+            raise InputError(f"{path}: not the weights of a base model: it {problem}: take another file.")
     return state
 
 
@@ -95,11 +102,10 @@ def load_peft(folder: Path, weights: str | Path | None = None, trainable: bool =
     info = read_info(folder)
     state = read_base(info.base, weights)
     sam = build_pretrained(info.base.architecture, len(info.labels), info.preprocessing.input_size, state, info.base.name)
-    try:
-        model = PeftModel.from_pretrained(split_qkv(sam), str(folder), is_trainable=trainable)
-    except Exception as error:  # PEFT and safetensors raise many kinds for damaged files
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{folder}: the adapter cannot be loaded ({reason}): fetch or train it again.") from error
+    config = read_settings(folder, sam).to_peft(sam)
+    config.inference_mode = not trainable
+    model = PeftModel(split_qkv(sam), config)
+    load_adapter(model, folder)
     return model.float().train(trainable), info
 
 

@@ -18,13 +18,15 @@ from peft import LoraConfig, PeftModel
 from torch import nn
 
 from SAMedCore.checkpoint import fetch
+from SAMedCore.checkpoint.adapter import MOST_RANK
 from SAMedCore.checkpoint.catalogue import PUBLISHED_ORIENTATION, check_weights_file
-from SAMedCore.checkpoint.folder import Base, CheckpointInfo, read_info
+from SAMedCore.checkpoint.folder import MOST_LABELS, Base, CheckpointInfo, read_info
 from SAMedCore.checkpoint.load import load_peft, read_base, write_checkpoint
 from SAMedCore.errors import BaseNeeded, InputError
 from SAMedCore.files.atomic import replacing
 from SAMedCore.image.labels import SYNAPSE_ORGANS, LabelTable
 from SAMedCore.model.architectures import architecture_of
+from SAMedCore.model.fitting import no_weights, wrong_kind
 from SAMedCore.model.lora import LoraSettings, add_lora
 from SAMedCore.model.preprocessing import Preprocessing
 from SAMedCore.model.sam import Sam
@@ -45,7 +47,7 @@ class OriginalFacts:
 def describe_original(file: Path) -> OriginalFacts:
     """Raises InputError where the file is no such checkpoint."""
     check_weights_file(file)
-    state = read_state(file)
+    state = read_state(file, check_sums=True)
     settings = _settings(state, file)
     return OriginalFacts(_class_count(state), settings)
 
@@ -79,7 +81,7 @@ def import_original(
     row.check_original()
     row.check_input_size(input_size)
     check_weights_file(file)
-    state = read_state(file)
+    state = read_state(file, check_sums=True)
     settings = _settings(state, file)
     classes = _class_count(state)
     base_state = read_base(base, weights)
@@ -125,7 +127,12 @@ def _class_count(state: dict[str, torch.Tensor]) -> int:
 def _settings(state: dict[str, torch.Tensor], file: Path) -> LoraSettings:
     if "w_a_000" not in state or "mask_decoder.mask_tokens.weight" not in state:
         raise InputError(f"{file}: not a checkpoint of SAMed's authors: it has no w_a_000 or no mask decoder.")
-    rank = state["w_a_000"].shape[0]
+    (rank, *_), (tokens, *_) = ([*state[key].shape, 0] for key in ("w_a_000", "mask_decoder.mask_tokens.weight"))
+    if not 1 <= rank <= MOST_RANK or not 2 <= tokens <= MOST_LABELS + 1:
+        raise InputError(
+            f"{file}: not a checkpoint of SAMed's authors: LoRA of rank {rank} and {tokens} mask tokens, where {MOST_RANK} and "
+            f"{MOST_LABELS + 1} are the most; get it again."
+        )
     return LoraSettings(rank=rank, alpha=rank, in_decoder="sa_a_000" in state)
 
 
@@ -140,7 +147,12 @@ def _load(model: PeftModel, state: dict[str, torch.Tensor], file: Path) -> None:
         if adapter[ours].shape != state[original].shape:
             shapes = f"{tuple(state[original].shape)} instead of {tuple(adapter[ours].shape)}"
             raise InputError(f"{file}: does not fit this base model: {original} is {shapes}; check base and input size.")
-        adapter[ours].data.copy_(state[original])
+    given = {ours: state[original] for original, ours in names.items()}
+    problem = wrong_kind(given, adapter) or no_weights(given)
+    if problem is not None:
+        raise InputError(f"{file}: not a checkpoint of SAMed's authors: it {problem}; get it again.")
+    for ours, tensor in given.items():
+        adapter[ours].data.copy_(tensor)
 
 
 def _names(sam: Sam, in_decoder: bool) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,8 @@ SILENCE_S = 60
 
 
 def main(address: str, file: Path) -> None:
-    with urllib.request.urlopen(address, timeout=SILENCE_S) as source, file.open("wb", buffering=0) as sink:
+    # The catalogue's own addresses, all https, and what comes is known by its SHA-256.
+    with urllib.request.urlopen(address, timeout=SILENCE_S) as source, file.open("wb", buffering=0) as sink:  # noqa: S310
         file.with_name(file.name + ".size").write_text(source.headers.get("Content-Length") or "0")
         while piece := source.read1(2**20):
             sink.write(piece)

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or bad input, 130 cancelled. An erro
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import time
@@ -16,7 +17,16 @@ from typing import NoReturn
 from SAMedCore import __version__
 from SAMedCore.cli import complete, demo, evaluate, finetune, models, prompt, remote, segment, synapse
 from SAMedCore.cli.console import Console, ReaderGone, add_debug, listened_to
-from SAMedCore.errors import BaseNeeded, BaseNotFetched, Cancelled, CheckpointNotFetched, DeviceNeeded, InputError, SAMedError
+from SAMedCore.errors import (
+    BaseNeeded,
+    BaseNotFetched,
+    Cancelled,
+    CheckpointNotFetched,
+    DeviceNeeded,
+    InputError,
+    SAMedError,
+    said_of_the_system,
+)
 from SAMedCore.runtime import prepare_process, speaks_for_its_machine
 
 LATER_S = 5
@@ -28,6 +38,8 @@ COMMANDS = (prompt, complete, finetune, segment, evaluate, synapse, models, remo
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     prepare_process()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what the terminal's encoding lacks
     try:
         code = _run(sys.argv[1:] if arguments is None else arguments)
         with listened_to():
@@ -88,8 +100,10 @@ def _said_of(error: BaseException) -> tuple[str, str, int]:
     if isinstance(error, KeyboardInterrupt):
         error = Cancelled()
     if not isinstance(error, SAMedError):
+        error = said_of_the_system(error) or error
+    if not isinstance(error, SAMedError):
         sentence = f"samed failed unexpectedly ({type(error).__name__}: {error}); run again with --debug for the traceback."
-        return " ".join(sentence.split()), "internal", SAMedError.exit_code
+        return sentence, "internal", SAMedError.exit_code
     sentence = " ".join(str(error).split())
     word = _own_word(error)
     return f"{sentence.removesuffix('.')} ({word})." if word else sentence, error.kind, error.exit_code

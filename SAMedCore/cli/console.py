@@ -5,16 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from SAMedCore.address import is_elsewhere
+from SAMedCore.address import check_device
+from SAMedCore.errors import InputError
+from SAMedCore.image.texts import harmless, in_one_line
 from SAMedCore.options import INTENSITIES
+from SAMedCore.values import MOST, MOST_TIMES, NUMBER, WHOLE
 from SAMedCore.work import Event, FinishedScan, FinishedSlices, Notice, Progress, Work
+
+MOST_PIXELS = 2048
+"""Of a side; its square is what attention remembers."""
 
 
 class ReaderGone(Exception):
@@ -84,6 +89,7 @@ class Console:
         if self.quiet:
             return
         self.close()
+        sentence = in_one_line(sentence)
         with listened_to():
             if self.as_json:
                 print(json.dumps({"event": "notice", "message": sentence}), flush=True)
@@ -104,13 +110,14 @@ class Console:
             return
         self.close()
         with listened_to():
-            print(json.dumps({"event": "result", **facts}) if self.as_json else text, flush=True)
+            print(json.dumps({"event": "result", **facts}) if self.as_json else harmless(text, kept="\n\t"), flush=True)
 
     def error(self, sentence: str, kind: str) -> None:
         """What went wrong: the sentence on stderr, and for programs an event with its kind, as `protocol.Error` has it."""
         if self.quiet:
             return
         self.close()
+        sentence = in_one_line(sentence)
         with listened_to():
             if self.as_json:
                 print(json.dumps({"event": "error", "kind": kind, "message": sentence}), flush=True)
@@ -189,20 +196,21 @@ def add_intensities(parser: argparse.ArgumentParser) -> None:
 
 def slice_range(text: str) -> range:
     """ "FROM:TO" or "FROM:TO:STEP" as a range; TO is not in it."""
-    try:
-        numbers = [int(part) for part in text.split(":")]
-        if len(numbers) in (2, 3) and len(range(*numbers)) > 0:
-            return range(*numbers)
-    except (ValueError, OverflowError):
-        pass
-    raise argparse.ArgumentTypeError(f"{text!r} is no slice range: write FROM:TO, for example 52:112, or FROM:TO:STEP")
+    parts = text.split(":")
+    if len(parts) in (2, 3) and all(WHOLE.fullmatch(part) for part in parts) and int(parts[-1]) != 0:
+        slices = range(*map(int, parts))
+        if len(slices) > 0 and not -MOST <= min(slices[0], slices[-1]) <= max(slices[0], slices[-1]) < MOST:
+            raise argparse.ArgumentTypeError(f"{shortly(text)} reaches beyond any scan: write FROM:TO, for example 52:112")
+        if len(slices) > 0:
+            return slices
+    raise argparse.ArgumentTypeError(f"{shortly(text)} is no slice range: write FROM:TO, for example 52:112, or FROM:TO:STEP")
 
 
 def slice_limits(text: str) -> tuple[int, int]:
     """ "FROM:TO" as the first slice and the last; TO is not in it."""
     slices = slice_range(text)
     if slices.step != 1 or slices[0] < 0:
-        raise argparse.ArgumentTypeError(f"{text!r} has gaps or begins below 0: write FROM:TO, for example 52:112")
+        raise argparse.ArgumentTypeError(f"{shortly(text)} has gaps or begins below 0: write FROM:TO, for example 52:112")
     return slices[0], slices[-1]
 
 
@@ -216,25 +224,30 @@ def non_negative_int(text: str) -> int:
     return _whole(text, 0)
 
 
-def _whole(text: str, least: int) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = least - 1
-    if number < least:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} on")
-    return number
+def pixels(text: str) -> int:
+    """The side of a picture that a network sees."""
+    return _whole(text, 1, MOST_PIXELS)
+
+
+def _whole(text: str, least: int, most: int = MOST_TIMES) -> int:
+    if WHOLE.fullmatch(text) is None or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{shortly(text)} is no whole number from {least} to {most}")
+    return int(text)
 
 
 def positive_number(text: str) -> float:
     """A finite number above 0."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
-    return number
+    found = number(text)
+    if not 0 < found < math.inf:
+        raise argparse.ArgumentTypeError(f"{shortly(text)} is no number above 0")
+    return found
+
+
+def number(text: str) -> float:
+    """A number as people write it."""
+    if NUMBER.fullmatch(text) is None:
+        raise argparse.ArgumentTypeError(f"{shortly(text)} is no number: write one such as 0.2")
+    return float(text)
 
 
 def names(text: str) -> list[str]:
@@ -243,9 +256,14 @@ def names(text: str) -> list[str]:
 
 
 def _device(text: str) -> str:
-    """A device's name; whether it is there, torch says later. The address of another computer is checked with the request."""
-    if is_elsewhere(text):
-        return text
-    if re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", text) is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no device: write auto, cpu, cuda, cuda:N, mps or ssh://HOST")
+    """A device's name; whether it is there, torch says later."""
+    try:
+        check_device(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error).removesuffix(".")) from error
     return text
+
+
+def shortly(text: str) -> str:
+    """In quotes, no longer than a sentence can bear."""
+    return repr(text if len(text) <= 60 else f"{text[:57]}...")

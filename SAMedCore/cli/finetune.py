@@ -17,6 +17,7 @@ from SAMedCore.cli.console import (
     add_intensities,
     add_json,
     names,
+    number,
     positive_int,
     positive_number,
     slice_range,
@@ -62,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--validation",
         metavar="F",
-        type=float,
+        type=number,
         default=DEFAULT_VALIDATION,
         help=f"fraction held out; default {DEFAULT_VALIDATION}",
     )

@@ -55,7 +55,7 @@ def is_many(source: Path, out: Path) -> bool:
         if not to_file:
             raise InputError(f'"{source}" is one DICOM series: give "{out}" an ending, such as .seg.nrrd.')
         return False
-    holds_files = source.is_file() or any(path.name.lower().endswith(OTHER_IMAGES) for path in source.iterdir())
+    holds_files = not source.is_dir() or any(path.name.lower().endswith(OTHER_IMAGES) for path in source.iterdir())
     if to_file and holds_files:
         raise InputError(f'"{source}" may hold many scans, and "{out}" is one file: give the name of a folder.')
     return not to_file

@@ -10,7 +10,7 @@ import argparse
 import json
 from pathlib import Path
 
-from SAMedCore.cli.console import Console, add_debug, add_json, positive_int
+from SAMedCore.cli.console import Console, add_debug, add_json, pixels
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     importing.add_argument(
         "--orientation", default="RPS", metavar="RPS|auto", help="how its training slices lay; auto: by the model's confidence"
     )
-    importing.add_argument("--input-size", type=positive_int, default=512, metavar="PIXELS", help="default: 512")
+    importing.add_argument("--input-size", type=pixels, default=512, metavar="PIXELS", help="default: 512")
     export = actions.add_parser("export", help="write a checkpoint as the authors' .pth")
     export.add_argument("checkpoint", metavar="CHECKPOINT")
     export.add_argument("file", metavar="FILE.pth", type=Path)

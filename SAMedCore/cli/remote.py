@@ -9,6 +9,7 @@ import argparse
 import sys
 
 from SAMedCore.cli.console import Console, add_debug, add_json
+from SAMedCore.image.texts import in_one_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,5 +40,5 @@ def _install(options: argparse.Namespace, console: Console) -> None:
     from SAMedCore.remote.installing import install
 
     address = Address.parse(options.address)
-    install(address, lambda line: print(line, file=sys.stderr, flush=True))
+    install(address, lambda line: print(in_one_line(line), file=sys.stderr, flush=True))
     console.result(f"SAMed is installed on {address.host}.", host=address.host)

@@ -112,7 +112,7 @@ def _connected(address: str | None) -> Iterator[Any]:
             ray.shutdown()
         return
     # Sockets lie in it, whose names may have 107 bytes: the folder for temporary files is too deep on some systems.
-    folder = tempfile.mkdtemp(prefix="samed-ray-", dir=None if os.name == "nt" else "/tmp")
+    folder = tempfile.mkdtemp(prefix="samed-ray-", dir=None if os.name == "nt" else "/tmp")  # noqa: S108 - mkdtemp: a new name, 0700
     # Ray listens to the network, also where it is for this computer alone. It asks everybody for a token then, and would keep
     # one in the person's home folder.
     before = {name: os.environ.get(name) for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")}

@@ -69,9 +69,9 @@ def demonstrate(folder: Path, device: str = "auto", work: Work = SILENT) -> Outc
     from SAMedCore.files.atomic import make_folder
     from SAMedCore.segment import load_model
 
-    make_folder(folder)
     catalogue.fetch_base(catalogue.find_base(DEFAULT_BASE), work)
     volume, reference = sample.fetch_sample(work)
+    make_folder(folder)
     # The pelvis below these slices holds none of the organs and was never shown to the checkpoint.
     labelmap = load_model(catalogue.DEMO_FOLDER, device).segment(volume, work=work, slices=sample.ORGAN_SLICES)
     files = folder / "segmentation.seg.nrrd", folder / "overview.png"

@@ -5,9 +5,11 @@ Imports neither torch nor numpy, since Slicer's panel shows it too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from SAMedCore.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -108,9 +110,25 @@ class BeforeAfter:
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> BeforeAfter:
-        """From what `to_json` gave."""
-        fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
-        return cls(**fields)
+        """From what `to_json` gave.
+
+        Raises:
+            InputError: a value is missing, or none that it can have.
+        """
+        names, before, after = (row.get(key) for key in ("names", "before", "after"))
+        is_whole = (
+            _are(names, lambda name: isinstance(name, str))
+            and _are(before, _is_dice)
+            and _are(after, _is_dice)
+            and len(names) == len(before) == len(after)
+            and isinstance(row.get("start"), str)
+            and type(row.get("slices")) is type(row.get("scans")) is int
+            and isinstance(row.get("whole_scans"), bool)
+        )
+        if not is_whole:
+            raise InputError("the comparison of before and after cannot be read: train the checkpoint again.")
+        facts = {key: row[key] for key in ("start", "slices", "scans", "whole_scans")}
+        return cls(tuple(names), tuple(before), tuple(after), **facts)
 
 
 PICTURE_FILE = "before-after.png"
@@ -118,6 +136,14 @@ PICTURE_FILE = "before-after.png"
 
 WORSE_BY = 0.01
 """A smaller loss of Dice is no more than another order of the slices makes."""
+
+
+def _are(values: Any, is_one: Callable[[Any], bool]) -> bool:
+    return isinstance(values, list) and all(map(is_one, values))
+
+
+def _is_dice(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and 0 <= value <= 1)
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 import re
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from SAMedCore.errors import InputError
 from SAMedCore.files import dataset_json, synapse
 from SAMedCore.files.listed_case import ENDINGS, ListedCase, name_of
+from SAMedCore.files.tables import files_of_table
 
 
 def listed(source: Path) -> list[ListedCase]:
@@ -21,7 +21,7 @@ def listed(source: Path) -> list[ListedCase]:
         InputError: it is neither, holds nothing, lacks a file that it names, or two cases have the same name.
     """
     if source.suffix.lower() == ".csv":
-        cases = [ListedCase(name_of(image), image) for (image,) in _rows(source, ("image",))]
+        cases = [ListedCase(name_of(image), image) for (image,) in files_of_table(source, ("image",))]
     else:
         cases = _of_dataset(source) or [ListedCase(name_of(image), image) for image in scans_in(source)]
     cases.sort(key=lambda case: case.name)
@@ -106,23 +106,7 @@ def pairs_from_csv(path: Path) -> list[tuple[Path, Path]]:
     Raises:
         InputError: the file is missing or empty, lacks a column, or names a file that is not there.
     """
-    return [(image, labels) for image, labels in _rows(Path(path), ("image", "labels"))]
-
-
-def _rows(path: Path, columns: tuple[str, ...]) -> list[tuple[Path, ...]]:
-    """The files of these columns, row by row."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as table:
-            rows = list(csv.DictReader(table, skipinitialspace=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read ({error}): give a CSV file with the columns {','.join(columns)}.") from error
-    if not rows or not set(columns) <= rows[0].keys():
-        raise InputError(f"{path}: needs a first line {','.join(columns)} and one line for each scan below it.")
-    files = [tuple(path.parent / (row[column] or "") for column in columns) for row in rows]
-    for file in itertools.chain.from_iterable(files):
-        if not file.exists() or file == path.parent:
-            raise InputError(f"{path}: names {file}, which is not there; correct the line.")
-    return files
+    return [(image, labels) for image, labels in files_of_table(Path(path), ("image", "labels"))]
 
 
 def labelled(files: Sequence[Path], cases: Sequence[ListedCase]) -> list[tuple[Path, ListedCase]]:

@@ -1,18 +1,22 @@
-"""SimpleITK's origin, spacing and directions as one matrix, and back."""
+"""SimpleITK's origin, spacing and directions as one matrix, and back; and its complaints in words for the user."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import SimpleITK
 
+from SAMedCore.errors import InputError, SAMedError
 from SAMedCore.image.grid import SAME_GRID_MM
 
 # What matters of ITK's warnings is raised as one sentence; the rest would stand between the user and the progress bar.
 SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
 
 
-def ijk_to_lps_of(image: SimpleITK.Image) -> np.ndarray:
-    """The (4, 4) matrix from voxel index to LPS in mm of the first three dimensions of an image."""
+def ijk_to_lps_of(image: SimpleITK.Image | SimpleITK.ImageFileReader) -> np.ndarray:
+    """The (4, 4) matrix from voxel index to LPS in mm of the first three dimensions of an image, or of what a reader found."""
     dimensions = image.GetDimension()
     matrix = np.eye(4)
     directions = np.reshape(image.GetDirection(), (dimensions, dimensions))[:3, :3]
@@ -44,3 +48,24 @@ def is_sheared(ijk_to_lps: np.ndarray, shape: tuple[int, ...]) -> bool:
     straightened = rotation @ axes * spacing_mm
     moved_mm = np.abs(ijk_to_lps[:3, :3] - straightened) @ (np.asarray(shape[2::-1]) - 1)
     return bool(np.linalg.norm(moved_mm) > SAME_GRID_MM)
+
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """ITK's complaints on reading a file.
+
+    Raises:
+        InputError: the file is to blame; the sentence says "it".
+        SAMedError: there is too little memory.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        said = str(error).lower()
+        if isinstance(error, MemoryError) or "allocate" in said or "bad_alloc" in said:
+            raise SAMedError("there is too little memory to read this scan: free some, or crop the scan.") from error
+        if "orthonormal" in said:
+            raise InputError("it has sheared axes, which NIfTI readers disagree about: save it as .nrrd.") from error
+        if "spacing" in said or "direction" in said:
+            raise InputError("its header has nonsense as its spacing or directions: export it again.") from error
+        raise InputError("it is not an image that can be read: choose a scan as NIfTI, NRRD, MHA or DICOM.") from error

@@ -9,29 +9,26 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from SAMedCore.errors import InputError
-
-LARGEST_FILE = 16 * 2**20
-"""Bytes; ten thousand control points of Slicer's take a quarter of it."""
+from SAMedCore.files.small import read_whole
+from SAMedCore.image.texts import is_readable
+from SAMedCore.values import MOST
 
 FARTHEST = 1e9
 """No coordinate in mm is larger, nor any other number that is read."""
+
+LONGEST_TEXT = 255
+"""Characters of a name, as of a file's."""
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """The object that a JSON file holds.
 
     Raises:
-        InputError: it cannot be read, is too large, or is no whole JSON object; NaN and infinity are none either.
+        InputError: as `read_whole`; or it is no whole JSON object; NaN and infinity are none either.
     """
+    content = read_whole(path)
     try:
-        with path.open("rb") as file:
-            text = file.read(LARGEST_FILE + 1)
-    except OSError as error:
-        raise InputError(f"it cannot be read ({error.strerror or error}): choose another file.") from error
-    if len(text) > LARGEST_FILE:
-        raise InputError(f"it is larger than {LARGEST_FILE // 2**20} MB, which nobody draws: choose another file.")
-    try:
-        value = json.loads(text.decode("utf-8-sig"), parse_constant=_no_constant)
+        value = json.loads(content.decode("utf-8-sig"), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise InputError(f"it is empty, cut off or no JSON ({error}): save it again.") from error
     if not isinstance(value, dict):
@@ -59,17 +56,22 @@ def an_object(value: Any, what: str, known: Sequence[str] = ()) -> dict[str, Any
 
 
 def a_list(value: Any, what: str) -> list[Any]:
-    """The value, which has to be a list."""
+    """The value, which has to be a list of no more than `MOST` things."""
     if not isinstance(value, list):
         raise InputError(f"{what} is {shown(value)}: it has to be a list in brackets.")
+    if len(value) > MOST:
+        raise InputError(f"{what} lists {len(value)} things: it has to be no more than {MOST}.")
     return value
 
 
 def a_text(value: Any, what: str) -> str:
-    """The value, which has to be a string of characters that can be seen, as one line."""
-    if not isinstance(value, str) or not " ".join(value.split()).isprintable():
+    """The value, which has to be a string of characters that can be seen, as one line no longer than `LONGEST_TEXT`."""
+    text = " ".join(value.split()) if isinstance(value, str) else "\0"
+    if not is_readable(text):
         raise InputError(f"{what} is {shown(value)}: it has to be a readable text in quotes.")
-    return " ".join(value.split())
+    if len(text) > LONGEST_TEXT:
+        raise InputError(f"{what} is {shown(value)}: it has to be no longer than {LONGEST_TEXT} characters.")
+    return text
 
 
 def numbers(value: Any, count: int, what: str) -> tuple[float, ...]:
@@ -80,8 +82,12 @@ def numbers(value: Any, count: int, what: str) -> tuple[float, ...]:
 
 
 def shown(value: Any) -> str:
-    """The value as JSON, no longer than a sentence can bear."""
-    text = json.dumps(value, ensure_ascii=False)
+    """The value as JSON, no longer than a sentence can bear, and nothing in it that a terminal obeys."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return "something that lies too deep in itself"
+    text = text if is_readable(text[:60]) else json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from SAMedCore.errors import InputError
 from SAMedCore.files.json_values import a_list, a_text, an_object, numbers, shown, within
-from SAMedCore.files.prompt_parts import Part, in_words, nearest_slices, slice_of
+from SAMedCore.files.prompt_parts import Part, check_count, in_words, nearest_slices, slice_of
 from SAMedCore.image.grid import Grid
 from SAMedCore.image.prompts import Limits, Point, SlicePrompt
 
@@ -47,7 +47,7 @@ def parts_of_markups(document: Mapping[str, Any], file_name: str, upright: Grid)
 
     Raises:
         InputError: not as the schema has it, not in mm, another kind of markup, nothing placed, or placed outside the volume;
-            descriptions that differ.
+            descriptions that differ; a name that cannot be shown.
     """
     schema = document.get("@schema")
     if not isinstance(schema, str) or SCHEMA.search(schema) is None:
@@ -56,6 +56,7 @@ def parts_of_markups(document: Mapping[str, Any], file_name: str, upright: Grid)
     for number, each in enumerate(a_list(document["markups"], '"markups"'), 1):
         with within(f"markup {number}"):
             parts += _Markup.read(an_object(each, "it"), file_name).parts(upright)
+        check_count(parts)
     if not parts:
         raise InputError("there is no markup in it: save it again from Slicer.")
     return parts
@@ -90,7 +91,7 @@ class _Markup:
     def read(cls, values: Mapping[str, Any], file_name: str) -> _Markup:
         kind = a_text(values.get("type"), '"type"')
         if kind not in _PARTS:
-            raise InputError(f'it is a "{kind}": only {", ".join(_PARTS)} say where a structure is; take it away.')
+            raise InputError(f"it is a {shown(kind)}: only {', '.join(_PARTS)} say where a structure is; take it away.")
         _check_unit(values.get("coordinateUnits", "mm"))
         system = str(values.get("coordinateSystem", "LPS"))
         if system not in SIGNS:
@@ -103,7 +104,7 @@ class _Markup:
                     points.append(_control_point(point, SIGNS[system]))
         if not points:
             raise InputError(f"no control point of the {kind} is placed: place it in Slicer, then save it again.")
-        name = a_text(values.get("name", ""), '"name"') or _described(points) or file_name
+        name = a_text(values.get("name", ""), '"name"') or _described(points) or a_text(file_name, "its name")
         return cls(kind, name, values, SIGNS[system], tuple(points))
 
     def parts(self, upright: Grid) -> list[Part]:
@@ -137,7 +138,9 @@ def _described(points: Sequence[_ControlPoint]) -> str:
     """What the descriptions say, or ""."""
     said = list(dict.fromkeys(point.description for point in points if point.description))
     if len(said) > 1:
-        raise InputError(f'its control points say "{said[0]}" and "{said[1]}": put each structure into markups of its own.')
+        raise InputError(
+            f"its control points say {shown(said[0])} and {shown(said[1])}: put each structure into markups of its own."
+        )
     return said[0] if said else ""
 
 

@@ -15,10 +15,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from SAMedCore.errors import InputError
+from SAMedCore.files.whole import check_file
+from SAMedCore.image.grid import MOST_VOXELS
 
 SLICE_NAME = re.compile(r"([^.].*)_slice(\d{3,})\.npz")
 VOLUME_ENDING = ".npy.h5"
@@ -140,15 +143,38 @@ def slices_of(path: Path) -> list[Path]:
 
 
 def _read_slice(path: Path, key: str) -> tuple[np.ndarray, np.ndarray]:
+    check_file(path)
+    with _damage_told(path), zipfile.ZipFile(path) as members:
+        if any(member.file_size > MOST_VOXELS for member in members.infolist()):
+            raise InputError(f"{path.name} holds more than any slice: prepare it anew.")
     with _damage_told(path), np.load(path, allow_pickle=False) as file:
         voxels, matrix = file[key], np.asarray(file.get(GEOMETRY, UNKNOWN_GEOMETRY), np.float64)
     return _checked(voxels, 2, key, path), matrix
 
 
 def _read_volume(path: Path, key: str) -> tuple[np.ndarray, np.ndarray]:
+    check_file(path)
     with _damage_told(path), h5py_module().File(path, "r") as file:
-        voxels, matrix = np.asarray(file[key]), np.asarray(file.get(GEOMETRY, UNKNOWN_GEOMETRY), np.float64)
+        voxels, matrix = _dataset(file, key, path), np.asarray(UNKNOWN_GEOMETRY, np.float64)
+        if GEOMETRY in file:
+            matrix = _dataset(file, GEOMETRY, path).astype(np.float64)
     return _checked(voxels, 3, key, path), matrix
+
+
+def _dataset(file: Any, key: str, path: Path) -> np.ndarray:
+    """An array of a HDF5 file, which may name other files for it, or claim any size."""
+    h5py = h5py_module()
+    elsewhere = InputError(f'{path.name} has its "{key}" in another file: prepare it anew.')
+    if isinstance(file.get(key, getlink=True), h5py.ExternalLink):
+        raise elsewhere
+    found = file[key]
+    if not isinstance(found, h5py.Dataset):
+        raise InputError(f'{path.name}: its "{key}" is a group, no array of 3 dimensions: prepare it anew.')
+    if found.external or found.is_virtual:
+        raise elsewhere
+    if found.size > MOST_VOXELS:
+        raise InputError(f"{path.name} holds more than any scan: prepare it anew.")
+    return np.asarray(found)
 
 
 def _checked(voxels: np.ndarray, dimensions: int, key: str, path: Path) -> np.ndarray:
@@ -157,13 +183,15 @@ def _checked(voxels: np.ndarray, dimensions: int, key: str, path: Path) -> np.nd
     return voxels
 
 
+DAMAGE = (OSError, ValueError, EOFError, TypeError, NotImplementedError, MemoryError, zipfile.BadZipFile, zlib.error)
+"""What numpy and h5py raise on a file that is not what it should be."""
+
+
 @contextmanager
 def _damage_told(path: Path) -> Iterator[None]:
     try:
         yield
-    except FileNotFoundError as error:
-        raise InputError(f"{path.name} does not exist: check the path.") from error
     except KeyError as error:
         raise InputError(f"{path.name} lacks the array {error}: prepare it anew.") from error
-    except (OSError, ValueError, EOFError, TypeError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGE as error:
         raise InputError(f"{path.name} cannot be read, it is damaged or not the authors': prepare it anew.") from error

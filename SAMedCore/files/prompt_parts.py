@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from SAMedCore.errors import InputError
 from SAMedCore.image.grid import Grid
 from SAMedCore.image.prompts import NO_LIMITS, Limits, Point, SlicePrompt, StructurePrompts
+
+MOST_PARTS = 10_000
+"""Boxes and points of one request; a person draws dozens."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +70,17 @@ def put_together(parts: Sequence[Part]) -> tuple[StructurePrompts, ...]:
     """All parts of one name as one structure, in the order in which the names come.
 
     Raises:
-        InputError: a structure has on one slice two boxes, or nothing but points that do not belong; or several limits.
+        InputError: a structure has on one slice two boxes, or nothing but points that do not belong; or several limits. Or
+            there are more than `MOST_PARTS`.
     """
-    names = dict.fromkeys(part.structure for part in parts)
-    return tuple(_structure(name, [part for part in parts if part.structure == name]) for name in names)
+    check_count(parts)
+    return tuple(_structure(name, of_one) for name, of_one in _grouped(parts, lambda part: part.structure).items())
+
+
+def check_count(parts: Sequence[Part]) -> None:
+    """Raises InputError where there are more than `MOST_PARTS`."""
+    if len(parts) > MOST_PARTS:
+        raise InputError(f"there are more than {MOST_PARTS} prompts, which nobody draws: give those of one scan.")
 
 
 def in_words(point: Point) -> str:
@@ -82,9 +93,16 @@ def _structure(name: str, parts: Sequence[Part]) -> StructurePrompts:
     for part in parts:
         if part.stands_in and not any(_says_where(other, part.k) for other in given):
             given.append(part)
-    slices = sorted({part.k for part in given})
-    prompts = tuple(_prompt(name, k, [part.prompt for part in given if part.k == k]) for k in slices)
+    by_slice = _grouped(given, lambda part: part.k)
+    prompts = tuple(_prompt(name, k, [part.prompt for part in by_slice[k]]) for k in sorted(by_slice))
     return StructurePrompts(name, prompts, _limits(name, [part.limits for part in parts]))
+
+
+def _grouped(parts: Sequence[Part], by: Callable[[Part], Any]) -> dict[Any, list[Part]]:
+    groups: dict[Any, list[Part]] = {}
+    for part in parts:
+        groups.setdefault(by(part), []).append(part)
+    return groups
 
 
 def _says_where(part: Part, k: int) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from SAMedCore.errors import InputError
 from SAMedCore.files.json_values import a_list, a_text, an_object, numbers, read_json, shown, within
 from SAMedCore.files.markups import parts_of_markups
-from SAMedCore.files.prompt_parts import Part, put_together, slice_of
+from SAMedCore.files.prompt_parts import Part, check_count, put_together, slice_of
 from SAMedCore.image.grid import Grid
 from SAMedCore.image.orientation import turned_grid
 from SAMedCore.image.prompts import NO_LIMITS, Limits, Point, SlicePrompt, StructurePrompts
@@ -76,6 +76,7 @@ def _parts(document: Mapping[str, Any], file_name: str, upright: Grid) -> list[P
     for number, each in enumerate(structures, 1):
         with within(f"structure {number}"):
             parts += _parts_of_structure(each, upright)
+        check_count(parts)
     if not parts:
         raise InputError('"structures" is empty: name at least one.')
     return parts

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +13,25 @@ import numpy as np
 import SimpleITK
 
 from SAMedCore.errors import InputError
-from SAMedCore.files import seg_nrrd
-from SAMedCore.files.dicom_series import MODALITY, read_series, tag_of
-from SAMedCore.files.geometry import ijk_to_lps_of
-from SAMedCore.files.nifti import hides_non_finite
+from SAMedCore.files import meta_image, nifti, nrrd, other_formats, seg_nrrd
+from SAMedCore.files.dicom_series import read_frames, read_series
+from SAMedCore.files.dicom_slice import MODALITY, begins_as_dicom, tag_of
+from SAMedCore.files.geometry import ijk_to_lps_of, in_words
+from SAMedCore.files.listed_case import ENDINGS
 from SAMedCore.files.paper_arrays import hu_of, is_paper_file, read_arrays
+from SAMedCore.files.whole import Stored, check_content, check_file, check_length, is_folder, named
+from SAMedCore.image.grid import MOST_VOXELS, Grid
 from SAMedCore.image.labels import SYNAPSE_ORGANS, LabelTable
 from SAMedCore.image.volume import LabelMap, Volume
+
+STORED: dict[str, Callable[[Path], Stored]] = {
+    "NiftiImageIO": nifti.stored,
+    "NrrdImageIO": nrrd.stored,
+    "MetaImageIO": meta_image.stored,
+}
+"""By SimpleITK's name for what reads a file: where its voxels are."""
+
+DICOM = "GDCMImageIO"
 
 
 def read_volume(path: Path | str) -> Volume:
@@ -27,23 +41,28 @@ def read_volume(path: Path | str) -> Volume:
         The volume as stored (a CT in HU, integers stay integers), in its stored orientation; from DICOM with its modality.
 
     Raises:
-        InputError: missing, not an image, colour, more than one volume, empty, one voxel thick, NaN or infinite values,
-            axes that are sheared where the format cannot say how; the sentence names the file.
+        InputError: missing, no file, cut off or damaged, not an image, colour, more than one volume, empty, one voxel thick,
+            larger than any scan, NaN or infinite values, axes that are sheared where the format cannot say how; the sentence
+            names the file.
+        SAMedError: there is too little memory for it.
     """
     path = Path(path)
-    if path.is_dir():
+    if is_folder(path):
         volume = read_series(path)
     elif is_paper_file(path):
-        with _named(path):
+        with named(path):
             scaled, ijk_to_lps = read_arrays(path, "image")
             volume = Volume(hu_of(scaled), ijk_to_lps, "CT")
+    elif begins_as_dicom(path):
+        with named(path):
+            volume = read_frames(path)
     else:
         image, voxels = _read_image(path)
         if image.GetNumberOfComponentsPerPixel() > 1:
             raise InputError(f'"{path}" is a colour or vector image: choose a scan with one value a voxel.')
-        if voxels.dtype.kind == "f" and (hides_non_finite(path, image) or not np.isfinite(voxels).all()):
+        if voxels.dtype.kind == "f" and not np.isfinite(voxels).all():
             raise InputError(f'"{path}" has voxels that are NaN or infinite: replace them, in a CT by -1024.')
-        with _named(path):
+        with named(path):
             modality = image.GetMetaData(MODALITY).strip() if image.HasMetaDataKey(MODALITY) else ""
             volume = Volume(voxels, ijk_to_lps_of(image), modality or None)
     if 1 in volume.voxels.shape:
@@ -68,18 +87,18 @@ def read_labelmap(path: Path | str, labels: LabelTable | None = None) -> LabelMa
             65535; segments that overlap. The sentence names the file.
     """
     path = Path(path)
-    if path.is_dir():
+    if is_folder(path):
         raise InputError(f'"{path}" is a folder: choose a label map file.')
-    with _named(path):
+    with named(path):
         if _is_dicom_seg(path):
             from SAMedCore.files import dicom_seg
 
             return dicom_seg.read(path, labels)
     if is_paper_file(path):
-        with _named(path):
+        with named(path):
             return _eight_organs(path)
     image, voxels = _read_image(path)
-    with _named(path):
+    with named(path):
         voxels, table = _whole_numbers(voxels), labels or LabelTable()
         if seg_nrrd.has_segments(image):
             voxels, table = seg_nrrd.merge_layers(image, voxels)
@@ -109,34 +128,65 @@ def _with_generic(labels: LabelTable, voxels: np.ndarray) -> LabelTable:
 
 def _read_image(path: Path) -> tuple[SimpleITK.Image, np.ndarray]:
     """The image of a file and its voxels, (k, j, i) or (k, j, i, c), a fourth dimension of length 1 dropped."""
-    if not path.exists():
-        raise InputError(f'"{path}" does not exist: check the path.')
-    if path.stat().st_size == 0:
-        raise InputError(f'"{path}" is empty: choose an image file.')
-    try:
-        image = SimpleITK.ReadImage(str(path))
-    except RuntimeError as error:
-        if "orthonormal" in str(error):
-            raise InputError(f'"{path}" has sheared axes, which NIfTI readers disagree about: save it as .nrrd.') from error
-        raise InputError(f'"{path}" is not an image that can be read: choose a scan as NIfTI, NRRD, MHA or DICOM.') from error
-    if "complex" in image.GetPixelIDTypeAsString():
-        raise InputError(f'"{path}" holds complex numbers: choose a scan with one real value a voxel.')
-    if 0 in image.GetSize():
-        raise InputError(f'"{path}" is empty (no voxels): choose a volume with voxels.')
-    if image.GetDimension() < 3:
-        raise InputError(f'"{path}" is one voxel thick (a 2D picture): choose a volume, for DICOM the folder of slices.')
-    if any(length > 1 for length in image.GetSize()[3:]):
-        raise InputError(f'"{path}" holds {int(np.prod(image.GetSize()[3:]))} volumes (4D): save the one to use by itself.')
+    check_file(path)
+    reader = SimpleITK.ImageFileReader()
+    with nullcontext() if path.name.lower().endswith(ENDINGS) else other_formats.quietly():
+        kind = reader.GetImageIOFromFileName(str(path))
+    with named(path):
+        image = _read_whole(path, reader, kind)
     voxels = SimpleITK.GetArrayFromImage(image)
     return image, voxels.reshape(voxels.shape[image.GetDimension() - 3 :])
 
 
+def _read_whole(path: Path, reader: SimpleITK.ImageFileReader, kind: str) -> SimpleITK.Image:
+    """What `reader` reads of a file once it is known to be whole and of a size that can be held."""
+    stored = STORED[kind](path) if kind in STORED else Stored((path,), 0)
+    check_length(stored)
+    if stored.compression == "zlib":  # MetaIO would print what is wrong with it
+        check_content(stored)
+        stored = replace(stored, compression="none")
+    with nullcontext() if stored.length or kind == DICOM else other_formats.quietly(), in_words():
+        reader.SetImageIO(kind)
+        reader.SetFileName(str(path))
+        reader.ReadImageInformation()
+        length = _check_header(reader)
+        if kind not in STORED:
+            stored = other_formats.stored(path, kind, length)
+            check_length(stored)
+        # Both decompress the same, beside each other, because ITK does not say whether what it got was whole.
+        with ThreadPoolExecutor(1) as beside:
+            content = beside.submit(check_content, stored)
+            try:
+                return reader.Execute()
+            finally:
+                content.result()
+
+
+def _check_header(reader: SimpleITK.ImageFileReader) -> int:
+    """How many bytes the voxels take, of what a header promises; raises InputError where it is no volume."""
+    size, pixel_type = reader.GetSize(), reader.GetPixelIDValue()
+    if "complex" in SimpleITK.GetPixelIDValueAsString(pixel_type):
+        raise InputError("it holds complex numbers: choose a scan with one real value a voxel.")
+    if 0 in size:
+        raise InputError("it is empty (no voxels): choose a volume with voxels.")
+    if len(size) < 3:
+        raise InputError("it is one voxel thick (a 2D picture): choose a volume, for DICOM the folder of slices.")
+    if any(length > 1 for length in size[3:]):
+        raise InputError(f"it holds {math.prod(size[3:])} volumes (4D): save the one to use by itself.")
+    i, j, k = size[:3]
+    Grid((k, j, i), ijk_to_lps_of(reader))
+    values = reader.GetNumberOfComponents()
+    if i * j * k * values > MOST_VOXELS:
+        raise InputError(f"it holds {values} values a voxel, too many for its size: choose a scan with one.")
+    one = SimpleITK.Image([1, 1, 1], pixel_type, values if values > 1 else 0)
+    return i * j * k * SimpleITK.GetArrayViewFromImage(one).nbytes
+
+
 def _is_dicom_seg(path: Path) -> bool:
-    if not path.is_file():
+    if not begins_as_dicom(path):
         return False
-    with path.open("rb") as file:
-        begins_as_dicom = file.read(132).endswith(b"DICM")
-    return begins_as_dicom and tag_of(path, MODALITY) == "SEG"
+    with in_words():
+        return tag_of(path, MODALITY) == "SEG"
 
 
 def _whole_numbers(voxels: np.ndarray) -> np.ndarray:
@@ -146,12 +196,3 @@ def _whole_numbers(voxels: np.ndarray) -> np.ndarray:
     if not np.isfinite(voxels).all() or np.abs(voxels).max() > 65535 or (voxels != np.round(voxels)).any():
         raise InputError("its voxels are not all integers from 0 to 65535; choose a label map, not an image.")
     return voxels.astype(np.int32)
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Puts the file's name before a complaint about its content."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f'"{path}": {error}') from error

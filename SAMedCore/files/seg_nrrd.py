@@ -11,7 +11,7 @@ import numpy as np
 import SimpleITK
 
 from SAMedCore.errors import InputError
-from SAMedCore.image.labels import Code, Label, LabelTable, generic_rgb
+from SAMedCore.image.labels import MOST_LABELS, Code, Label, LabelTable, generic_rgb
 from SAMedCore.image.terminology import codes_of, terminology_entry
 from SAMedCore.image.volume import LabelMap
 
@@ -61,7 +61,7 @@ def merge_layers(image: SimpleITK.Image, voxels: np.ndarray) -> tuple[np.ndarray
         InputError: two segments share a voxel, or a segment's fields cannot be read.
     """
     layers = voxels if voxels.ndim == 4 else voxels[..., np.newaxis]
-    segments = _segments(image)
+    segments = _segments(image, layers.shape[-1])
     stored = [label.value for label, _ in segments]
     renumbered = len(set(stored)) < len(stored)
     if layers.shape[-1] == 1 and not renumbered:
@@ -79,21 +79,35 @@ def merge_layers(image: SimpleITK.Image, voxels: np.ndarray) -> tuple[np.ndarray
     return merged, LabelTable(tuple(labels))
 
 
-def _segments(image: SimpleITK.Image) -> list[tuple[Label, int]]:
-    """Each segment's label, with its value within its layer, and the layer's number."""
-    fields = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys() if key.startswith("Segment")}
+def _segments(image: SimpleITK.Image, layers: int) -> list[tuple[Label, int]]:
+    """Each segment's label, with its value within its layer, and the number of its layer, of so many."""
+    # SimpleITK does not take back a key that is no UTF-8
+    keys = [key for key in image.GetMetaDataKeys() if key.startswith("Segment") and key.isascii()]
+    fields = {key: image.GetMetaData(key) for key in keys}
     segments: list[tuple[Label, int]] = []
     while f"Segment{len(segments)}_ID" in fields:
         prefix = f"Segment{len(segments)}_"
         try:
             value, layer = int(fields[prefix + "LabelValue"]), int(fields.get(prefix + "Layer", 0))
-            channels = [float(channel) for channel in fields.get(prefix + "Color", "").split()]
-        except (KeyError, ValueError) as error:
+            rgb = _rgb(fields.get(prefix + "Color", ""), value)
+        except (KeyError, ValueError, OverflowError) as error:
             raise InputError(f"its header field {prefix}LabelValue, Layer or Color is damaged; save it again.") from error
-        rgb = generic_rgb(value) if len(channels) != 3 else tuple(round(255 * channel) for channel in channels)
+        if not 0 <= layer < layers:
+            raise InputError(f"its header field {prefix}Layer names the layer {layer} of {layers}: save it again in Slicer.")
         name = fields.get(prefix + "Name") or fields[prefix + "ID"]
-        segments.append((Label(value, name, (rgb[0], rgb[1], rgb[2]), *_codes(fields.get(prefix + "Tags", ""))), layer))
+        segments.append((Label(value, name, rgb, *_codes(fields.get(prefix + "Tags", ""))), layer))
+        if len(segments) > MOST_LABELS:
+            raise InputError(f"it has more than {MOST_LABELS} segments: choose a segmentation of fewer structures.")
     return segments
+
+
+def _rgb(color: str, value: int) -> tuple[int, int, int]:
+    """A segment's colour, 0 to 255 each; one of its own by its value where the file gives none."""
+    channels = [round(255 * float(channel)) for channel in color.split()]
+    if len(channels) != 3:
+        return generic_rgb(value)
+    red, green, blue = (min(max(channel, 0), 255) for channel in channels)
+    return red, green, blue
 
 
 def _codes(tags: str) -> tuple[Code | None, Code | None, Code]:

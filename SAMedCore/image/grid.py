@@ -5,6 +5,7 @@ Shapes are in (k, j, i) order, as numpy and SimpleITK have arrays; the matrices 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,12 @@ SAME_GRID_MM = 0.01
 """How far two voxels may lie apart and still count as the same: well above what float32 headers (NIfTI) lose."""
 
 
+LONGEST_SIDE, MOST_VOXELS = 10_000, 2**31
+"""Voxels along one axis, and in all: no scanner makes more, and what a header claims beyond it would fill the memory.
+
+A slice of 10,000 pixels in one direction takes some GB in the network, which sees squares."""
+
+
 @dataclass(frozen=True, eq=False)
 class Grid:
     """The places of voxels in the patient; what a volume and its label maps share.
@@ -25,7 +32,7 @@ class Grid:
         ijk_to_lps: (4, 4) float64, from voxel index to LPS in mm.
 
     Raises:
-        InputError: not three dimensions, or none of them has a voxel; the matrix is not finite, affine and invertible.
+        InputError: not three dimensions, no voxel or too many; the matrix is not finite, affine and invertible.
     """
 
     shape: tuple[int, int, int]
@@ -36,6 +43,8 @@ class Grid:
             raise InputError(f"a volume has three dimensions, this one {len(self.shape)}: pass one 3D volume.")
         if 0 in self.shape:
             raise InputError(f"the volume is empty ({_size(self.shape)} voxels): pass one with voxels.")
+        if max(self.shape) > LONGEST_SIDE or math.prod(self.shape) > MOST_VOXELS:
+            raise InputError(f"the volume is too large ({_size(self.shape)} voxels): crop it, or save it with larger voxels.")
         object.__setattr__(self, "ijk_to_lps", _checked_matrix(self.ijk_to_lps))
 
     @property

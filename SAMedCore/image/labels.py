@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from SAMedCore.errors import InputError
+from SAMedCore.image.texts import as_shown, is_readable
+
+LONGEST_NAME = 256
+"""Characters of a name or code; DICOM has 64."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,17 @@ class Label:
             raise InputError(f'label "{self.name}" has the value {self.value}: use 1 to 65535 (0 is the background).')
         if not self.name.strip():
             raise InputError(f"the label with the value {self.value} has no name: give it one.")
+        if not is_readable(self.name) or len(self.name) > LONGEST_NAME:
+            raise InputError(
+                f"the label with the value {self.value} has a name that is too long or cannot be shown "
+                f"({as_shown(self.name)}): give it another one."
+            )
+        if not all(0 <= channel <= 255 for channel in self.rgb):
+            raise InputError(f'label "{self.name}" has the colour {self.rgb}: use three integers from 0 to 255.')
+
+
+MOST_LABELS = 2000
+"""More than any atlas of a body has; what has more is an image, or numbers single cells."""
 
 
 @dataclass(frozen=True)
@@ -53,15 +69,17 @@ class LabelTable:
     """The structures of a label map or checkpoint, by ascending voxel value.
 
     Raises:
-        InputError: two labels share a value or a name.
+        InputError: two labels share a value or a name, or there are more than `MOST_LABELS`.
     """
 
     labels: tuple[Label, ...] = field(default_factory=tuple)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", tuple(sorted(self.labels, key=lambda label: label.value)))
-        for what, seen in (("value", [label.value for label in self.labels]), ("name", self.names)):
-            twice = {item for item in seen if list(seen).count(item) > 1}
+        if len(self.labels) > MOST_LABELS:
+            raise InputError(f"there are {len(self.labels)} labels, more than {MOST_LABELS}: choose a label map of structures.")
+        for what, seen in (("value", Counter(self.values)), ("name", Counter(self.names))):
+            twice = [item for item, times in seen.items() if times > 1]
             if twice:
                 raise InputError(f"the label table gives the {what} {min(twice)!r} twice: make each one unique.")
 
@@ -110,23 +128,8 @@ class LabelTable:
 
     @classmethod
     def from_json(cls, rows: Sequence[dict[str, Any]]) -> LabelTable:
-        """Raises InputError where a row lacks its value or name."""
-        try:
-            return cls(
-                tuple(
-                    Label(
-                        value=int(row["value"]),
-                        name=str(row["name"]),
-                        rgb=_rgb(row.get("rgb", generic_rgb(int(row["value"])))),
-                        type=_code_from_json(row.get("type")),
-                        modifier=_code_from_json(row.get("modifier")),
-                        category=_code_from_json(row.get("category")) or ANATOMICAL_STRUCTURE,
-                    )
-                    for row in rows
-                )
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"the label table cannot be read ({error!r}): each row needs value and name.") from error
+        """Raises InputError where a row lacks its value or name, or one of its entries is none that it can have."""
+        return cls(tuple(_label_from_json(row) for row in rows))
 
     @classmethod
     def generic(cls, values: Iterable[int]) -> LabelTable:
@@ -147,17 +150,30 @@ def generic_rgb(value: int) -> tuple[int, int, int]:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def _rgb(row: Sequence[int]) -> tuple[int, int, int]:
-    red, green, blue = (int(channel) for channel in row)
-    return red, green, blue
+def _label_from_json(row: Any) -> Label:
+    if not isinstance(row, dict) or type(row.get("value")) is not int or not isinstance(row.get("name"), str):
+        raise InputError("the label table cannot be read: each row needs a whole number as value, and a name.")
+    value, name = row["value"], row["name"]
+    rgb = row.get("rgb", generic_rgb(value % 65536))
+    if not isinstance(rgb, list | tuple) or len(rgb) != 3 or not all(type(each) is int and 0 <= each <= 255 for each in rgb):
+        raise InputError(f"the label with the value {value} has no colour: give three whole numbers from 0 to 255.")
+    kind, modifier, category = (_code_from_json(row.get(key), value) for key in ("type", "modifier", "category"))
+    return Label(value, name, (rgb[0], rgb[1], rgb[2]), kind, modifier, category or ANATOMICAL_STRUCTURE)
 
 
 def _code_to_json(code: Code | None) -> list[str] | None:
     return None if code is None else [code.scheme, code.value, code.meaning]
 
 
-def _code_from_json(row: Sequence[str] | None) -> Code | None:
-    return None if row is None else Code(*row)
+def _code_from_json(row: Any, value: int) -> Code | None:
+    """The separators of Slicer's text for a code are no part of one, or it would bring others with it."""
+    if row is None:
+        return None
+    if not isinstance(row, list | tuple) or len(row) != 3 or not all(isinstance(text, str) for text in row):
+        raise InputError(f"the label with the value {value} has no code: give scheme, value and meaning.")
+    if any(not is_readable(text) or len(text) > LONGEST_NAME or set(text) & set("~^|") for text in row):
+        raise InputError(f"the label with the value {value} has a code that is too long or cannot be shown: give another one.")
+    return Code(*row)
 
 
 def _organ(value: int, name: str, rgb: tuple[int, int, int], code: str, meaning: str, side: Code | None = None) -> Label:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 from SAMedCore.errors import InputError
+from SAMedCore.values import settle
 
 Point = tuple[float, float, float]
 """LPS, mm."""
+
+FARTHEST_MM = 1e9
+"""Beyond which no coordinate means a place in a person."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class SlicePrompt:
         points_out: points that do not.
 
     Raises:
-        InputError: nothing is given, or a coordinate is not finite.
+        InputError: nothing is given, a value is of another kind, or a coordinate is not finite or beyond `FARTHEST_MM`.
     """
 
     box: tuple[Point, Point] | None = None
@@ -29,9 +32,10 @@ class SlicePrompt:
     points_out: tuple[Point, ...] = ()
 
     def __post_init__(self) -> None:
+        settle(self)
         if not self.points:
             raise InputError("the prompt is empty: give a box or a point.")
-        if not all(math.isfinite(each) for point in self.points for each in point):
+        if not all(abs(each) <= FARTHEST_MM for point in self.points for each in point):
             raise InputError("a coordinate of the prompt is not a finite number: give LPS coordinates in mm.")
 
     @property
@@ -49,13 +53,14 @@ class Limits:
         box: two opposite corners of a box along the volume's axes, LPS in mm; None for all of each slice.
 
     Raises:
-        InputError: the first slice lies above the last.
+        InputError: the first slice lies above the last, or a value is of another kind.
     """
 
     slices: tuple[int, int] | None = None
     box: tuple[Point, Point] | None = None
 
     def __post_init__(self) -> None:
+        settle(self)
         if self.slices is not None and self.slices[0] > self.slices[1]:
             raise InputError(f"the limits {self.slices[0]} to {self.slices[1]} are empty: give the lower slice first.")
 
@@ -73,7 +78,7 @@ class StructurePrompts:
     """What a person gives for one structure of a volume, on any number of slices.
 
     Raises:
-        InputError: no name, or no prompt.
+        InputError: no name, no prompt, or a value of another kind.
     """
 
     name: str
@@ -81,6 +86,7 @@ class StructurePrompts:
     limits: Limits = NO_LIMITS
 
     def __post_init__(self) -> None:
+        settle(self)
         if not self.name:
             raise InputError("a structure has no name: give it one.")
         if not self.prompts:

@@ -23,6 +23,9 @@ All of it counts. With the labels' boxes as prompts the mean Dice on every fifth
 where the splines may overshoot, and 0.85 on slices stretched to a square in SAMed's window.
 """
 
+LARGEST_VIT_INPUT = 2048
+"""Pixels: twice SAM's own. The attention of vit_b at that size takes 13 GB a block where it is not fused."""
+
 RGB = tuple[float, float, float]
 SAM_PIXEL_MEAN: RGB = (123.675 / 255, 116.28 / 255, 103.53 / 255)
 SAM_PIXEL_STD: RGB = (58.395 / 255, 57.12 / 255, 57.375 / 255)
@@ -94,7 +97,11 @@ class Architecture:
         """Raises InputError where it cannot take so many pixels along each side."""
         if input_size not in self.input_sizes:
             only = len(self.input_sizes) == 1
-            taken = f"{self.input_sizes[0]} pixels only" if only else f"a positive multiple of {self.stride} pixels"
+            taken = (
+                f"{self.input_sizes[0]} pixels only"
+                if only
+                else f"a multiple of {self.stride} pixels, {self.input_sizes[-1]} at the most"
+            )
             raise InputError(f"the base model {self.name} takes {taken}, not {input_size}: choose another size or base model.")
 
     def check_original(self) -> None:
@@ -110,7 +117,7 @@ def _vit(name: str, size: VitSize) -> Architecture:
         encoder="SAMedCore.model.fast.vit",
         mark=("image_encoder.pos_embed", size.embed_dim),
         stride=16,
-        input_sizes=range(16, 2**16, 16),
+        input_sizes=range(16, LARGEST_VIT_INPUT + 1, 16),
         tuning=Preprocessing(sizes=(512,)),
         prompting=replace(LITE_MEDSAM_INPUT, sizes=(512,)),
         pixel_mean=SAM_PIXEL_MEAN,

@@ -35,7 +35,7 @@ class LoraSettings:
     """
 
     rank: int = 4
-    alpha: int = 4
+    alpha: float = 4
     in_decoder: bool = False
     last_stage: bool = False
 
@@ -47,7 +47,7 @@ class LoraSettings:
         whole = [f"image_encoder.{name}" for name in sam.architecture.last_stage if self.last_stage]
         return LoraConfig(
             r=self.rank,
-            lora_alpha=self.alpha,
+            lora_alpha=self.alpha,  # type: ignore[arg-type]
             target_modules=f"({targets}|{DECODER_TARGETS})" if self.in_decoder else targets,
             modules_to_save=[
                 "prompt_encoder",

@@ -14,12 +14,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from SAMedCore.errors import InputError
+from SAMedCore.files.json_values import an_object, numbers, shown
 from SAMedCore.image.intensities import percentile_window
 from SAMedCore.image.orientation import axes_of
 
 if TYPE_CHECKING:
     from SAMedCore.image.volume import Volume
 
+
+NARROWEST, WIDEST = 1e-30, 1e30
+"""Of a window, in any unit that a scan may have: what float32 divides by."""
+
+FARTHEST_HU = 1e6
+"""From water, of a checkpoint's window; a CT of 16 bits ends at 65,535."""
+
+LARGEST_SIZE = 4096
+"""Pixels along each side of a slice; the largest input of any base model has half of it."""
+
+MOST_SIZES = 8
 
 OTHER_PERCENTILES = (0.5, 99.5)
 """Of the values above 0: how LiteMedSAM's training scaled everything but CT."""
@@ -38,7 +50,8 @@ class Preprocessing:
         percentiles: of a volume's values above 0, which `fit` makes its window; None for the fixed `window_hu`.
 
     Raises:
-        InputError: the window or the percentiles are empty, a size is not positive, or there is no such orientation.
+        InputError: the window or the percentiles are empty or endless, a size is not positive or too large, or there is no such
+            orientation.
     """
 
     window_hu: tuple[float, float] = (-125.0, 275.0)
@@ -54,8 +67,13 @@ class Preprocessing:
         low, high = self.window_hu
         if not low < high:
             raise InputError(f"the HU window {low}..{high} is empty: give the lower value first.")
+        if not NARROWEST <= high - low <= WIDEST:
+            raise InputError(f"the HU window {low}..{high} is {high - low:g} wide: give one that can be computed with.")
         if not self.sizes or min(self.sizes) < 1:
             raise InputError(f"the slice sizes {self.sizes} are not positive: give one or more sizes in pixels.")
+        if max(self.sizes) > LARGEST_SIZE or len(self.sizes) > MOST_SIZES:
+            few = ", ".join(map(str, self.sizes[:MOST_SIZES]))
+            raise InputError(f"the slice sizes {few} are too large or too many: give {MOST_SIZES} up to {LARGEST_SIZE} pixels.")
         if self.orientation != "auto":
             axes_of(self.orientation)
 
@@ -87,15 +105,28 @@ class Preprocessing:
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> Preprocessing:
-        """From what `to_json` gave."""
-        counts = "percentiles" if "percentiles" in row else "window_hu"
-        low, high = row[counts]
+        """From what `to_json` gave.
+
+        Raises:
+            InputError: a value is missing or none that it can have; a window is less than a HU wide, or endless.
+        """
+        counts = "percentiles" if isinstance(row, dict) and "percentiles" in row else "window_hu"
+        what = "the preprocessing"
+        an_object(row, what, (counts, "sizes", "orientation", "padded", "clipped"))
+        low, high = numbers(row.get(counts), 2, f"{what}'s {counts}")
+        sizes, orientation = row.get("sizes"), row.get("orientation")
+        if not isinstance(sizes, list) or not all(type(size) is int for size in sizes):
+            raise InputError(f"{what}'s sizes are {shown(sizes)}: they have to be whole numbers in brackets.")
+        if not isinstance(orientation, str) or not all(isinstance(row.get(key), bool) for key in ("padded", "clipped")):
+            raise InputError(f"{what} has to have an orientation, and true or false for padded and clipped.")
+        if counts == "window_hu" and (high - low < 1 or max(abs(low), abs(high)) > FARTHEST_HU):
+            raise InputError(f"the HU window {low:g}..{high:g} is no window: give the lower value first, in HU.")
         return cls(
-            **{counts: (float(low), float(high))},
-            sizes=tuple(int(size) for size in row["sizes"]),
-            orientation=str(row["orientation"]),
-            padded=bool(row["padded"]),
-            clipped=bool(row["clipped"]),
+            **{counts: (low, high)},
+            sizes=tuple(sizes),
+            orientation=orientation,
+            padded=row["padded"],
+            clipped=row["clipped"],
         )
 
     def fit(self, volume: Volume) -> Preprocessing:

@@ -3,48 +3,87 @@
 from __future__ import annotations
 
 import re
-import zipfile
+import struct
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 
 from SAMedCore.errors import InputError
 from SAMedCore.model.architectures import ARCHITECTURES
+from SAMedCore.model.fitting import misfit, wrong_kind
 from SAMedCore.model.sam import Sam, build_sam
+from SAMedCore.model.torch_files import read_torch_file
 from SAMedCore.model.transformers_names import original_names
 
 ENCODER = "image_encoder."
+LONGEST_HEADER = 4 * 2**20
+"""Bytes of a .safetensors file's list of tensors; vit_h's take a fiftieth of it."""
+
 SINGLE_MASK_TOKEN = 0
 """SAM's first mask token answers an unambiguous prompt with one mask (arXiv 2304.02643, appendix A)."""
 
 
-def read_state(path: Path) -> dict[str, torch.Tensor]:
+def read_state(path: Path, check_sums: bool = False) -> dict[str, torch.Tensor]:
     """The tensors of a weights file, .safetensors or .pth, by segment_anything's names; no pickle is ever executed.
 
-    Raises:
-        InputError: the file holds anything but tensors.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
+    They stay on the disk until they are used.
 
-            return original_names(load_file(path))
-        # mapped, a file of 375 MB is there at once instead of after two seconds
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except Exception as error:  # torch and safetensors raise many kinds for a damaged or foreign file
-        raise InputError(f"{path}: not a weights file that can be read safely ({type(error).__name__}).") from error
+    Args:
+        check_sums: as in `torch_files.read_torch_file`.
+
+    Raises:
+        InputError: the file holds anything but tensors, or is damaged.
+    """
+    if path.suffix == ".safetensors":
+        return original_names(read_safetensors(path))
+    try:
+        state = read_torch_file(path, check_sums)
+    except InputError as error:
+        raise InputError(f"{path}: not a weights file that can be read safely: {error}: get it again.") from error
     if isinstance(state, dict) and isinstance(state.get("model"), dict):
         state = state["model"]
     if not isinstance(state, dict) or not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise InputError(f"{path}: not a weights file: a dictionary of tensors is expected.")
+    if not all(isinstance(key, str) for key in state):
+        raise InputError(f"{path}: not a weights file: its tensors have no names.")
     return original_names(state)
+
+
+def read_safetensors(path: Path, wanted: Mapping[str, torch.Tensor] | None = None) -> dict[str, torch.Tensor]:
+    """The tensors of a .safetensors file.
+
+    Args:
+        wanted: their names and shapes, which are compared before any of them is read; None for whatever is there.
+
+    Raises:
+        InputError: it is damaged, or holds others than are wanted.
+    """
+    from safetensors import safe_open
+
+    try:
+        with path.open("rb") as file:
+            (header_length,) = struct.unpack("<Q", file.read(8))
+        if header_length > LONGEST_HEADER:
+            raise InputError(f"{path}: its list of tensors is longer than {LONGEST_HEADER // 2**20} MB: take another file.")
+        with safe_open(path, "pt") as file:
+            shapes = {key: file.get_slice(key).get_shape() for key in file.keys()}  # noqa: SIM118
+            problem = None if wanted is None else misfit(shapes, wanted)
+            if problem is None:
+                return {key: file.get_tensor(key) for key in shapes}
+    except InputError:
+        raise
+    except Exception as error:  # safetensors raises many kinds for a damaged or foreign file
+        reason = " ".join(ascii(str(error))[1:-1][:100].split())
+        raise InputError(f"{path}: not a weights file that can be read safely: {reason}: get it again.") from error
+    raise InputError(f"{path}: it {problem}: fetch or train it again.")
 
 
 def detect_architecture(state: dict[str, torch.Tensor]) -> str | None:
     """Which architecture a base model's weights belong to, or None."""
     for architecture in ARCHITECTURES.values():
         key, last_axis = architecture.mark or ("", 0)
-        if key in state and state[key].shape[-1] == last_axis:
+        if key in state and state[key].shape[-1:] == (last_axis,):
             return architecture.name
     return None
 
@@ -67,17 +106,29 @@ def build_pretrained(
     """
     with torch.device("meta"):
         sam = build_sam(architecture, classes, input_size)
+    wanted = sam.state_dict()
+    try:
+        fitted = _fitted(state, sam)
+    except (RuntimeError, IndexError, ValueError) as error:  # of tensors that have not as many axes, or none
+        reason = f"{source}: these weights do not fit the base model: their shapes are others: choose another file."
+        raise InputError(reason) from error
+    shapes = {key: value.shape for key, value in fitted.items()}
+    problem = misfit(shapes, wanted) or wrong_kind(fitted, wanted)
+    if problem is not None:
+        raise InputError(f"{source}: these weights do not fit the base model: the file {problem}: choose another one.")
     sam.to_empty(device="cpu")
+    sam.load_state_dict(fitted)
+    return sam
+
+
+def _fitted(state: dict[str, torch.Tensor], sam: Sam) -> dict[str, torch.Tensor]:
+    """The published weights, as this network's input size and classes want them."""
     encoder = {key.removeprefix(ENCODER): value for key, value in state.items() if key.startswith(ENCODER)}
     encoder = sam.architecture.encoder_module.encoder_state(encoder, sam.embedding_size)
     rest = {key: value for key, value in state.items() if not key.startswith((ENCODER, "pixel_"))}
     if rest.get("mask_decoder.mask_tokens.weight", torch.empty(0)).shape[0] != sam.mask_decoder.num_mask_tokens:
         rest = _class_tokens(rest, sam.mask_decoder.num_mask_tokens)
-    try:
-        sam.load_state_dict({**{ENCODER + key: value for key, value in encoder.items()}, **rest})
-    except RuntimeError as error:
-        raise InputError(f"{source}: these weights do not fit the base model: {_first_problem(error)}") from error
-    return sam
+    return {**{ENCODER + key: value for key, value in encoder.items()}, **rest}
 
 
 def _class_tokens(state: dict[str, torch.Tensor], tokens: int) -> dict[str, torch.Tensor]:
@@ -87,7 +138,7 @@ def _class_tokens(state: dict[str, torch.Tensor], tokens: int) -> dict[str, torc
         found = re.match(r"mask_decoder\.output_hypernetworks_mlps\.(\d+)\.(.*)", key)
         if found is None:
             resized[key] = value
-        elif int(found[1]) == SINGLE_MASK_TOKEN:
+        elif found[1] == str(SINGLE_MASK_TOKEN):
             copies = {f"mask_decoder.output_hypernetworks_mlps.{token}.{found[2]}": value for token in range(tokens)}
             resized.update(copies)
     per_token = [key for key in resized if re.search(r"(mask_tokens|iou_prediction_head\.layers\.2)\.", key)]
@@ -95,8 +146,3 @@ def _class_tokens(state: dict[str, torch.Tensor], tokens: int) -> dict[str, torc
         one = resized[key][SINGLE_MASK_TOKEN : SINGLE_MASK_TOKEN + 1]
         resized[key] = one.expand(tokens, *one.shape[1:]).clone()
     return resized
-
-
-def _first_problem(error: RuntimeError) -> str:
-    lines = [line.strip() for line in str(error).splitlines()[1:]]
-    return lines[0] if lines else str(error)

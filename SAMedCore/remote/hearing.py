@@ -13,7 +13,7 @@ from typing import Any, Literal
 from SAMedCore.errors import InputError
 from SAMedCore.remote.frames import BrokenStream, Frame, Kind
 from SAMedCore.remote.open_requests import Asked, OpenRequests
-from SAMedCore.remote.receiving import Receiver
+from SAMedCore.remote.receiving import Receiver, plain_name
 from SAMedCore.remote.sending import Sender
 from SAMedCore.remote.ssh import Connection
 from SAMedCore.service.answers import error_of
@@ -96,7 +96,7 @@ class Hearing:
         if asked is None:
             self._requests.tell(event, number)
         elif isinstance(event, Slices):
-            path = self._folder / Path(event.labelmap).name
+            path = self._folder / plain_name(event.labelmap)
             asked.outputs.add(path)
             if number not in self._receiver.failures:
                 self._requests.tell(replace(event, labelmap=str(path)), number)
@@ -122,7 +122,7 @@ class Hearing:
         values = dict(result.values)
         for name, value in values.items():
             if isinstance(value, dict) and isinstance(value.get("path"), str):
-                path = self._folder / Path(value["path"]).name
+                path = self._folder / plain_name(value["path"])
                 asked.outputs.add(path)
                 values[name] = {**value, "path": str(path)}
         if asked.trip.out is not None:

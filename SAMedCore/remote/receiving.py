@@ -37,10 +37,10 @@ class Receiver:
         try:
             request = int(call["request"])
             if call["op"] == "box":
-                path = self._folder / _plain(call["name"])
+                path = self._folder / plain_name(call["name"])
                 coming: _Box | _File = _Box(path, np.dtype(call["dtype"]), tuple(call["shape"]), call["box"])
             else:
-                coming = _File(self.gathered(request) / _plain(call["name"]), int(call["size"]))
+                coming = _File(self.gathered(request) / plain_name(call["name"]), int(call["size"]))
         except (KeyError, TypeError, ValueError) as error:
             raise BrokenStream(f"what the far end announces is nothing: {call}") from error
         self._write(request, coming, b"")
@@ -132,7 +132,7 @@ class _File:
                 file.write(piece)
 
 
-def _plain(name: Any) -> str:
+def plain_name(name: Any) -> str:
     """A file's name without a folder. Raises ValueError where it is none."""
     if not isinstance(name, str) or not name or name in (".", "..") or any(each in name for each in "/\\:\0"):
         raise ValueError(f"{name!r} is no plain name")

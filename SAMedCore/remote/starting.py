@@ -38,6 +38,7 @@ def start(arguments: list[str], requests: int, events: int) -> int:
         return _test(address, events)
     folder = options.folder.absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)  # whoever made it: what lies in it is a patient's
     start_guard(requests, events, folder)
     keep_temporary_files_in(folder)
     log = Log(folder)

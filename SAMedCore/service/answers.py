@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import traceback
 from typing import TYPE_CHECKING
 
-from SAMedCore.errors import SAMedError, is_out_of_memory
+from SAMedCore.errors import SAMedError, is_out_of_memory, said_of_the_system
+from SAMedCore.image.texts import in_one_line
 from SAMedCore.service.events import Error, Result
 from SAMedCore.service.job import Job
 from SAMedCore.service.wire import encode
@@ -34,11 +34,10 @@ def answer_to(job: Job, models: Models, volumes: Volumes) -> Result | Error:
 
 def error_of(error: Exception) -> Error:
     """The answer to a request that has failed so."""
-    if isinstance(error, SAMedError):
-        return Error(" ".join(str(error).split()), error.kind)
+    known = error if isinstance(error, SAMedError) else said_of_the_system(error)
+    if known is not None:
+        return Error(in_one_line(str(known)), known.kind)
     if is_out_of_memory(error):
         return Error("The memory ran out: close other programs, or choose another device or a smaller model.", "failed")
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return Error("The disk is full: free some space and try again.", "failed")
-    reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    reason = in_one_line(f"{type(error).__name__}: {error}")[:300]
     return Error(f"SAMed failed unexpectedly ({reason}); the log has the details.", "internal")

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from SAMedCore.checkpoint.hub import OFFLINE, USERS_OFFLINE
 from SAMedCore.errors import Cancelled
+from SAMedCore.image.texts import in_one_line
 from SAMedCore.runtime import prepare_process
 from SAMedCore.service.answers import answer_to, error_of
 from SAMedCore.service.events import Error, Event, Progress, Result, Started
@@ -55,6 +56,7 @@ def start(arguments: list[str], requests: int, events: int) -> int:
     parser.add_argument("--folder", type=Path, required=True, help="private, removed at the end")
     folder = parser.parse_args(arguments).folder.absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)  # whoever made it: what lies in it is a patient's
     lead_group()
     start_guard(requests, events, folder)
     keep_temporary_files_in(folder)
@@ -126,7 +128,7 @@ class Server:
             self.send(Error("The worker was sent a line that is no request; the log says more.", "failed"))
             return
         except Refused as error:
-            self.send(Error(str(error), "input"), error.number)
+            self.send(Error(in_one_line(str(error)), "input"), error.number)
             return
         if isinstance(request, Shutdown):
             self._leave()

@@ -132,6 +132,8 @@ def _message(path: Path, ijk_to_lps: np.ndarray, labels: LabelTable) -> dict[str
 
 def _mapped(path: str) -> np.ndarray:
     try:
+        if not Path(path).is_file():  # a pipe would be waited for
+            raise ValueError("no file")
         return np.load(Path(path), mmap_mode="r")
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f'the voxels in "{path}" cannot be read ({error}): try again.') from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import types
 import typing
 from dataclasses import asdict, fields, is_dataclass
@@ -38,9 +39,12 @@ AnyMessage = TypeVar("AnyMessage")
 
 
 def encode(message: Request | Event, number: int = 0) -> bytes:
-    """The message as one line, with its newline."""
+    """The message as one line, with its newline. Raises InputError where one that long would be skipped."""
     row = {"type": type(message).__name__, "number": number, **asdict(message)}
-    return json.dumps(row, ensure_ascii=True, allow_nan=False).encode("ascii") + b"\n"
+    line = json.dumps(row, ensure_ascii=True, allow_nan=False).encode("ascii")
+    if len(line) > LONGEST_LINE:
+        raise InputError(f"what is to be sent is larger than {LONGEST_LINE // 2**20} MB: ask for less at a time.")
+    return line + b"\n"
 
 
 def decode_request(line: bytes) -> tuple[Request, int]:
@@ -100,8 +104,8 @@ def _decode(line: bytes, known: dict[str, type]) -> tuple[Any, int]:
             return _build(message_class, row), number
         except InputError as error:
             raise Refused(error, number) from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ProtocolError(f"no message: {line[:200]!r} ({error!r})") from error
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise ProtocolError(f"no message: {line[:200]!r} ({type(error).__name__}: {str(error)[:200]})") from error
 
 
 def _build(cls: type[AnyMessage], row: dict[str, Any]) -> AnyMessage:
@@ -136,9 +140,11 @@ def _value(hint: Any, value: Any) -> Any:
         return tuple(_value(each, item) for each, item in zip(inner, value, strict=True))
     expected = origin or hint
     if expected is float and type(value) is int:
-        return float(value)
+        value = float(value)
     if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
         raise TypeError(f"{value!r} is no {expected.__name__}")
+    if expected is float and not math.isfinite(value):
+        raise TypeError(f"{value} is not finite")
     return value
 
 

@@ -131,7 +131,10 @@ REFUSED = {
     "prompts as out": (lambda f, b, d: ["prompt", f.ct, b, d / "more.mrk.json"], "more.mrk.json"),
     "the answer as out": (lambda f, b, d: prompt(f, b, d / "out.nii.gz", "--answer", d / "out.nii.gz"), "is named twice"),
     "a scan for the answer": (lambda f, b, d: prompt(f, b, d / "out.nii.gz", "--answer", f.ct), "one.nii.gz is named twice"),
-    "no prompts": (lambda f, b, d: prompt(f, d / "none.json", d / "out.nii.gz"), '"none.json": it cannot be read'),
+    "no prompts": (
+        lambda f, b, d: prompt(f, d / "none.json", d / "out.nii.gz"),
+        'none.json": it is not there: check the path.',
+    ),
     "a scan for prompts": (lambda f, b, d: prompt(f, f.labels, d / "out.nii.gz"), "it is empty, cut off or no JSON"),
     "slices outside": (lambda f, b, d: prompt(f, b, d / "out.nii.gz", "--slices", "2:9"), "the volume has the slices 0:4"),
     "every other slice": (lambda f, b, d: prompt(f, b, d / "out.nii.gz", "--slices", "0:4:2"), "has gaps or begins below 0"),

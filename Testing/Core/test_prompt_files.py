@@ -12,7 +12,7 @@ from made_labelmaps import a_matrix
 
 from SAMedCore import read_prompts
 from SAMedCore.errors import InputError
-from SAMedCore.files.json_values import LARGEST_FILE
+from SAMedCore.files.small import LARGEST_FILE
 from SAMedCore.image.grid import Grid
 from SAMedCore.image.orientation import turned_grid
 from SAMedCore.image.prompts import Limits, SlicePrompt, StructurePrompts
@@ -280,7 +280,7 @@ def test_what_is_no_file_with_prompts(tmp_path, case):
 
 
 def test_what_is_missing_huge_or_an_empty_folder(tmp_path):
-    refused(tmp_path / "none.json", "it cannot be read")
+    refused(tmp_path / "none.json", "it is not there: check the path.")
     huge = tmp_path / "huge.json"
     huge.write_bytes(b" " * (LARGEST_FILE + 1))
     refused(huge, "it is larger than 16 MB")

@@ -25,7 +25,7 @@ def test_label_maps_saved_as_floats_are_read(tmp_path):
 BAD_VOLUMES = {
     "missing.nii.gz": (None, "does not exist"),
     "text.nii.gz": (lambda path: path.write_text("not an image"), "not an image"),
-    "damaged.nrrd": (lambda path: path.write_bytes(b"NRRD0004\ntype: float\n"), "not an image"),
+    "damaged.nrrd": (lambda path: path.write_bytes(b"NRRD0004\ntype: float\n"), "header is damaged"),
     "nothing.nrrd": (lambda path: path.write_bytes(b""), "is empty"),
     "colour.nrrd": (lambda path: write_image(path, np.zeros((3, 4, 5, 3), np.uint8), isVector=True), "colour"),
     "time.nii.gz": (lambda path: write_image(path, np.zeros((2, 3, 4, 5), np.float32), isVector=False), "4D|colour"),

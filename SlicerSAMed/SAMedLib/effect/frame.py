@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from slicer.i18n import tr as _
 
+from SAMedCore.address import DEVICES
 from SAMedCore.image.prompts import Limits
-from SAMedCore.options import DEFAULT_BASE, DEVICES, PromptOptions
+from SAMedCore.options import DEFAULT_BASE, PromptOptions
 from SAMedCore.service.events import Ready
 from SAMedLib.effect.throughVolume import DoubtfulSlice, boxOfROI
 from SAMedLib.scene.axialSlices import AxialSlices

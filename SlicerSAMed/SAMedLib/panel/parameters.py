@@ -5,8 +5,9 @@ from typing import Annotated
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
+from SAMedCore.address import DEVICES
 from SAMedCore.checkpoint.catalogue import DEMO_CHECKPOINT
-from SAMedCore.options import DEFAULT_BASE, DEFAULT_PRESET, DEFAULT_VALIDATION, DEVICES, INTENSITIES
+from SAMedCore.options import DEFAULT_BASE, DEFAULT_PRESET, DEFAULT_VALIDATION, INTENSITIES
 
 WHOLE_VOLUME, CURRENT_SLICE = "whole volume", "current slice"
 """Values of `region`."""
