@@ -72,10 +72,12 @@ class Cancelled(SAMedError):
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Python's own, a GPU's (torch.OutOfMemoryError is a RuntimeError) and that of torch on a CPU or Apple GPU."""
+    """Python's own, the system's, a GPU's (torch.OutOfMemoryError), torch's on a CPU or Apple GPU, safetensors' own kind."""
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
     said = str(error).lower()
-    signs = ("out of memory", "can't allocate memory", "not enough memory")
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(sign in said for sign in signs))
+    signs = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
+    return not isinstance(error, SAMedError) and any(sign in said for sign in signs)
 
 
 def said_of_the_system(error: BaseException) -> SAMedError | None:

@@ -25,6 +25,7 @@ from SAMedCore.errors import (
     DeviceNeeded,
     InputError,
     SAMedError,
+    is_out_of_memory,
     said_of_the_system,
 )
 from SAMedCore.runtime import prepare_process, speaks_for_its_machine
@@ -100,13 +101,19 @@ def _said_of(error: BaseException) -> tuple[str, str, int]:
     if isinstance(error, KeyboardInterrupt):
         error = Cancelled()
     if not isinstance(error, SAMedError):
-        error = said_of_the_system(error) or error
+        error = _out_of_memory(error) or said_of_the_system(error) or error
     if not isinstance(error, SAMedError):
         sentence = f"samed failed unexpectedly ({type(error).__name__}: {error}); run again with --debug for the traceback."
         return sentence, "internal", SAMedError.exit_code
     sentence = " ".join(str(error).split())
     word = _own_word(error)
     return f"{sentence.removesuffix('.')} ({word})." if word else sentence, error.kind, error.exit_code
+
+
+def _out_of_memory(error: BaseException) -> SAMedError | None:
+    if not (isinstance(error, Exception) and is_out_of_memory(error)):
+        return None
+    return SAMedError("The memory ran out: close other programs, or choose another device or a smaller batch or model.")
 
 
 def _own_word(error: SAMedError) -> str | None:

@@ -175,8 +175,9 @@ def _whole_or_not(place: Path, temporary: Path) -> Iterator[None]:
 
 def _full_disk(place: Path, error: Exception) -> OSError | None:
     """The system's own error where a full disk is the reason; None where it is not."""
-    if isinstance(error, OSError) and error.errno in FULL:
-        return OSError(error.errno, os.strerror(error.errno))
+    number = error.errno if isinstance(error, OSError) else None
+    if number is not None and number in FULL:
+        return OSError(number, os.strerror(number))
     # The library may have removed what it wrote, so that there is room again.
     if os.strerror(errno.ENOSPC) in str(error):
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

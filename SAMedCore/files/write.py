@@ -14,7 +14,7 @@ from SAMedCore.errors import InputError, SAMedError
 from SAMedCore.files import seg_nrrd
 from SAMedCore.files.atomic import check_writable, replacing
 from SAMedCore.files.geometry import is_sheared, sitk_image
-from SAMedCore.files.quiet import quietly
+from SAMedCore.files.other_formats import quietly
 from SAMedCore.image.volume import LabelMap
 
 IMAGE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha")

@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from SAMedCore.errors import InputError
+from SAMedCore.errors import InputError, is_out_of_memory
 
 LARGEST_PICKLE = 4 * 2**20
 """Bytes of names and shapes, and of an archive's directory: those of vit_h take a fiftieth of it."""
@@ -69,6 +69,8 @@ def read_torch_file(path: Path, check_sums: bool = False) -> Any:
     except InputError:
         raise
     except Exception as error:  # unpickling raises whatever a damaged file leads to
+        if is_out_of_memory(error):
+            raise
         raise InputError(f"it is cut off, damaged or of another kind ({type(error).__name__})") from error
 
 

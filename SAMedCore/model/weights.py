@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from SAMedCore.errors import InputError
+from SAMedCore.errors import InputError, is_out_of_memory
 from SAMedCore.model.architectures import ARCHITECTURES
 from SAMedCore.model.fitting import misfit, wrong_kind
 from SAMedCore.model.sam import Sam, build_sam
@@ -73,6 +73,8 @@ def read_safetensors(path: Path, wanted: Mapping[str, torch.Tensor] | None = Non
             if problem is None:
                 return {key: file.get_tensor(key) for key in shapes}
     except Exception as error:  # safetensors raises many kinds for a damaged or foreign file
+        if is_out_of_memory(error):
+            raise
         reason = " ".join(ascii(str(error))[1:-1][:100].split())
         raise InputError(f"{path}: not a weights file that can be read safely: {reason}: get it again.") from error
     raise InputError(f"{path}: it {problem}: fetch or train it again.")

@@ -2,9 +2,9 @@
 
     python kills.py FILES WORK KILLS SEED ROWS.json      FILES: the folder of the fixture `files_on_disk`
 
-All kinds at once. One process has torch and all else imported and forks those that are killed, each running for a second
-or two: half of them die after a random time, half at a random one of their file operations, which matter more than the time that
-they take. What a kill leaves is looked at before and after the next start.
+All kinds at once. One process has torch and all else imported and forks those that are killed, each running for seconds: half
+of them die after a random time, half at a random one of their file operations, which take little of it and matter most. What a
+kill leaves is looked at before and after the next start.
 """
 
 from __future__ import annotations
