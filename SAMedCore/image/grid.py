@@ -16,11 +16,11 @@ from SAMedCore.errors import InputError
 SAME_GRID_MM = 0.01
 """How far two voxels may lie apart and still count as the same: well above what float32 headers (NIfTI) lose."""
 
-
 LONGEST_SIDE, MOST_VOXELS = 2**13, 2**31
 """Voxels along one axis, and in all: no scanner makes more, and what a header claims beyond it would fill the memory.
 
-A slice of 8,192 pixels in one direction takes 1.7 GB on the way into the network, which sees squares."""
+A slice of 8,192 pixels in one direction takes 1.7 GB on the way into the network, which sees squares.
+"""
 
 
 @dataclass(frozen=True, eq=False)
