@@ -17,6 +17,8 @@ dataset_json.py  nnU-Net's raw data and the Medical Segmentation Decathlon's
 synapse.py       the Synapse multi-organ CT (BTCV), as downloaded and as SAMed's authors prepared it
 paper_arrays.py  the authors' slices (.npz) and volumes (.npy.h5)
 dicom_seg.py     DICOM Segmentation objects, through highdicom
-atomic.py        there whole or not at all
+atomic.py        there whole or not at all, by one writer at a time; what a killed one left is swept
+lock.py          who holds a place that is written to, on whatever computer
+outputs.py       what a command writes must not be what it reads
 geometry.py      SimpleITK's origin, spacing and directions as one matrix, and back
 """
