@@ -129,6 +129,8 @@ class LabelTable:
     @classmethod
     def from_json(cls, rows: Sequence[dict[str, Any]]) -> LabelTable:
         """Raises InputError where a row lacks its value or name, or one of its entries is none that it can have."""
+        if not isinstance(rows, list | tuple):
+            raise InputError("the label table cannot be read: a list of labels is expected.")
         return cls(tuple(_label_from_json(row) for row in rows))
 
     @classmethod
