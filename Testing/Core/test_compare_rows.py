@@ -1,6 +1,7 @@
 """What a comparison says to the last word and number: its rows, its notes and its refusals."""
 
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -206,3 +207,42 @@ def test_predictions_that_know_nothing_of_a_dataset_are_refused_with_all_that_it
     said = f"\"a\": the prediction's structures (brain) are none of the references' {known}: give them the same names."
     with refusal(said):
         evaluate_folder(tmp_path / "predictions", dataset)
+
+
+def test_a_named_prediction_keeps_its_values_where_the_references_name_none(folders):
+    write_labelmap(replace(label_map(cube()), labels=LabelTable.generic([5])), folders[1] / "one.nii.gz")
+    (folders[1] / "one.seg.nrrd").unlink()
+    write_labelmap(label_map(cube(), labels=LIVER), folders[0] / "one.seg.nrrd")
+    assert [(row.label, row.dice) for row in evaluate_folder(*folders).rows] == [("label 5", 1)]
+
+
+@pytest.mark.parametrize(("value", "known"), [(5, "label 5"), (0, "none")])
+def test_names_that_nobody_knows_are_all_told(folders, value, known):
+    table = LabelTable((label_named(1, "brain"), label_named(2, "lung")))
+    write_labelmap(label_map(cube(), 1, table), folders[0] / "one.seg.nrrd")
+    (folders[1] / "one.seg.nrrd").unlink()
+    write_labelmap(label_map(cube(), value, LabelTable.generic([value] if value else [])), folders[1] / "one.nii.gz")
+    said = (
+        f"\"one\": the prediction's structures (brain, lung) are none of the references' ({known}): give them the same names."
+    )
+    with refusal(said):
+        evaluate_folder(*folders)
+
+
+def test_one_structure_spelled_in_two_ways_is_told_with_its_case(folders):
+    leber = LabelTable((*SPLEEN.labels, replace(LIVER.labels[0], name="Leber")))
+    write_labelmap(label_map(cube(), labels=leber), folders[1] / "one.seg.nrrd")
+    said = '"one": the value 5 means "liver" and elsewhere "Leber": bring both to the same values and names first.'
+    with refusal(said):
+        evaluate_folder(*folders)
+
+
+def test_without_the_library_of_surface_distances_it_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "surface_distance", None)
+    said = (
+        'the package "surface-distance" is not installed, which the standard protocol needs: '
+        'run pip install "samedcore[evaluation]".'
+    )
+    with refusal(said):
+        evaluate_case(label_map(cube()), label_map(cube()))
+    assert evaluate_case(label_map(cube()), label_map(cube()), "paper", labels=LIVER)[0].dice == 1
