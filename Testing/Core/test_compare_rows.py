@@ -75,6 +75,18 @@ def test_refusals_name_the_case_where_there_is_one(case, named):
         evaluate_case(replace(here, ijk_to_lps=np.eye(4)), there, case=case)
 
 
+def test_all_values_that_the_reference_knows_are_told():
+    said = "the prediction holds the value 7, which the reference's labels (1, 5) do not know: give it the same label values."
+    with refusal(said):
+        evaluate_case(label_map(cube(), 7, LabelTable.generic([7])), label_map(cube()), labels=BOTH)
+
+
+def test_a_volume_is_the_product_of_all_three_spacings():
+    matrix = np.diag([2.0, 3.0, 5.0, 1.0])
+    (row,) = evaluate_case(*(replace(label_map(cube()), ijk_to_lps=matrix) for _ in range(2)), labels=LIVER)
+    assert (row.reference_ml, row.prediction_ml) == pytest.approx((30.0, 30.0))
+
+
 def test_names_count_whatever_their_case_and_generic_ones_fit_all():
     shouted = LabelTable((replace(LIVER.labels[0], name="LIVER"),))
     for table in (shouted, LabelTable.generic([5])):
@@ -163,13 +175,13 @@ def test_references_that_contradict_each_other_are_refused_by_the_files_name(fol
 
 @pytest.fixture
 def dataset(tmp_path) -> Path:
-    """Three training cases whose liver is 1, spleen 2 and aorta 3."""
+    """Three training cases and a test case, whose liver is 1, spleen 2 and aorta 3."""
     folder, labelmap = tmp_path / "dataset", label_map(cube(), 1, LabelTable.generic([1, 2]))
-    for name in ("a", "b", "c"):
-        for part in ("imagesTr", "labelsTr"):
-            (folder / part).mkdir(parents=True, exist_ok=True)
-        write_volume(labelmap.voxels.astype(np.int16), labelmap.ijk_to_lps, folder / f"imagesTr/{name}_0000.nii.gz")
-        write_labelmap(labelmap, folder / f"labelsTr/{name}.nii.gz")
+    for name, part in (("a", "Tr"), ("b", "Tr"), ("c", "Tr"), ("d", "Ts")):
+        for kind in ("images", "labels"):
+            (folder / f"{kind}{part}").mkdir(parents=True, exist_ok=True)
+        write_volume(labelmap.voxels.astype(np.int16), labelmap.ijk_to_lps, folder / f"images{part}/{name}_0000.nii.gz")
+        write_labelmap(labelmap, folder / f"labels{part}/{name}.nii.gz")
     names = {"background": 0, "liver": 1, "spleen": 2, "aorta": 3}
     return described(folder, channel_names={"0": "CT"}, labels=names, numTraining=3, file_ending=".nii.gz")
 
