@@ -173,8 +173,7 @@ def _by_name(prediction: LabelMap, labels: LabelTable, case: str) -> tuple[Label
     new_value = np.arange(65536, dtype=np.uint16)
     for label, value in targets.items():
         new_value[label.value] = value
-    table = LabelTable(tuple(label for label in labels if label.value in targets.values()))
-    renumbered = replace(prediction, voxels=new_value[prediction.voxels], labels=table) if named else prediction
+    renumbered = replace(prediction, voxels=new_value[prediction.voxels], labels=labels) if named else prediction
     return renumbered, {label.name for label in left_out}
 
 

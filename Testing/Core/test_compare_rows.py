@@ -1,6 +1,7 @@
 """What a comparison says to the last word and number: its rows, its notes and its refusals."""
 
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,6 +73,18 @@ def test_refusals_name_the_case_where_there_is_one(case, named):
     )
     with refusal(said):
         evaluate_case(replace(here, ijk_to_lps=np.eye(4)), there, case=case)
+
+
+def test_all_values_that_the_reference_knows_are_told():
+    said = "the prediction holds the value 7, which the reference's labels (1, 5) do not know: give it the same label values."
+    with refusal(said):
+        evaluate_case(label_map(cube(), 7, LabelTable.generic([7])), label_map(cube()), labels=BOTH)
+
+
+def test_a_volume_is_the_product_of_all_three_spacings():
+    matrix = np.diag([2.0, 3.0, 5.0, 1.0])
+    (row,) = evaluate_case(*(replace(label_map(cube()), ijk_to_lps=matrix) for _ in range(2)), labels=LIVER)
+    assert (row.reference_ml, row.prediction_ml) == pytest.approx((30.0, 30.0))
 
 
 def test_names_count_whatever_their_case_and_generic_ones_fit_all():
@@ -162,13 +175,13 @@ def test_references_that_contradict_each_other_are_refused_by_the_files_name(fol
 
 @pytest.fixture
 def dataset(tmp_path) -> Path:
-    """Three training cases whose liver is 1, spleen 2 and aorta 3."""
+    """Three training cases and a test case, whose liver is 1, spleen 2 and aorta 3."""
     folder, labelmap = tmp_path / "dataset", label_map(cube(), 1, LabelTable.generic([1, 2]))
-    for name in ("a", "b", "c"):
-        for part in ("imagesTr", "labelsTr"):
-            (folder / part).mkdir(parents=True, exist_ok=True)
-        write_volume(labelmap.voxels.astype(np.int16), labelmap.ijk_to_lps, folder / f"imagesTr/{name}_0000.nii.gz")
-        write_labelmap(labelmap, folder / f"labelsTr/{name}.nii.gz")
+    for name, part in (("a", "Tr"), ("b", "Tr"), ("c", "Tr"), ("d", "Ts")):
+        for kind in ("images", "labels"):
+            (folder / f"{kind}{part}").mkdir(parents=True, exist_ok=True)
+        write_volume(labelmap.voxels.astype(np.int16), labelmap.ijk_to_lps, folder / f"images{part}/{name}_0000.nii.gz")
+        write_labelmap(labelmap, folder / f"labels{part}/{name}.nii.gz")
     names = {"background": 0, "liver": 1, "spleen": 2, "aorta": 3}
     return described(folder, channel_names={"0": "CT"}, labels=names, numTraining=3, file_ending=".nii.gz")
 
@@ -206,3 +219,42 @@ def test_predictions_that_know_nothing_of_a_dataset_are_refused_with_all_that_it
     said = f"\"a\": the prediction's structures (brain) are none of the references' {known}: give them the same names."
     with refusal(said):
         evaluate_folder(tmp_path / "predictions", dataset)
+
+
+def test_a_named_prediction_keeps_its_values_where_the_references_name_none(folders):
+    write_labelmap(replace(label_map(cube()), labels=LabelTable.generic([5])), folders[1] / "one.nii.gz")
+    (folders[1] / "one.seg.nrrd").unlink()
+    write_labelmap(label_map(cube(), labels=LIVER), folders[0] / "one.seg.nrrd")
+    assert [(row.label, row.dice) for row in evaluate_folder(*folders).rows] == [("label 5", 1)]
+
+
+@pytest.mark.parametrize(("value", "known"), [(5, "label 5"), (0, "none")])
+def test_names_that_nobody_knows_are_all_told(folders, value, known):
+    table = LabelTable((label_named(1, "brain"), label_named(2, "lung")))
+    write_labelmap(label_map(cube(), 1, table), folders[0] / "one.seg.nrrd")
+    (folders[1] / "one.seg.nrrd").unlink()
+    write_labelmap(label_map(cube(), value, LabelTable.generic([value] if value else [])), folders[1] / "one.nii.gz")
+    said = (
+        f"\"one\": the prediction's structures (brain, lung) are none of the references' ({known}): give them the same names."
+    )
+    with refusal(said):
+        evaluate_folder(*folders)
+
+
+def test_one_structure_spelled_in_two_ways_is_told_with_its_case(folders):
+    leber = LabelTable((*SPLEEN.labels, replace(LIVER.labels[0], name="Leber")))
+    write_labelmap(label_map(cube(), labels=leber), folders[1] / "one.seg.nrrd")
+    said = '"one": the value 5 means "liver" and elsewhere "Leber": bring both to the same values and names first.'
+    with refusal(said):
+        evaluate_folder(*folders)
+
+
+def test_without_the_library_of_surface_distances_it_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "surface_distance", None)
+    said = (
+        'the package "surface-distance" is not installed, which the standard protocol needs: '
+        'run pip install "samedcore[evaluation]".'
+    )
+    with refusal(said):
+        evaluate_case(label_map(cube()), label_map(cube()))
+    assert evaluate_case(label_map(cube()), label_map(cube()), "paper", labels=LIVER)[0].dice == 1

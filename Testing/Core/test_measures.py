@@ -4,11 +4,12 @@ import math
 
 import numpy as np
 import pytest
+import surface_distance
 from drawn_masks import NOTHING, SCIPY_WARNS, SPACING_KJI_MM, THING, blob, cube, score
 from medpy.metric import binary
 from scipy.spatial.distance import cdist
 
-from SAMedCore.evaluate.measures import paper_measures, standard_measures
+from SAMedCore.evaluate.measures import dice, paper_measures, standard_measures
 from SAMedCore.evaluate.scores import Scores
 
 pytestmark = SCIPY_WARNS
@@ -119,3 +120,18 @@ def test_the_standard_hd95_is_the_greater_of_both_directions_and_not_their_mean(
     invented = cube((18, 2, 2), 4, (24, 8, 8))  # 60 to 80 mm away; from the reference to the prediction it is 0 mm
     masks = (reference, reference | invented) if swapped else (reference | invented, reference)
     assert 60 < score(*masks).hd95_mm <= 80
+
+
+def test_of_two_empty_masks_the_dice_is_undefined():
+    assert math.isnan(dice(NOTHING, NOTHING))
+    assert (dice(NOTHING, THING), dice(THING, THING)) == (0, 1)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 3])
+def test_the_standard_hd95_is_the_librarys_at_95_per_cent(seed):
+    """On voxels whose edges differ, so that one per cent more or less is another distance."""
+    spacing_kji_mm, first, second = (0.31, 0.37, 0.41), blob(seed), blob(seed + 10)
+    distances = surface_distance.compute_surface_distances(second, first, spacing_kji_mm)
+    below, at, above = (surface_distance.compute_robust_hausdorff(distances, part) for part in (94.0, 95.0, 96.0))
+    assert below < at < above
+    assert standard_measures(first, second, spacing_kji_mm, 1.0)["hd95_mm"] == at
