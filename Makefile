@@ -138,12 +138,9 @@ mutants: $(READY) ## whether the tests notice small changes of geometry, checkpo
 	$(BIN)/python -m pip install --quiet --group mutants
 	CI=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 OMP_NUM_THREADS=1 $(BIN)/python -m mutmut run
 	$(BIN)/python -m mutmut results
-<<<<<<< HEAD
 
 kills: $(READY) ## kill -9 at 200 random moments of every kind of work; the table goes to build/kills.md; half an hour
 	KILLS=200 $(BIN)/python -m pytest -s Testing/Core/test_kills.py
-=======
->>>>>>> writing
 
 five-organs: $(READY) ## the tutorial's first part by a simulated person: boxes, minutes, Dice
 	PYTHONPATH=SlicerSAMed:Testing/Host:Tools $(BIN)/python Testing/Benchmark/five_organs.py
