@@ -56,6 +56,12 @@ class Label:
                 f"the label with the value {self.value} has a name that is too long or cannot be shown "
                 f"({as_shown(self.name)}): give it another one."
             )
+        if not all(0 <= channel <= 255 for channel in self.rgb):
+            raise InputError(f'label "{self.name}" has the colour {self.rgb}: use three integers from 0 to 255.')
+
+
+MOST_LABELS = 2000
+"""More than any atlas of a body has; what has more is an image, or numbers single cells."""
 
 
 @dataclass(frozen=True)
@@ -63,17 +69,19 @@ class LabelTable:
     """The structures of a label map or checkpoint, by ascending voxel value.
 
     Raises:
-        InputError: two labels share a value or a name.
+        InputError: two labels share a value or a name, or there are more than `MOST_LABELS`.
     """
 
     labels: tuple[Label, ...] = field(default_factory=tuple)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", tuple(sorted(self.labels, key=lambda label: label.value)))
-        for what, seen in (("value", self.values), ("name", self.names)):
-            twice = next((item for item, count in Counter(seen).items() if count > 1), None)
-            if twice is not None:
-                raise InputError(f"the label table gives the {what} {twice!r} twice: make each one unique.")
+        if len(self.labels) > MOST_LABELS:
+            raise InputError(f"there are {len(self.labels)} labels, more than {MOST_LABELS}: choose a label map of structures.")
+        for what, seen in (("value", Counter(self.values)), ("name", Counter(self.names))):
+            twice = [item for item, times in seen.items() if times > 1]
+            if twice:
+                raise InputError(f"the label table gives the {what} {min(twice)!r} twice: make each one unique.")
 
     def __iter__(self):
         return iter(self.labels)
