@@ -37,7 +37,7 @@ CARD_FILE = "README.md"
 ADAPTER_FILE = "adapter_model.safetensors"
 CONFIG_FILE = "adapter_config.json"
 
-MOST_LABELS = 255
+MOST_CLASSES = 255
 """What a label map of one byte a voxel can hold; for each the mask decoder has a part of its own, of 140,000 weights."""
 
 CHECKPOINT_TAKES = {
@@ -84,8 +84,8 @@ class CheckpointInfo:
     versions: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.labels) <= MOST_LABELS:
-            raise InputError(f"{len(self.labels)} labels are given: a network can learn 1 to {MOST_LABELS}.")
+        if not 1 <= len(self.labels) <= MOST_CLASSES:
+            raise InputError(f"{len(self.labels)} labels are given: a network can learn 1 to {MOST_CLASSES}.")
 
     @property
     def format_version(self) -> int:

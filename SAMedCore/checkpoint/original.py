@@ -20,7 +20,7 @@ from torch import nn
 from SAMedCore.checkpoint import fetch
 from SAMedCore.checkpoint.adapter import MOST_RANK
 from SAMedCore.checkpoint.catalogue import PUBLISHED_ORIENTATION, check_weights_file
-from SAMedCore.checkpoint.folder import MOST_LABELS, Base, CheckpointInfo, read_info
+from SAMedCore.checkpoint.folder import MOST_CLASSES, Base, CheckpointInfo, read_info
 from SAMedCore.checkpoint.load import load_peft, read_base, write_checkpoint
 from SAMedCore.errors import BaseNeeded, InputError
 from SAMedCore.files.atomic import replacing
@@ -128,10 +128,10 @@ def _settings(state: dict[str, torch.Tensor], file: Path) -> LoraSettings:
     if "w_a_000" not in state or "mask_decoder.mask_tokens.weight" not in state:
         raise InputError(f"{file}: not a checkpoint of SAMed's authors: it has no w_a_000 or no mask decoder.")
     rank, tokens = ((*state[key].shape, 0)[0] for key in ("w_a_000", "mask_decoder.mask_tokens.weight"))
-    if not 1 <= rank <= MOST_RANK or not 2 <= tokens <= MOST_LABELS + 1:
+    if not 1 <= rank <= MOST_RANK or not 2 <= tokens <= MOST_CLASSES + 1:
         raise InputError(
             f"{file}: not a checkpoint of SAMed's authors: LoRA of rank {rank} and {tokens} mask tokens, where {MOST_RANK} and "
-            f"{MOST_LABELS + 1} are the most; get it again."
+            f"{MOST_CLASSES + 1} are the most; get it again."
         )
     return LoraSettings(rank=rank, alpha=rank, in_decoder="sa_a_000" in state)
 

@@ -78,10 +78,10 @@ class LabelTable:
         object.__setattr__(self, "labels", tuple(sorted(self.labels, key=lambda label: label.value)))
         if len(self.labels) > MOST_LABELS:
             raise InputError(f"there are {len(self.labels)} labels, more than {MOST_LABELS}: choose a label map of structures.")
-        for what, seen in (("value", self.values), ("name", self.names)):
-            twice = next((item for item, count in Counter(seen).items() if count > 1), None)
-            if twice is not None:
-                raise InputError(f"the label table gives the {what} {twice!r} twice: make each one unique.")
+        for what, seen in (("value", Counter(self.values)), ("name", Counter(self.names))):
+            twice = [item for item, times in seen.items() if times > 1]
+            if twice:
+                raise InputError(f"the label table gives the {what} {min(twice)!r} twice: make each one unique.")
 
     def __iter__(self):
         return iter(self.labels)
