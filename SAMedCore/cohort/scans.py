@@ -152,7 +152,10 @@ def scans_of(source: Path, out: Path, ending: str) -> list[Scan]:
 def _refuse_to_replace(cases: Sequence[ListedCase], scans: Sequence[Scan], out: Path) -> None:
     """Raises InputError where a segmentation would take the place of a scan or its labels, under whatever name."""
     there = {_identity(path) for case in cases for path in (case.image, case.labels) if path is not None}
-    for path in (out, *(Path(scan.output) for scan in scans)):
+    written = [Path(scan.output) for scan in scans]
+    if out.is_dir() and is_series(out):
+        written.append(out)
+    for path in written:
         if path.exists() and _identity(path) in there:
             raise InputError(f'"{path}" belongs to the scans: choose another folder for the segmentations.')
 
