@@ -54,6 +54,13 @@ def test_without_another_tolerance_two_millimetres_count_as_the_same_surface(axi
     assert evaluate_case(shifted(axis), label_map(cube()), "standard", 0.5, LIVER)[0].surface_dice < 1
 
 
+def test_half_a_millimetre_more_is_another_surface():
+    prediction, reference = (
+        replace(image, ijk_to_lps=np.diag([2.5, 2.5, 2.5, 1.0])) for image in (shifted(0), label_map(cube()))
+    )
+    assert evaluate_case(prediction, reference, labels=LIVER)[0].surface_dice < 1
+
+
 @pytest.mark.parametrize(("case", "named"), [("one", '"one": '), ("", "")])
 def test_refusals_name_the_case_where_there_is_one(case, named):
     here, there = label_map(cube(), labels=BOTH), label_map(cube(), labels=LIVER)

@@ -9,6 +9,7 @@ from SAMedCore.errors import InputError
 from SAMedCore.image.grid import Grid
 from SAMedCore.image.labels import LabelTable
 from SAMedCore.image.orientation import axes_of, orientation_of, reorient, restore_orientation, turned_grid
+from SAMedCore.image.placement import placed_on
 from SAMedCore.image.volume import LabelMap
 
 
@@ -34,6 +35,15 @@ def test_what_was_made_from_another_volume_does_not_come_back():
     said = "the label map does not lie on the volume's voxels: pass the volume that it was made from."
     with pytest.raises(InputError, match=f"^{re.escape(said)}$"):
         restore_orientation(a_label_map(1), a_label_map(2).grid)
+
+
+def test_what_lies_between_the_voxels_is_not_placed():
+    image = a_label_map()
+    between = image.ijk_to_lps.copy()
+    between[0, 3] += 0.5 * image.grid.spacing_mm[0]
+    said = "the label map's voxels do not coincide with the volume's: export it on the volume's own grid."
+    with pytest.raises(InputError, match=f"^{re.escape(said)}$"):
+        placed_on(image, Grid(image.grid.shape, between))
 
 
 @pytest.mark.parametrize("code", ["LPX", "LP", "LPSS", "LLS", "LRS", "", "S"])
