@@ -52,7 +52,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
 def _run(options: argparse.Namespace, console: Console) -> None:
     from SAMedCore.checkpoint.catalogue import check_base
     from SAMedCore.draw.saving import check_picture_output
-    from SAMedCore.files.outputs import check_outputs
+    from SAMedCore.files.outputs import check_named_once, check_outputs
     from SAMedCore.files.prompts import read_prompts
     from SAMedCore.files.read import read_labelmap, read_volume
     from SAMedCore.files.write import check_labelmap_output, write_or_keep
@@ -61,7 +61,9 @@ def _run(options: argparse.Namespace, console: Console) -> None:
     check_labelmap_output(options.out, source=options.ct)
     if options.overview is not None:
         check_picture_output(options.overview)
-    check_outputs([options.out, options.overview], [options.ct, *options.prompts, options.answer])
+    inputs = [options.ct, *options.prompts, options.answer]
+    check_named_once(inputs)
+    check_outputs([options.out, options.overview], inputs)
     asked = PromptOptions(options.base, options.device, options.intensities)
     if not is_elsewhere(asked.device):
         check_base(asked.base)

@@ -25,13 +25,25 @@ def check_outputs(outputs: Sequence[Path | None], inputs: Sequence[Path | None])
     written: list[Path] = []
     for output in (path for path in outputs if path is not None):
         if any(_is_same(output, path) for path in read) or any(_would_be_same(output, path) for path in written):
-            raise InputError(f"{output} is named twice: inputs and outputs need a file of their own each.")
+            raise InputError(_twice(output))
         for path in read:
             if path.is_dir() and _real(path) in _real(output).parents and _is_slice(output):
                 raise InputError(f'"{output}" is a slice of the scan in "{path}": choose another name for what is written.')
             if output.is_dir() and _real(output) in _real(path).parents:
                 raise InputError(f'"{path}" lies in the folder "{output}", which would be replaced: choose another place.')
         written.append(output)
+
+
+def check_named_once(inputs: Sequence[Path | None]) -> None:
+    """Raises InputError where two inputs that have to differ are the same file, under whatever name."""
+    given = [path for path in inputs if path is not None]
+    for number, path in enumerate(given):
+        if any(_is_same(path, other) for other in given[:number]):
+            raise InputError(_twice(path))
+
+
+def _twice(path: Path) -> str:
+    return f"{path} is named twice: inputs and outputs need a file of their own each."
 
 
 def _real(path: Path) -> Path:

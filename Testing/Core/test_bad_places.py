@@ -166,22 +166,6 @@ def test_segmenting_it_is_refused(files, tmp_path, capfd, case):
     assert said in refused(capfd, tmp_path, "segment", make(tmp_path), tmp_path / "out.nii.gz", *model)
 
 
-@pytest.mark.parametrize("make", [pipe, lambda path: link(path, "/dev/zero"), lambda path: link(path, path.name)])
-def test_a_table_that_is_no_file_is_refused(tmp_path, capfd, make):
-    table = make(tmp_path / "pairs.csv")
-    sentence = refused(capfd, tmp_path, "finetune", "--pairs", table, "--base", "lite", "--out", tmp_path / "new")
-    assert "pairs.csv" in sentence
-    assert "is no file" in sentence or "cannot be read" in sentence
-
-
-def test_a_table_that_names_what_cannot_be_there_is_refused(tmp_path, capfd):
-    (tmp_path / "pairs.csv").write_text(f"image,labels\n{'x' * 300},y\n")
-    sentence = refused(
-        capfd, tmp_path, "finetune", "--pairs", tmp_path / "pairs.csv", "--base", "lite", "--out", tmp_path / "new"
-    )
-    assert "which is not there; correct the line" in sentence
-
-
 def test_a_case_of_slices_with_an_endless_number_is_refused_at_once(tmp_path):
     np.savez(tmp_path / "case0001_slice999999999999.npz", image=np.zeros((2, 2), np.float32))
     with pytest.raises(InputError, match=r"case0001_slice000\.npz is not in"):
