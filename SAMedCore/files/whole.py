@@ -12,7 +12,7 @@ import stat
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -20,6 +20,7 @@ from typing import BinaryIO
 import numpy as np
 
 from SAMedCore.errors import InputError
+from SAMedCore.files.json_values import within
 
 DEFLATED = 1032
 """To how many bytes deflate (gzip, zlib) makes one at the most; a header that promises more is wrong."""
@@ -105,13 +106,9 @@ def _said(path: Path) -> Iterator[None]:
         raise InputError(f'"{path}" cannot be read ({reason}): check the path.') from error
 
 
-@contextmanager
-def named(path: Path) -> Iterator[None]:
+def named(path: Path) -> AbstractContextManager[None]:
     """Puts the file's name before a complaint about its content."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f'"{path}": {error}') from error
+    return within(f'"{path}"')
 
 
 def check_length(stored: Stored) -> None:

@@ -22,6 +22,9 @@ MARGIN = 2.0
 VOUCHED = 0.8
 """Likeness of what the base model draws with the checkpoint's mask, times its quality, from which on it vouches for it."""
 
+MOST_PIECES = 8
+"""Of a slice that are asked about; a checkpoint's noise has thousands, for which the network would take the machine's memory."""
+
 BRIDGED_MM = 15.0
 """Without a believed slice, beyond which the next one belongs to something else."""
 
@@ -89,12 +92,13 @@ class Rough:
         """What the base model draws where the checkpoint drew `mask`, piece by piece; None where it does not vouch for it."""
         if not mask.any():
             return None
-        session, parts = self._session, pieces(mask)
+        session, parts = self._session, pieces(mask, MOST_PIECES)
         boxes = np.stack([wider(box_of(piece), MARGIN, session.grids) for piece in parts])
         answers, qualities = session.ask(k, boxes, work=self._work)
         likenesses = [dice(answer > 0, piece) for answer, piece in zip(answers, parts, strict=True)]
         sizes = [np.count_nonzero(piece) for piece in parts]
-        if np.average(qualities * likenesses, weights=sizes) < VOUCHED:
+        # Pieces that nobody asked about count as not vouched for.
+        if qualities * likenesses @ sizes / np.count_nonzero(mask) < VOUCHED:
             return None
         quality, likeness = (float(np.average(each, weights=sizes)) for each in (qualities, likenesses))
         shaped = [answer + SHAPE_WEIGHT * distances(piece, session.grids) for answer, piece in zip(answers, parts, strict=True)]

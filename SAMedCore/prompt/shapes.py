@@ -73,12 +73,14 @@ def touching(mask: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     return touches[pieces]
 
 
-def pieces(mask: np.ndarray) -> list[np.ndarray]:
-    """The connected pieces of the mask, each (j, i) bool."""
+def pieces(mask: np.ndarray, most: int) -> list[np.ndarray]:
+    """The connected pieces of the mask, each (j, i) bool; the `most` largest of them."""
     from scipy.ndimage import label
 
-    numbered, count = label(mask)
-    return [numbered == number for number in range(1, count + 1)]
+    numbered, _ = label(mask)
+    sizes = np.bincount(numbered.ravel())[1:]
+    largest = np.argsort(-sizes, kind="stable")[:most] + 1
+    return [numbered == number for number in sorted(largest)]
 
 
 def largest_piece(mask: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from SAMedCore.errors import InputError
 from SAMedCore.evaluate.measures import dice
 from SAMedCore.image.prompts import Limits
 from SAMedCore.image.volume import Volume
+from SAMedCore.prompt.rough import MOST_PIECES
 from SAMedCore.prompt.session import PromptSession
 from SAMedCore.prompt.through import Carried, carry_on
 
@@ -82,6 +83,20 @@ def test_alone_it_says_where_the_structure_is_and_its_largest_part_is_taken():
     assert dice(in_3d(carried, {}), BALL) > 0.95
     assert carried.span == tuple(range(24))
     assert set(range(5, 16)) <= set(carried.believed)
+
+
+def test_of_a_checkpoints_noise_few_pieces_are_asked_about_and_none_is_believed(monkeypatch):
+    noise = np.zeros_like(EMPTY)
+    noise[::3, ::3] = True
+    session, asked = a_session(ball_volume(TUBE)), []
+    ask = session.ask
+    monkeypatch.setattr(
+        session, "ask", lambda k, boxes, *more, **named: asked.append(len(boxes)) or ask(k, boxes, *more, **named)
+    )
+    carried = carry_on(session, {4: TUBE[4]}, rough={5: noise})
+    assert (noise & TUBE[4]).sum() > 2 * MOST_PIECES
+    assert max(asked) == MOST_PIECES
+    assert carried.believed == ()
 
 
 def test_an_empty_slice_that_is_kept_is_heeded_where_nothing_else_is():
