@@ -106,7 +106,7 @@ def publish(run: Path, folder: Path, dice: dict[str, list[float]]) -> None:
 def _metrics(info: CheckpointInfo, dice: dict[str, list[float]]) -> dict[str, Any]:
     return {
         "scored_slices": len(SCORED),
-        "mean_dice": {method: round(float(np.mean(values)), 4) for method, values in dice.items()},
+        "mean_dice": {method: round(float(np.mean(values)), 6) for method, values in dice.items()},
         "dice": {
             method: dict(zip(info.labels.names, (round(value, 4) for value in values), strict=True))
             for method, values in dice.items()

@@ -1,5 +1,6 @@
 """Names of files: too long, in a circle, closed, no UTF-8, or made to steer the terminal; those that only look odd work."""
 
+import codecs
 import json
 import os
 import shutil
@@ -83,6 +84,8 @@ def as_nobody(monkeypatch, tmp_path) -> None:
     """The command runs without the rights of root, for whom nothing is closed, in a folder of its own."""
     tmp_path.chmod(0o777)
     monkeypatch.chdir(tmp_path)
+    # Where Python itself lies in a folder of root's, nobody could load it, and Python would remember that there is none.
+    codecs.lookup("utf-8-sig")
 
     @contextmanager
     def dropped() -> Iterator[None]:
@@ -114,7 +117,7 @@ def closed(tmp_path) -> Iterator[Path]:
 @pytest.fixture
 def open_files(files, tmp_path_factory) -> Iterator[Files]:
     """The files where everybody may read them, though pytest's folder is closed to others."""
-    upwards = [files.folder, *files.folder.parents][:3]
+    upwards = [folder for folder in (files.folder, *files.folder.parents) if not folder.stat().st_mode & 0o001]
     modes = [folder.stat().st_mode for folder in upwards]
     for folder in upwards:
         folder.chmod(0o711)

@@ -1,5 +1,6 @@
 """A training is compared with what it started from, on slices that it did not learn from."""
 
+import re
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,7 +50,7 @@ def scan(files) -> Case:
 def train(files, tmp_path, monkeypatch):
     """Trains the small network for seconds; the fields of `FinetuneOptions` by name."""
 
-    def trained(name: str, cases: list[Case], work: Work = SILENT, recipe=SMALL_FEW_SHOT, stages=None, **options) -> Trained:
+    def trained(name: str, cases: list[Case], work: Work = SILENT, stages=None, recipe=SMALL_FEW_SHOT, **options) -> Trained:
         held_out: list[HeldOut] = []
         with monkeypatch.context() as patch:
             patch.setattr(finetuning, "compare", lambda *given: held_out.append(given[2]) or compare(*given))
@@ -85,8 +86,8 @@ def test_a_structure_that_was_unlearnt_is_named_and_all_is_as_it_is_measured_in_
     other = train("other", [without_liver(Case(volume, labels), *slices)], recipe=decoder_alone, stages=stages, **start)
     assert other.held_out.slices[0] == slices
     assert other.comparison.start == "the checkpoint that it went on from"
-    assert other.comparison.worse[0] == "liver"
-    assert "Worse than before: liver 0.9" in other.comparison.summary()
+    assert "liver" in other.comparison.worse
+    assert re.search(r"Worse than before: .*liver 0\.9", other.comparison.summary())
     for checkpoint, said in (("abdomen-demo", other.comparison.before), (other.out, other.comparison.after)):
         found = load_model(checkpoint, "cpu", base_weights=lite_weights).segment(volume, slices=tuple(slices))
         for label, value in zip(found.labels, said, strict=True):

@@ -9,7 +9,7 @@ from SAMedCore.draw.boxplot import box_plot
 from SAMedCore.draw.losscurve import loss_curve
 from SAMedCore.draw.overview import overview
 from SAMedCore.draw.planes import richest_index, spread_slices
-from SAMedCore.errors import InputError
+from SAMedCore.errors import InputError, SAMedError
 from SAMedCore.evaluate.scores import OrganScore, Scores
 from SAMedCore.image.labels import SYNAPSE_ORGANS
 from SAMedCore.image.orientation import reorient
@@ -160,7 +160,7 @@ def test_a_failed_write_leaves_the_old_picture(tmp_path, monkeypatch):
     old = tmp_path / "curve.png"
     old.write_bytes(b"old")
     monkeypatch.setattr(Figure, "savefig", fill_the_disk)
-    with pytest.raises(InputError, match="No space left"):
+    with pytest.raises(SAMedError, match="No space left"):
         loss_curve([{"epoch": 1, "loss": 0.5, "validation_dice": None}], old)
     assert [path.name for path in tmp_path.iterdir()] == ["curve.png"]
     assert old.read_bytes() == b"old"

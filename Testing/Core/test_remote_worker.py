@@ -152,7 +152,7 @@ def test_what_is_wrong_is_said_with_the_names_of_here(elsewhere, there, small_mo
     for name in ("samed.json", "adapter_config.json", "adapter_model.safetensors"):
         damaged.joinpath(name).write_bytes((files.checkpoint / name).read_bytes()[: 1000 if name.endswith("tensors") else None])
     answer = elsewhere.ask(Segment(there, ModelOptions(str(damaged), str(files.base))))[-1]
-    assert answer.message.startswith(f"far: {damaged}: the adapter cannot be loaded")
+    assert answer.message.startswith(f"far: {damaged}/adapter_model.safetensors: not a weights file that can be read")
     unknown = elsewhere.ask(Segment(there, ModelOptions("none", str(files.base))))[-1]
     assert unknown == Error("none: no such checkpoint: give its folder or a name of the catalogue.", "input")
 
