@@ -47,7 +47,7 @@ def is_many(source: Path, out: Path) -> bool:
     """
     if source.suffix.lower() != ".csv" and not source.is_dir():
         return False
-    from SAMedCore.files.dicom_series import OTHER_IMAGES, is_series
+    from SAMedCore.files.dicom_series import is_other_image, is_series
     from SAMedCore.files.write import LABELMAP_ENDINGS
 
     to_file = out.name.lower().endswith(LABELMAP_ENDINGS) and not out.is_dir()
@@ -55,7 +55,7 @@ def is_many(source: Path, out: Path) -> bool:
         if not to_file:
             raise InputError(f'"{source}" is one DICOM series: give "{out}" an ending, such as .seg.nrrd.')
         return False
-    holds_files = not source.is_dir() or any(path.name.lower().endswith(OTHER_IMAGES) for path in source.iterdir())
+    holds_files = not source.is_dir() or any(map(is_other_image, source.iterdir()))
     if to_file and holds_files:
         raise InputError(f'"{source}" may hold many scans, and "{out}" is one file: give the name of a folder.')
     return not to_file

@@ -67,9 +67,15 @@ def series_files(folder: Path) -> tuple[str, ...]:
 def is_series(folder: Path) -> bool:
     """Whether the slices of a DICOM series lie in the folder itself, two or more of one series, without other images."""
     files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
-    if not files or any(path.name.lower().endswith(OTHER_IMAGES) for path in files):
+    if not files or any(map(is_other_image, files)):
         return False
     return any(len(listing) > 1 for listing in _listings(folder))
+
+
+def is_other_image(path: Path) -> bool:
+    """Whether it is a scan in one file by its ending. A Slicer segmentation, which may lie beside its scan, is none."""
+    name = path.name.lower()
+    return name.endswith(OTHER_IMAGES) and not name.endswith(".seg.nrrd")
 
 
 def read_series(folder: Path) -> Volume:

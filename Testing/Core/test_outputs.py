@@ -8,6 +8,7 @@ import pytest
 from cli_files import Files, finetune, segment
 from refused import refused
 
+from SAMedCore.cli import main
 from SAMedCore.cohort.scans import scans_of
 from SAMedCore.errors import InputError
 from SAMedCore.files.outputs import check_outputs
@@ -200,3 +201,10 @@ def test_upper_and_lower_case_are_two_files_where_the_system_says_so(tmp_path):
             check_outputs([tmp_path / "ct.nii.gz"], [tmp_path / "CT.nii.gz"])
     else:
         check_outputs([tmp_path / "ct.nii.gz"], [tmp_path / "CT.nii.gz"])
+
+
+def test_a_segmentation_in_the_series_own_folder_may_be_made_again(files, tmp_path, capfd):
+    series = own_series(files, tmp_path)
+    for _ in range(2):
+        arguments = from_series(files, series, series / "out.seg.nrrd", "--slices", "0:1")
+        assert main([str(each) for each in arguments]) == 0, capfd.readouterr().err
