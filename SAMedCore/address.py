@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from SAMedCore.errors import InputError
+from SAMedCore.errors import InputError, quoted
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 """And cuda:N, or one of another computer, as `Address` has it; whether it is there, torch says later."""
@@ -40,7 +40,9 @@ class Address:
         """Raises InputError where it is no such address."""
         found = ADDRESS.fullmatch(text)
         if found is None or not 0 < int(found["port"] or 22) < 65536:
-            raise InputError(f'"{text}" is no address: write ssh://host or ssh://user@host:port; /cuda:1 after it names a GPU.')
+            raise InputError(
+                f"{quoted(text)} is no address: write ssh://host or ssh://user@host:port; /cuda:1 after it names a GPU."
+            )
         port = None if found["port"] is None else int(found["port"])
         return cls(found["host"].strip("[]"), found["user"], port, found["device"] or "auto", found["python"])
 
@@ -73,4 +75,4 @@ def check_device(name: str) -> None:
     """Raises InputError where it is the name of no device, of this computer or another one."""
     here = Address.parse(name).device if is_elsewhere(name) else name
     if here not in DEVICES and re.fullmatch(r"cuda:[0-9]{1,4}", here) is None:
-        raise InputError(f'unknown device "{here}": choose from auto, cpu, cuda, cuda:N, mps or ssh://host.')
+        raise InputError(f"unknown device {quoted(here)}: choose from auto, cpu, cuda, cuda:N, mps or ssh://host.")

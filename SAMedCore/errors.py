@@ -71,6 +71,11 @@ class Cancelled(SAMedError):
         super().__init__(message)
 
 
+def quoted(text: str) -> str:
+    """A text that somebody gave, for a sentence: in quotes, on one line, with escapes for what cannot be shown."""
+    return f'"{text}"' if text.isprintable() else f'"{ascii(text)[1:-1]}"'
+
+
 def is_out_of_memory(error: Exception) -> bool:
     """Python's own, the system's, a GPU's (torch.OutOfMemoryError), torch's on a CPU or Apple GPU, safetensors' own kind."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):

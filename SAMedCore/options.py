@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from SAMedCore.address import check_device
-from SAMedCore.errors import InputError
+from SAMedCore.errors import InputError, quoted
 from SAMedCore.values import MOST, MOST_TIMES, check_range, settle
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
@@ -65,7 +65,7 @@ class ModelOptions:
         settle(self)
         check_device(self.device)
         if self.precision not in PRECISIONS:
-            raise InputError(f'unknown precision "{self.precision}": choose from {", ".join(PRECISIONS)}.')
+            raise InputError(f"unknown precision {quoted(self.precision)}: choose from {', '.join(PRECISIONS)}.")
 
     @property
     def weights(self) -> Path | None:
@@ -244,7 +244,7 @@ class FinetuneOptions:
         if self.base is None and self.checkpoint is None:
             raise InputError("there is nothing to start from: name a base model, or a checkpoint to go on from.")
         if self.preset not in PRESETS:
-            raise InputError(f'unknown preset "{self.preset}": choose from {", ".join(PRESETS)}.')
+            raise InputError(f"unknown preset {quoted(self.preset)}: choose from {', '.join(PRESETS)}.")
         _check_chosen(self.classes)
         check_range(self.epochs, "epochs", 1, MOST_TIMES)
         check_range(self.batch_size, "slices a step", 1, MOST_AT_A_TIME)
@@ -254,7 +254,7 @@ class FinetuneOptions:
         if not 0 <= self.validation < 1:
             raise InputError(f"{self.validation} is no fraction to hold out: give a number from 0 up to, but not, 1.")
         if isinstance(self.slices, str) and self.slices not in ("annotated", "all"):
-            raise InputError(f'"{self.slices}" are no slices: choose annotated, all, or numbers from the feet.')
+            raise InputError(f"{quoted(self.slices)} are no slices: choose annotated, all, or numbers from the feet.")
         if self.keep_others and self.chosen_slices == "all":
             raise InputError("with all slices chosen there are no others to keep: choose the annotated ones, or some.")
         if not isinstance(self.slices, str):
@@ -283,4 +283,4 @@ def _check_slices(slices: tuple[int, ...] | None) -> None:
 
 def _check_intensities(name: str) -> None:
     if name not in INTENSITIES:
-        raise InputError(f'unknown intensities "{name}": choose from {", ".join(INTENSITIES)}.')
+        raise InputError(f"unknown intensities {quoted(name)}: choose from {', '.join(INTENSITIES)}.")

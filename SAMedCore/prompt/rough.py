@@ -23,7 +23,7 @@ VOUCHED = 0.8
 """Likeness of what the base model draws with the checkpoint's mask, times its quality, from which on it vouches for it."""
 
 MOST_PIECES = 8
-"""Of a slice that are asked about; a checkpoint's noise has thousands, for which the network would take the machine's memory."""
+"""Of a slice that are asked about; a checkpoint's noise has thousands, for which the network would take gigabytes."""
 
 BRIDGED_MM = 15.0
 """Without a believed slice, beyond which the next one belongs to something else."""

@@ -77,7 +77,9 @@ class SshServer:
 
     def processes(self) -> list[str]:
         """What runs of the far ends and their workers."""
-        listed = subprocess.run(["ps", "-wweo", "pid=,stat=,args="], capture_output=True, text=True, check=True).stdout
+        listed = subprocess.run(
+            ["ps", "-wweo", "pid=,stat=,args="], capture_output=True, check=True, encoding="utf-8", errors="replace"
+        ).stdout
         rows = [line.split(None, 2) for line in listed.splitlines()]
         marks = (str(self.temporary), str(self.folder / FAR.name))
         return [f"{pid} {args}" for pid, state, args in rows if state[0] != "Z" and any(mark in args for mark in marks)]

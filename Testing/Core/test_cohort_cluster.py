@@ -70,7 +70,9 @@ class Driver:
 
 def actors() -> list[int]:
     """The process numbers of the workers that have loaded the model or are about to."""
-    listed = subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["ps", "-eo", "pid=,args="], capture_output=True, check=True, encoding="utf-8", errors="replace"
+    ).stdout
     return [int(line.split()[0]) for line in listed.splitlines() if "ray::SmallActor" in line]
 
 

@@ -14,7 +14,15 @@ from SAMedCore import options
 from SAMedCore.devices import choose_device
 from SAMedCore.errors import InputError
 from SAMedCore.image.prompts import Limits, SlicePrompt, StructurePrompts
-from SAMedCore.options import CohortOptions, CompleteOptions, FinetuneOptions, ModelOptions, RankOptions, SegmentOptions
+from SAMedCore.options import (
+    CohortOptions,
+    CompleteOptions,
+    FinetuneOptions,
+    ModelOptions,
+    PromptOptions,
+    RankOptions,
+    SegmentOptions,
+)
 from SAMedCore.service.wire import _build
 from SAMedCore.values import MOST
 
@@ -59,6 +67,7 @@ def anything(draw) -> tuple[type, dict]:
 
 @given(anything())
 @example((SegmentOptions, {"slices": range(10**12)}))
+@example((PromptOptions, {"device": "\n"}))
 @example((FinetuneOptions, {"out": "o", "base": "b", "minutes": float("nan")}))
 @settings(max_examples=300, deadline=None)
 def test_a_request_is_refused_or_travels(made):

@@ -78,7 +78,9 @@ def killed(pids: list[int]) -> None:
 
 def sessions(server: SshServer) -> list[int]:
     """The sshd processes that serve connections."""
-    rows = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout.split("\n")
+    rows = subprocess.run(
+        ["ps", "-eo", "pid=,ppid="], capture_output=True, check=True, encoding="utf-8", errors="replace"
+    ).stdout.split("\n")
     pairs = [tuple(map(int, row.split())) for row in rows if row]
     return [pid for pid, parent in pairs if parent == server.process.pid]
 

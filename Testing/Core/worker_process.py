@@ -109,7 +109,9 @@ class WorkerProcess:
 
     def processes(self) -> list[str]:
         """What runs of the worker: its process group, and whatever was started with its folder as an argument."""
-        listed = subprocess.run(["ps", "-wweo", "pid=,pgid=,stat=,args="], capture_output=True, text=True, check=True).stdout
+        listed = subprocess.run(
+            ["ps", "-wweo", "pid=,pgid=,stat=,args="], capture_output=True, check=True, encoding="utf-8", errors="replace"
+        ).stdout
         rows = [line.split(None, 3) for line in listed.splitlines()]
         return [row[3] for row in rows if row[2][0] != "Z" and (int(row[1]) == self.pid or str(self.folder) in row[3])]
 
