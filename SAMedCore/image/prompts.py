@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from SAMedCore.errors import InputError
@@ -12,6 +13,11 @@ Point = tuple[float, float, float]
 
 FARTHEST_MM = 1e9
 """Beyond which no coordinate means a place in a person."""
+
+
+def _check_finite(points: Sequence[Point], whose: str) -> None:
+    if not all(abs(each) <= FARTHEST_MM for point in points for each in point):
+        raise InputError(f"a coordinate of {whose} is not a finite number: give LPS coordinates in mm.")
 
 
 @dataclass(frozen=True)
@@ -35,8 +41,7 @@ class SlicePrompt:
         settle(self)
         if not self.points:
             raise InputError("the prompt is empty: give a box or a point.")
-        if not all(abs(each) <= FARTHEST_MM for point in self.points for each in point):
-            raise InputError("a coordinate of the prompt is not a finite number: give LPS coordinates in mm.")
+        _check_finite(self.points, "the prompt")
 
     @property
     def points(self) -> tuple[Point, ...]:
@@ -53,7 +58,7 @@ class Limits:
         box: two opposite corners of a box along the volume's axes, LPS in mm; None for all of each slice.
 
     Raises:
-        InputError: the first slice lies above the last, or a value is of another kind.
+        InputError: the first slice lies above the last, a value is of another kind, or a coordinate as in `SlicePrompt`.
     """
 
     slices: tuple[int, int] | None = None
@@ -63,6 +68,7 @@ class Limits:
         settle(self)
         if self.slices is not None and self.slices[0] > self.slices[1]:
             raise InputError(f"the limits {self.slices[0]} to {self.slices[1]} are empty: give the lower slice first.")
+        _check_finite(self.box or (), "the limits")
 
     def within(self, first: int, last: int) -> Limits:
         """These limits, and neither below the slice `first` nor above `last`; raises InputError where nothing is left."""

@@ -68,6 +68,7 @@ def anything(draw) -> tuple[type, dict]:
 @given(anything())
 @example((SegmentOptions, {"slices": range(10**12)}))
 @example((PromptOptions, {"device": "\n"}))
+@example((Limits, {"box": ((0.0, 0.0, 0.0), (0.0, 0.0, float("inf")))}))
 @example((FinetuneOptions, {"out": "o", "base": "b", "minutes": float("nan")}))
 @settings(max_examples=300, deadline=None)
 def test_a_request_is_refused_or_travels(made):
