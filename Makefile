@@ -25,12 +25,12 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[dicom,evaluation,tensorboard]" --group dev
 	touch $(READY)
 
-# Much of the time is spent in waiting for processes that tests start. Each of these takes 3 GB.
+# The core's tests spend much of their time in waiting for processes that they start. Each of these two takes 3 GB.
 AT_ONCE := -n 2 --dist loadfile
 # Three processes: the second stands for Slicer's, which must never import torch; the third starts what users have.
 test: $(READY) ## run the tests but the slow ones
 	$(BIN)/python -m pytest $(AT_ONCE) -m "not slow" Testing/Core
-	$(BIN)/python -m pytest $(AT_ONCE) -m "not slow" Testing/Slicer Testing/Host
+	$(BIN)/python -m pytest -m "not slow" Testing/Slicer Testing/Host
 	$(BIN)/python -m pytest -m "not slow" Testing/User
 
 test-all: $(READY) ## run every test, the slow ones too
