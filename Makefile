@@ -56,7 +56,7 @@ audit: $(READY) ## known vulnerabilities of what is installed and of the oldest 
 MEASURED := build/coverage
 coverage: $(READY) ## how much of SAMedCore the fast tests run, to Testing/coverage.json; half an hour on two idle cores
 	rm -rf $(MEASURED) && mkdir -p $(MEASURED)
-	$(BIN)/python -m coverage run -m pytest -m "not slow" Testing/Core
+	$(BIN)/python -m coverage run -m pytest $(AT_ONCE) -m "not slow" Testing/Core
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage json --quiet -o $(MEASURED)/report.json
 	$(BIN)/python Tools/covered.py record $(MEASURED)/report.json

@@ -91,3 +91,7 @@ def test_points_and_indices_are_each_others():
     grid = Grid((4, 5, 6), MATRIX)
     assert grid.points_at([[0, 0, 0], [2, 1, 0]]) == [(-10.0, 20.25, 1234567.0), (-9.0, 22.25, 1234567.0)]
     assert grid.indices_of([(-9.5, 21.25, 1234570.0)]).tolist() == [[1.0, 0.5, 1.0]]
+
+
+def test_a_matrix_of_whole_numbers_becomes_one_of_floats():
+    assert Grid((2, 2, 2), np.diag([2, 2, 3, 1])).ijk_to_lps.dtype == np.float64

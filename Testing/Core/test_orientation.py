@@ -1,9 +1,11 @@
 """Turning there and back, to the last bit, and the words of what cannot be turned."""
 
+import itertools
 import re
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from SAMedCore.errors import InputError
 from SAMedCore.image.grid import Grid
@@ -82,3 +84,47 @@ def test_a_grid_turned_by_exactly_45_degrees_has_one_orientation_however_it_is_s
 def test_a_column_that_points_between_the_axes_is_the_nearest_ones():
     grid = Grid((2, 2, 2), np.array([[0.9, 0.3, 0, 0], [-0.3, -0.9, 0, 0], [0, 0, -2, 0], [0, 0, 0, 1]]))
     assert orientation_of(grid) == "LAI"
+
+
+def turned_about(axis: int, degrees: float, spacing_mm=(1.0, 1.0, 1.0)) -> Grid:
+    """A volume in LPS, turned about one of the body's axes."""
+    matrix, (first, second) = np.eye(4), [each for each in range(3) if each != axis]
+    cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    matrix[[first, second, first, second], [first, second, second, first]] = cosine, cosine, -sine, sine
+    matrix[:3, :3] *= spacing_mm
+    return Grid((4, 5, 6), matrix)
+
+
+@pytest.mark.parametrize("axis", range(3))
+@pytest.mark.parametrize("degrees", [-44, -42, -1, 1, 42, 44])
+@pytest.mark.parametrize("spacing_mm", [(1.0, 1.0, 1.0), (0.4, 0.7, 5.0), (5.0, 0.7, 0.4)])
+def test_the_nearest_axes_are_those_at_less_than_45_degrees_whatever_the_spacing(axis, degrees, spacing_mm):
+    assert orientation_of(turned_about(axis, degrees, spacing_mm)) == "LPS"
+
+
+@pytest.mark.parametrize("axis", range(3))
+@pytest.mark.parametrize("degrees", [-46, 46])
+def test_beyond_45_degrees_two_axes_change_places(axis, degrees):
+    code = orientation_of(turned_about(axis, degrees))
+    assert code[axis] == "LPS"[axis]
+    assert all(code[each] != "LPS"[each] for each in range(3) if each != axis)
+
+
+def test_the_spacing_has_no_say_in_how_an_oblique_volume_lies():
+    for rotation in Rotation.random(200, random_state=0).as_matrix():
+        matrices = np.eye(4), np.eye(4)
+        for matrix, spacing_mm in zip(matrices, ((1.0, 1.0, 1.0), (0.3, 1.0, 7.0)), strict=True):
+            matrix[:3, :3] = rotation * spacing_mm
+        assert len({orientation_of(Grid((2, 3, 4), matrix)) for matrix in matrices}) == 1
+
+
+@pytest.mark.parametrize("axis", range(3))
+@pytest.mark.parametrize("degrees", [-45, 45])
+def test_at_45_degrees_every_way_of_storing_a_volume_gives_the_same_view(axis, degrees):
+    image = LabelMap(a_label_map().voxels, turned_about(axis, degrees).ijk_to_lps, LabelTable.generic([1]))
+    seen = reorient(image, "LPS")
+    for letters in itertools.permutations(("LR", "PA", "SI")):
+        for code in map("".join, itertools.product(*letters)):
+            again = reorient(reorient(image, code), "LPS")
+            assert np.allclose(again.ijk_to_lps, seen.ijk_to_lps, atol=1e-9)
+            assert np.array_equal(again.voxels, seen.voxels)
