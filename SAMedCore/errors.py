@@ -92,7 +92,7 @@ def said_of_the_system(error: BaseException) -> SAMedError | None:
         return InputError(f'"{loop[1]}" {_REFUSALS[errno.ELOOP]}.')
     if not isinstance(error, OSError):
         return None
-    if error.errno in _FULL:
+    if error.errno in DISK_FULL:
         return SAMedError("The disk is full: free some space and try again.")
     reason = reason_of(error)
     if reason is None or not isinstance(error.filename, str | bytes | os.PathLike):
@@ -108,7 +108,9 @@ def reason_of(error: Exception) -> str | None:
 _LOOP = re.compile("Symlink loop from '(.*)'", re.DOTALL)
 """As pathlib says it before Python 3.13."""
 
-_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+DISK_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+"""What the system says where a disk, or a person's share of it, is full."""
+
 _CLOSED = "may not be opened or changed by you: have its permissions changed, or choose another place"
 _REFUSALS = {
     errno.EACCES: _CLOSED,

@@ -17,13 +17,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from SAMedCore.errors import InputError, SAMedError
+from SAMedCore.errors import DISK_FULL, InputError, SAMedError
 from SAMedCore.files.lock import held, hidden
 
 PATIENCE_S = 10.0
 """So long a file that is ready waits for another process that writes to the same place."""
 
-FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
+FULL = {*DISK_FULL, errno.EFBIG}
 PROBE = 2**16
 """Bytes by which it is found out whether a disk is full."""
 

@@ -24,10 +24,10 @@ import torch
 
 from SAMedCore.errors import InputError, is_out_of_memory
 
-LARGEST_PICKLE = 4 * 2**20
-"""Bytes of names and shapes, and of an archive's directory: those of vit_h take a fiftieth of it."""
+LONGEST_LIST = 4 * 2**20
+"""Bytes of names and shapes, and of an archive's directory, in any file of weights: those of vit_h take a fiftieth of it."""
 
-TOO_LONG = f"its list of tensors is longer than {LARGEST_PICKLE // 2**20} MB"
+TOO_LONG = f"its list of tensors is longer than {LONGEST_LIST // 2**20} MB"
 
 MOST_AXES = 8
 LONGEST_AXIS = 2**31
@@ -78,9 +78,9 @@ class _Bounded(io.FileIO):
     """A file of which nothing large is read at once: the data is mapped, and the rest is short."""
 
     def read(self, size: int | None = -1) -> bytes:
-        wanted = LARGEST_PICKLE + 1 if size is None or size < 0 else size
-        read = super().read(min(wanted, LARGEST_PICKLE + 1))
-        if len(read) > LARGEST_PICKLE:
+        wanted = LONGEST_LIST + 1 if size is None or size < 0 else size
+        read = super().read(min(wanted, LONGEST_LIST + 1))
+        if len(read) > LONGEST_LIST:
             raise InputError(TOO_LONG)
         return read
 
@@ -95,7 +95,7 @@ def _from_archive(file: _Bounded, mapped: mmap.mmap, check_sums: bool) -> Any:
         def find(key: str) -> memoryview:
             return _record(archive, f"{folder}data/{key}", mapped, check_sums)
 
-        return _Unpickler(io.BytesIO(_record(archive, pickled, mapped, check_sums, LARGEST_PICKLE)), find).load()
+        return _Unpickler(io.BytesIO(_record(archive, pickled, mapped, check_sums, LONGEST_LIST)), find).load()
 
 
 def _record(archive: zipfile.ZipFile, name: str, mapped: mmap.mmap, check_sum: bool = False, most: int = 2**63) -> memoryview:
@@ -117,7 +117,7 @@ def _record(archive: zipfile.ZipFile, name: str, mapped: mmap.mmap, check_sum: b
 
 def _from_legacy(mapped: mmap.mmap) -> Any:
     """Four pickles, the list of the storages' names, and the storages in that order, each behind its length."""
-    stream = io.BytesIO(mapped[: 2 * LARGEST_PICKLE])
+    stream = io.BytesIO(mapped[: 2 * LONGEST_LIST])
     magic, protocol, system = (_Unpickler(stream).load() for _ in range(3))
     if magic != LEGACY_MAGIC or protocol != LEGACY_PROTOCOL or not system["little_endian"]:
         raise InputError("it is no file of torch's, or of a computer with another order of bytes")

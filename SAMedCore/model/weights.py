@@ -12,13 +12,10 @@ from SAMedCore.errors import InputError, is_out_of_memory
 from SAMedCore.model.architectures import ARCHITECTURES
 from SAMedCore.model.fitting import misfit, wrong_kind
 from SAMedCore.model.sam import Sam, build_sam
-from SAMedCore.model.torch_files import read_torch_file
+from SAMedCore.model.torch_files import LONGEST_LIST, TOO_LONG, read_torch_file
 from SAMedCore.model.transformers_names import original_names
 
 ENCODER = "image_encoder."
-LONGEST_HEADER = 4 * 2**20
-"""Bytes of a .safetensors file's list of tensors; vit_h's take a fiftieth of it."""
-
 SINGLE_MASK_TOKEN = 0
 """SAM's first mask token answers an unambiguous prompt with one mask (arXiv 2304.02643, appendix A)."""
 
@@ -65,8 +62,8 @@ def read_safetensors(path: Path, wanted: Mapping[str, torch.Tensor] | None = Non
             header_length = int.from_bytes(file.read(8), "little")
         if header_length > path.stat().st_size - 8:
             raise ValueError("it is cut off, or of another kind")
-        if header_length > LONGEST_HEADER:
-            raise ValueError(f"its list of tensors is longer than {LONGEST_HEADER // 2**20} MB")
+        if header_length > LONGEST_LIST:
+            raise ValueError(TOO_LONG)
         with safe_open(path, "pt") as file:
             shapes = {key: file.get_slice(key).get_shape() for key in file.keys()}  # noqa: SIM118
             problem = None if wanted is None else misfit(shapes, wanted)

@@ -21,8 +21,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from killed_at import kill_at
+
 MARK = ".samed-"
-CHANGES = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"}
 SHARES = {
     "fine-tuning": 15,
     "completing": 10,
@@ -91,20 +92,10 @@ def in_child(task: Callable[[], object], watched: Path | None = None, at: int = 
         log = os.open(LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        count = 0
-        if watched is not None:
-
-            def hook(event: str, arguments: tuple) -> None:
-                nonlocal count
-                if event in CHANGES and str(arguments[0]).startswith(str(watched)):
-                    count += 1
-                    if count == at:
-                        os.kill(os.getpid(), signal.SIGKILL)
-
-            sys.addaudithook(hook)
+        count = None if watched is None else kill_at(at, watched)
         task()
-        if watched is not None:
-            COUNT.write_text(str(count))
+        if count is not None:
+            COUNT.write_text(str(count()))
         code = 0
     except BaseException:
         traceback.print_exc()

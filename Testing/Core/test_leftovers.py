@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from killed_at import kill_at
 from listing import names
 from tiny_training import train_tiny
 
@@ -21,7 +22,6 @@ from SAMedCore.files.atomic import bring_back, claimed, replace_folder, replacin
 from SAMedCore.files.lock import PREFIX, hidden
 from SAMedCore.train.start import run_folder, sweep_run
 
-CHANGES = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"}
 MOST = 100
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the process to kill is forked")
@@ -31,17 +31,8 @@ def killed_at(operation: int, below: Path, task: Callable[[], object]) -> bool:
     """Do it in another process, which is killed at its file operation of that number; whether there were so many."""
     if pid := os.fork():
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
-    seen = 0
-
-    def hook(event: str, arguments: tuple) -> None:
-        nonlocal seen
-        if event in CHANGES and str(arguments[0]).startswith(str(below)):
-            seen += 1
-            if seen == operation:
-                os.kill(os.getpid(), signal.SIGKILL)
-
     try:
-        sys.addaudithook(hook)
+        kill_at(operation, below)
         task()
     finally:
         os._exit(0)
