@@ -159,12 +159,32 @@ def rewritten(path: Path, **arrays) -> None:
             file[key] = array
 
 
+def pointing_elsewhere(path: Path, how: str) -> None:
+    """Its label lies in another file, which is there and would fit."""
+    other, shape = path.with_name("other.h5"), (3, 8, 8)
+    rewritten(path, image=np.zeros(shape))
+    with h5py.File(other, "w") as file:
+        file["label"] = np.ones(shape)
+    with h5py.File(path, "r+") as file:
+        if how == "link":
+            file["label"] = h5py.ExternalLink(other.name, "/label")
+        elif how == "virtual":
+            layout = h5py.VirtualLayout(shape, "f8")
+            layout[:] = h5py.VirtualSource(other, "label", shape)
+            file.create_virtual_dataset("label", layout)
+        else:
+            file.create_dataset("label", shape, "f8", external=[(str(other), 0, 8 * int(np.prod(shape)))])
+
+
 VOLUMES: dict[str, tuple[Callable[[Path], object], str]] = {
     "no HDF5": (lambda p: p.write_bytes(b"no"), "cannot be read, it is damaged"),
     "no label": (lambda p: rewritten(p, image=np.zeros((3, 8, 8))), "lacks the array.*label"),
     "a slice": (lambda p: rewritten(p, image=np.zeros((8, 8)), label=np.zeros((8, 8))), "no array of 3 dimensions"),
     "text": (lambda p: rewritten(p, image=np.zeros((3, 8, 8)), label="no"), "no array of 3 dimensions"),
     "a group": (lambda p: rewritten(p, **{"image": np.zeros((3, 8, 8)), "label/a": np.zeros(3)}), "no array of 3 dimensions"),
+    "a link to another file": (lambda p: pointing_elsewhere(p, "link"), 'has its "label" in another file'),
+    "parts of another file": (lambda p: pointing_elsewhere(p, "virtual"), 'has its "label" in another file'),
+    "another file's bytes": (lambda p: pointing_elsewhere(p, "external"), 'has its "label" in another file'),
 }
 
 
