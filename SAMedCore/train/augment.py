@@ -52,16 +52,6 @@ def same_scan_augmentation(image: np.ndarray, labels: np.ndarray, draw: Generato
     return few_shot_augmentation(image, labels, draw, 0.5)
 
 
-def other_scan_augmentation(image: np.ndarray, labels: np.ndarray, draw: Generator) -> tuple[np.ndarray, np.ndarray]:
-    """`few_shot_augmentation` in another window and at another sharpness, with brightness that varies over the slice."""
-    image = ndimage.gaussian_filter(image, draw.uniform(0, 1.2)) if draw.random() < 0.5 else image
-    low, high = draw.uniform(-0.12, 0.12), draw.uniform(0.88, 1.12)
-    knots = 4
-    field = 1 + ndimage.zoom(draw.normal(scale=0.06, size=(knots, knots)), (image.shape[0] / knots, image.shape[1] / knots))
-    windowed = np.clip((image - low) / (high - low) * field, 0, 1).astype(np.float32)
-    return few_shot_augmentation(windowed, labels, draw)
-
-
 def _turned(array: np.ndarray, quarter_turns: int, axis: int) -> np.ndarray:
     return np.ascontiguousarray(np.flip(np.rot90(array, quarter_turns), axis))
 
@@ -94,6 +84,5 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     "paper": paper_augmentation,
     "few-shot": few_shot_augmentation,
     "same-scan": same_scan_augmentation,
-    "other-scan": other_scan_augmentation,
 }
 """By the name that a recipe gives."""
