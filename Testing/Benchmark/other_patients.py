@@ -42,7 +42,9 @@ TRAININGS = (
     ("upper abdomen",),
     ("sample", "upper abdomen"),
 )
-RECIPES = ("few-shot", "same-scan")
+CHANGES = ("few-shot", "same-scan")
+"""Names of `augment.AUGMENTATIONS`."""
+
 SEEDS = (1234, 1)
 
 
@@ -105,7 +107,7 @@ def main() -> None:
     OUT.parent.mkdir(exist_ok=True)
     rows = json.loads(OUT.read_text()) if OUT.exists() else []
     done = {(tuple(row["trained on"]), row["augmentation"], row["seed"]) for row in rows}
-    for seed, names, augmentation in product(SEEDS, TRAININGS, RECIPES):
+    for seed, names, augmentation in product(SEEDS, TRAININGS, CHANGES):
         if (names, augmentation, seed) in done:
             continue
         found = trained_and_scored(cases, names, augmentation, seed)
