@@ -16,9 +16,10 @@ from SAMedCore.complete.baselines import Carrying, Copy, Interpolation
 from SAMedCore.complete.filler import Filler, Fold, Scores
 from SAMedCore.complete.network import Network
 from SAMedCore.complete.shapes import to_labels
+from SAMedCore.complete.together import Together
 
-FILLERS: tuple[type[Filler], ...] = (Copy, Interpolation, Carrying, Network)
-"""All ways there are: first those that take little time, then the others."""
+FILLERS: tuple[type[Filler], ...] = (Copy, Interpolation, Carrying, Network, Together)
+"""All ways there are: first those that take little time, then the others, each after its parts."""
 
 BORROWED_SLICES = 2.0
 """A structure is on few left-out slices: its Dice counts as if so many more had shown what all structures show on average."""
@@ -82,18 +83,22 @@ def estimate(left_out: Iterable[tuple[int, Scores]], labels: np.ndarray) -> Esti
 def choose(estimates: Mapping[str, Estimate], value: int, fillers: Sequence[type[Filler]] = FILLERS) -> type[Filler]:
     """What fills in a structure: the best of those that take little time, of equals the last; a costly one has to be worth it.
 
+    Costly ones are compared with each other by the mean of all structures: they differ by less than what can be told of one
+    structure on a few slices.
+
     Args:
         estimates: by the fillers' names, of all of them or, where nothing can be compared, of none.
         value: of the structure. One that is on no left-out slice is not left to a costly one: nothing shows that it is better.
-        fillers: to choose from, those that take little time first; a costly one is measured against the best before it.
+        fillers: to choose from, those that take little time first; a costly one is measured against those before it.
     """
     free = [filler for filler in reversed(fillers) if not filler.worth_it_by]
     if not estimates:
         return free[0]
     best = max(free, key=lambda filler: estimates[filler.name].of(value))
-    for costly in (filler for filler in fillers if filler.worth_it_by):
-        found = estimates[costly.name]
-        gain = found.of(value) - estimates[best.name].of(value)
-        if found.slices.get(value) and gain >= costly.worth_it_by:
-            best = costly
-    return best
+    costly, *others = (filler for filler in fillers if filler.worth_it_by)
+    for other in others:
+        if estimates[other.name].mean_dice - estimates[costly.name].mean_dice >= other.worth_it_by:
+            costly = other
+    found = estimates[costly.name]
+    is_worth_it = found.of(value) - estimates[best.name].of(value) >= costly.worth_it_by
+    return costly if found.slices.get(value) and is_worth_it else best

@@ -63,13 +63,15 @@ class Filler(ABC):
         name: of the method, in results.
         title: the same in words, within a sentence.
         worth_it_by: how much more Dice than the others it has to reach to be worth its time; 0 if it takes little.
+        parts: kinds of those whose results it uses; it is made with one of each.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     worth_it_by: ClassVar[float] = 0.0
+    parts: ClassVar[tuple[type[Filler], ...]] = ()
 
-    def __init__(self, scan: PartialScan) -> None:
+    def __init__(self, scan: PartialScan, *parts: Filler) -> None:
         self.scan = scan
 
     @abstractmethod

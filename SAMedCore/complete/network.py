@@ -16,7 +16,8 @@ from SAMedCore.complete.shapes import Distances, certain_scores, smooth
 from SAMedCore.image.intensities import intensities_of, other_intensities
 
 if TYPE_CHECKING:
-    from SAMedCore.complete.tune import Version
+    from SAMedCore.complete.tune import Answer, Version
+    from SAMedCore.model.pixel_grids import PixelGrids
     from SAMedCore.model.promptable import Promptable
 
 VERSIONS = 10
@@ -29,7 +30,8 @@ ALL_VERSIONS = 120
 class Network(Filler):
     """SAM on one scan: its slices encoded as they are needed and kept, its mask decoder trained on the annotated ones.
 
-    Its model comes back from each method as it was. Torch, which takes seconds to load, is imported with the first of them.
+    Its model stays as it is: copies of the mask decoder learn. Torch, which takes seconds to load, is imported with the first
+    slices.
 
     Raises:
         InputError: there is no such base model, or its weights are not here.
@@ -45,42 +47,44 @@ class Network(Filler):
         if scan.model is None:
             check_base(scan.options.base)
         self._versions: dict[int, list[Version]] = {}
+        self._left_out: dict[Fold, dict[int, Answer]] = {}
 
     def leave_out(self, folds: Sequence[Fold]) -> Generator[tuple[int, Scores], None, None]:
-        shapes = self.scan.carried
+        """As every filler's; a second time with the same folds it costs next to nothing."""
         # Each fold is trained for half as long as the whole: it has half as many slices to learn from.
         steps = max(1, self.scan.options.steps // 2)
-        with self._computing():
-            self._encode()
-            for number, fold in enumerate(folds):
+        for number, fold in enumerate(folds):
+            if fold not in self._left_out:
 
                 def on_step(done: int, before: int = number * steps) -> None:
                     self.scan.work.step("estimating", before + done, len(folds) * steps)
 
-                with self._taught(fold.shown, steps, on_step) as scores:
-                    for k in fold.left_out:
-                        yield k, scores(k, shapes.at(k, fold.shown))
+                with self._computing():
+                    answers = self._learn(fold.shown, steps, on_step)
+                    self._left_out[fold] = {k: answers(k, self.scan.carried.at(k, fold.shown)) for k in fold.left_out}
+            for k, answer in self._left_out[fold].items():
+                yield k, answer.scores(self._grids)
 
     def fill(self, missing: Sequence[int]) -> Generator[tuple[int, Scores], None, None]:
         shapes, steps, wanted = self.scan.carried, self.scan.options.steps, sorted(missing)
         with self._computing():
-            self._encode()
-            with self._taught(shapes.annotated, steps, lambda done: self.scan.work.step("training", done, steps)) as scores:
-                near: dict[int, Scores] = {}
-                for done, k in enumerate(wanted, start=1):
-                    for there in (k - 1, k, k + 1):
-                        if there in near:
-                            continue
-                        if there in shapes.annotated:
-                            near[there] = certain_scores(shapes.own(there))
-                        elif there in wanted:
-                            near[there] = scores(there, shapes.at(there))
-                    near = {there: kept for there, kept in near.items() if there >= k - 1}
-                    yield k, smooth(near, k)
-                    self.scan.work.step("completing", done, len(wanted))
+            answers = self._learn(shapes.annotated, steps, lambda done: self.scan.work.step("training", done, steps))
+            near: dict[int, Scores] = {}
+            for done, k in enumerate(wanted, start=1):
+                for there in (k - 1, k, k + 1):
+                    if there in near:
+                        continue
+                    if there in shapes.annotated:
+                        near[there] = certain_scores(shapes.own(there))
+                    elif there in wanted:
+                        near[there] = answers(there, shapes.at(there)).scores(self._grids)
+                near = {there: kept for there, kept in near.items() if there >= k - 1}
+                yield k, smooth(near, k)
+                self.scan.work.step("completing", done, len(wanted))
 
     @cached_property
-    def _model(self) -> Promptable:
+    def model(self) -> Promptable:
+        """The base model as it was published, its preprocessing fitted to the scan."""
         from SAMedCore.checkpoint.load import load_promptable
 
         model = self.scan.model
@@ -96,27 +100,30 @@ class Network(Filler):
         from SAMedCore.devices import exact_products
         from SAMedCore.model.stopping import stopping
 
-        with stopping(self._model.sam, self.scan.work), exact_products():
+        with stopping(self.model.sam, self.scan.work), exact_products():
             yield
 
-    @contextmanager
-    def _taught(
-        self, shown: Sequence[int], steps: int, on_step: Callable[[int], None]
-    ) -> Iterator[Callable[[int, Distances], Scores]]:
-        """Inside the block the network has learnt from the shown slices; gives what scores a slice by what is expected."""
-        from SAMedCore.complete.tune import Lesson, finetune, slice_scores, tunable
+    @cached_property
+    def _grids(self) -> PixelGrids:
         from SAMedCore.model.pixel_grids import PixelGrids
 
-        sam, shapes = self._model.sam, self.scan.carried
-        grids = PixelGrids(shapes.labels.shape[1:], shapes.spacing_mm, sam.input_size, sam.low_res_size)
+        sam, shapes = self.model.sam, self.scan.shapes
+        return PixelGrids(shapes.labels.shape[1:], shapes.spacing_mm, sam.input_size, sam.low_res_size)
 
-        def scores(k: int, expected: Distances) -> Scores:
-            embedding = self._versions[k][0].embedding if k in self._versions else self._model.encode(self._image(k))
-            return slice_scores(sam, embedding, expected, grids)
+    def _learn(self, shown: Sequence[int], steps: int, on_step: Callable[[int], None]) -> Callable[[int, Distances], Answer]:
+        """Learn from the shown slices; gives what answers to a slice by what is expected there."""
+        from SAMedCore.complete.tune import Lesson, answer, finetune, tunable
 
-        with tunable(sam) as parameters:
-            finetune(sam, parameters, Lesson(shapes, shown, self._versions, grids), steps, self.scan.options.seed, on_step)
-            yield scores
+        self._encode()
+        sam, parameters = tunable(self.model.sam)
+        lesson = Lesson(self.scan.carried, shown, self._versions, self._grids)
+        finetune(sam, parameters, lesson, steps, self.scan.options.seed, on_step)
+
+        def answers(k: int, expected: Distances) -> Answer:
+            embedding = self._versions[k][0].embedding if k in self._versions else self.model.encode(self._image(k))
+            return answer(sam, embedding, expected, self._grids)
+
+        return answers
 
     def _encode(self) -> None:
         """The annotated slices, in all their versions."""
@@ -131,18 +138,18 @@ class Network(Filler):
         for done, k in enumerate(wanted):
             self.scan.work.step("encoding", done, len(wanted))
             draw, image = np.random.default_rng((self.scan.options.seed, k)), self._image(k)
-            versions = [Version(self._model.encode(image).half().cpu())]
+            versions = [Version(self.model.encode(image).half().cpu())]
             for number in range(others):
                 seen, bend = other_intensities(image, draw), None
                 if number % 2 == 0:
                     bend = make_bend(shapes.labels.shape[1:], shapes.spacing_mm, draw)
                     within = (slice(None), *(slice(length) for length in shapes.labels.shape[1:]))
                     seen[within] = bent(torch.from_numpy(seen[within]), bend).numpy()
-                versions.append(Version(self._model.encode(seen).half().cpu(), bend))
+                versions.append(Version(self.model.encode(seen).half().cpu(), bend))
             self._versions[k] = versions
         if wanted:
             self.scan.work.step("encoding", len(wanted), len(wanted))
 
     def _image(self, k: int) -> np.ndarray:
         """(1, H, W), padded."""
-        return self._model.preprocessing.images_of(self.scan.volume.voxels[k : k + 1])
+        return self.model.preprocessing.images_of(self.scan.volume.voxels[k : k + 1])

@@ -66,7 +66,8 @@ class Completion:
         if not self.estimates:
             return f"{text} With fewer than three annotated slices no method can be compared."
         dices = ", ".join(f"{titles[method]} {estimate.mean_dice:.3f}" for method, estimate in self.estimates.items())
-        in_vain = [filler.title for filler in FILLERS if filler.worth_it_by and filler.name not in self.by_label.values()]
+        used = {part for filler in FILLERS if filler.name in self.by_label.values() for part in (filler, *filler.parts)}
+        in_vain = [filler.title for filler in FILLERS if filler.worth_it_by and not filler.parts and filler not in used]
         reasons = "".join(f" {title[0].upper()}{title[1:]} is no better on this scan." for title in in_vain)
         return f"{text}{reasons} Dice on annotated slices left out: {dices}."
 
@@ -108,7 +109,10 @@ def complete(
     partial = PartialScan(scan, shapes, options, work, model)
     folds = make_folds(annotated)
     # what takes time has to prove that it is worth it
-    fillers = {make.name: make(partial) for make in FILLERS if folds or not make.worth_it_by}
+    fillers: dict[str, Filler] = {}
+    for make in FILLERS:
+        if folds or not make.worth_it_by:
+            fillers[make.name] = make(partial, *(fillers[part.name] for part in make.parts))
     estimates: dict[str, Estimate] = {}
     if folds:
         estimates = {name: estimate(filler.leave_out(folds), drawn.voxels) for name, filler in fillers.items()}

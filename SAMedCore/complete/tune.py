@@ -5,8 +5,8 @@ The image encoder stays as it is and has run before the training, so that a step
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,32 +18,25 @@ from SAMedCore.complete.bend import bent
 from SAMedCore.complete.prompts import Prompts, make_prompts
 from SAMedCore.complete.shapes import SCORE_LIMIT, Distances, SliceShapes, blend
 from SAMedCore.model.pixel_grids import PixelGrids, in_low_res
-from SAMedCore.model.sam import Sam
+from SAMedCore.model.sam import Region, Sam
 
 LEARNING_RATE = 2e-4
 OWN_SHARE = 0.8
 """A training prompt holds at most this share of the slice's own shape; the rest is interpolated from its neighbours."""
 
 
-@contextmanager
-def tunable(sam: Sam) -> Iterator[list[torch.nn.Parameter]]:
-    """The parameters that are fine-tuned: the mask decoder's and the mask prompt's. All are put back at the end."""
-    modules = (sam.mask_decoder, sam.prompt_encoder.mask_downscaling)
-    before = [{key: value.clone() for key, value in module.state_dict().items()} for module in modules]
-    required = [parameter.requires_grad for parameter in sam.parameters()]
-    training = sam.training
-    sam.eval().requires_grad_(False)
-    parameters = [parameter for module in modules for parameter in module.parameters()]
+def tunable(sam: Sam) -> tuple[Sam, list[torch.nn.Parameter]]:
+    """A network to fine-tune that leaves this one as it is, and what of it learns: the mask decoder and the mask prompt.
+
+    Both have one image encoder, which does not learn.
+    """
+    copy = Sam(sam.architecture, sam.image_encoder, deepcopy(sam.prompt_encoder), deepcopy(sam.mask_decoder), sam.input_size)
+    for module in (copy.prompt_encoder, copy.mask_decoder):
+        module.eval().requires_grad_(False)
+    parameters = [*copy.mask_decoder.parameters(), *copy.prompt_encoder.mask_downscaling.parameters()]
     for parameter in parameters:
         parameter.requires_grad_(True)
-    try:
-        yield parameters
-    finally:
-        for module, state in zip(modules, before, strict=True):
-            module.load_state_dict(state)
-        for parameter, needed in zip(sam.parameters(), required, strict=True):
-            parameter.requires_grad_(needed)
-        sam.train(training)
+    return copy, parameters
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +83,7 @@ def finetune(
     box sides moved by up to a pixel; AdamW, the rate falling linearly to 0, binary cross-entropy plus Dice.
 
     Args:
-        sam: as `tunable` prepared it.
+        sam: from `tunable`.
         parameters: from `tunable`.
         lesson: what is learnt from.
         steps: number of slices shown.
@@ -152,20 +145,38 @@ def mask_loss(logits: Tensor, target: Tensor) -> Tensor:
     return cross_entropy + 1 - dice
 
 
-def slice_scores(sam: Sam, embedding: Tensor, distances: Distances, grids: PixelGrids) -> Distances:
-    """Scores of one slice from its interpolated distances; `shapes.to_labels` turns them into labels.
+@dataclass(frozen=True)
+class Answer:
+    """What the network says of one slice.
 
-    Returns:
-        label value -> (j, i) float32, `4 tanh(logit / 4)`, above 0 inside; labels without a shape on this slice have none.
+    Attributes:
+        values: label values, N of them.
+        regions: N times the rows and columns of image tokens that were looked at.
+        logits: N times low_res_logits (h, w) of the region, on the CPU.
     """
+
+    values: tuple[int, ...]
+    regions: tuple[Region, ...]
+    logits: tuple[Tensor, ...]
+
+    def scores(self, grids: PixelGrids) -> Distances:
+        """label value -> (j, i) float32, `4 tanh(logit / 4)`, above 0 inside; labels without a shape here have none."""
+        if not self.values:
+            return {}
+        bounded = torch.full((len(self.values), grids.low_res_size, grids.low_res_size), -SCORE_LIMIT)
+        for n, (region, logits) in enumerate(zip(self.regions, self.logits, strict=True)):
+            bounded[(n, *in_low_res(region))] = SCORE_LIMIT * torch.tanh(logits / SCORE_LIMIT)
+        return dict(zip(self.values, grids.to_slice(bounded).numpy(), strict=True))
+
+
+def answer(sam: Sam, embedding: Tensor, distances: Distances, grids: PixelGrids) -> Answer:
+    """What the network makes of one slice's interpolated distances, as a box and a mask prompt of each shape."""
     prompts = make_prompts(distances, grids)
     if prompts is None:
-        return {}
+        return Answer((), (), ())
     with torch.inference_mode():
-        bounded = torch.full(prompts.masks.shape[:1] + prompts.masks.shape[2:], -SCORE_LIMIT)
-        for n, logits in enumerate(region_logits(sam, embedding, prompts)):
-            bounded[(n, *in_low_res(prompts.regions[n]))] = SCORE_LIMIT * torch.tanh(logits.cpu() / SCORE_LIMIT)
-    return dict(zip(prompts.values, grids.to_slice(bounded).numpy(), strict=True))
+        logits = tuple(one.cpu() for one in region_logits(sam, embedding, prompts))
+    return Answer(prompts.values, prompts.regions, logits)
 
 
 def _bent(distances: Distances, bend: Tensor | None) -> Distances:

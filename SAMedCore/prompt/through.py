@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 
@@ -120,12 +120,36 @@ def carry_on(
         for part in gap.parts(sorted(found)):
             drawn: dict[int, Drawn] = {}
             for n, (k, one) in enumerate(_fill(session, held, part, work), start=1):
-                drawn[k] = replace(one, scores=session.pixels.to_own(one.scores))
+                drawn[k] = one
                 work.step("propagating", done + n, total)
             done += len(part.slices)
             work.step("propagating", done, total)
-            _smooth(drawn, held, part, inside, carried)
+            for k, one in _smooth(drawn, held, part).items():
+                _put(carried, k, one.scores, one.confidence, inside)
     return replace(carried, span=tuple(span), believed=tuple(sorted(believed & carried.masks.keys())))
+
+
+def scores_between(
+    session: PromptSession, kept: Mapping[int, np.ndarray], slices: range, work: Work = SILENT
+) -> dict[int, np.ndarray]:
+    """What `carry_on` makes its masks of on slices between two kept ones, or beyond one.
+
+    Args:
+        session: of the volume.
+        kept: the slice next to `slices` on either side, or on one, and its mask (j, i) bool in the orientation LPS; one that is
+            empty says that the structure is not there.
+        slices: upwards, at least one.
+        work: asked between the network's layers.
+
+    Returns:
+        slice -> (j, i) float32, above 0 inside; a slice on which the structure was not drawn has none.
+
+    Raises:
+        Cancelled: the user stopped the work.
+    """
+    below, above = (k if k in kept else None for k in (slices[0] - 1, slices[-1] + 1))
+    gap = _Gap(below, above, slices)
+    return {k: one.scores for k, one in _smooth(dict(_fill(session, kept, gap, work)), kept, gap).items()}
 
 
 def _believed(session: PromptSession, held: Mapping[int, np.ndarray], gap: _Gap, answer: Rough) -> dict[int, Drawn]:
@@ -138,11 +162,14 @@ def _believed(session: PromptSession, held: Mapping[int, np.ndarray], gap: _Gap,
 
 
 def _fill(session: PromptSession, held: Mapping[int, np.ndarray], gap: _Gap, work: Work) -> Iterator[tuple[int, Drawn]]:
+    """The gap's slices as they are drawn, on their own pixels."""
     ends = _ends(session, held, gap)
     if len(ends) == 2:
-        yield from between(session, ends, gap.slices, work)
-    for start, mask in ends.items() if len(ends) == 1 else ():
-        yield from onward(session, start, mask, gap.away_from(start), work)
+        drawn = between(session, ends, gap.slices, work)
+    else:
+        drawn = chain.from_iterable(onward(session, start, mask, gap.away_from(start), work) for start, mask in ends.items())
+    for k, one in drawn:
+        yield k, replace(one, scores=session.pixels.to_own(one.scores))
 
 
 def _ends(session: PromptSession, held: Mapping[int, np.ndarray], gap: _Gap) -> dict[int, np.ndarray]:
@@ -150,8 +177,8 @@ def _ends(session: PromptSession, held: Mapping[int, np.ndarray], gap: _Gap) -> 
     return {k: session.pixels.to_drawing(held[k]) for k in (gap.below, gap.above) if k is not None and held[k].any()}
 
 
-def _smooth(drawn: dict[int, Drawn], held: Mapping[int, np.ndarray], gap: _Gap, inside: np.ndarray, carried: Carried) -> None:
-    """Masks from scores, averaged with those of the slices above and below: a quarter, a half, a quarter.
+def _smooth(drawn: Mapping[int, Drawn], held: Mapping[int, np.ndarray], gap: _Gap) -> dict[int, Drawn]:
+    """The same, scores averaged with those of the slices above and below: a quarter, a half, a quarter.
 
     Slices of the gap that were not drawn do not hold the structure; those beyond what may be drawn have no say.
     """
@@ -160,9 +187,12 @@ def _smooth(drawn: dict[int, Drawn], held: Mapping[int, np.ndarray], gap: _Gap, 
         if k is not None:
             scores[k] = np.where(held[k], LOGIT_LIMIT, -LOGIT_LIMIT).astype(np.float32)
     absent = np.float32(-LOGIT_LIMIT)
-    for k, one in drawn.items():
-        below, above = (scores.get(n, absent) if n in scores or n in gap.slices else one.scores for n in (k - 1, k + 1))
-        _put(carried, k, 0.5 * one.scores + 0.25 * below + 0.25 * above, one.confidence, inside)
+
+    def smoothed(k: int, own: np.ndarray) -> np.ndarray:
+        below, above = (scores.get(n, absent) if n in scores or n in gap.slices else own for n in (k - 1, k + 1))
+        return 0.5 * own + 0.25 * below + 0.25 * above
+
+    return {k: replace(one, scores=smoothed(k, one.scores)) for k, one in drawn.items()}
 
 
 def _put(carried: Carried, k: int, scores: np.ndarray, confidence: float, inside: np.ndarray) -> None:

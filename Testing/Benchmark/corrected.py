@@ -130,6 +130,7 @@ def in_3d(masks: Mapping[int, np.ndarray], kept: Mapping[int, np.ndarray], shape
 
 
 def main() -> None:
+    OUT.mkdir(parents=True, exist_ok=True)
     found: dict[str, dict[str, dict[str, float]]] = {}
     for title, answered in answers():
         names = [

@@ -7,6 +7,7 @@ from SAMedCore.complete.baselines import Carrying, Copy, Interpolation
 from SAMedCore.complete.choose import FILLERS, Estimate, choose, estimate, make_folds
 from SAMedCore.complete.filler import Filler
 from SAMedCore.complete.network import Network
+from SAMedCore.complete.together import Together
 
 
 @pytest.mark.parametrize("count", [3, 4, 5, 10])
@@ -39,7 +40,7 @@ def shown(dice: float, slices: int = 10**6) -> Estimate:
     ],
 )
 def test_the_network_is_chosen_only_where_it_is_better_than_what_takes_no_time(copy, interpolation, carrying, network, chosen):
-    values = {"copy": copy, "interpolation": interpolation, "carrying": carrying, "network": network}
+    values = {"copy": copy, "interpolation": interpolation, "carrying": carrying, "network": network, "together": network}
     assert choose({method: shown(value) for method, value in values.items()}, 1) is chosen
 
 
@@ -51,6 +52,16 @@ def test_a_structure_on_no_left_out_slice_is_not_left_to_the_network():
     estimates = {filler.name: shown(0.5) for filler in FILLERS} | {"network": shown(0.9)}
     assert choose(estimates, 1) is Network
     assert choose(estimates, 2) is Carrying
+
+
+@pytest.mark.parametrize(("second", "chosen"), [(0.85, Together), (0.81, Network)])
+def test_networks_are_compared_with_each_other_by_all_structures_together(second, chosen):
+    slices = {1: 10**6, 2: 10**6}
+    estimates = {filler.name: Estimate({1: 0.5, 2: 0.5}, slices) for filler in FILLERS}
+    estimates["network"] = Estimate({1: 0.92, 2: 0.80}, slices)
+    estimates["together"] = Estimate({1: 0.90, 2: second}, slices)
+    assert choose(estimates, 1) is chosen
+    assert choose(estimates, 2) is chosen
 
 
 def test_a_structure_on_few_slices_is_taken_to_be_partly_like_the_others():
@@ -87,6 +98,7 @@ def test_a_further_way_has_to_be_worth_its_time_too(dice_of_another, chosen):
     class Another(Filler):
         name, title, worth_it_by = "another", "another network", 0.02
 
-    values = {"copy": 0.80, "interpolation": 0.84, "carrying": 0.84, "network": 0.90, "another": dice_of_another}
+    values = {"copy": 0.80, "interpolation": 0.84, "carrying": 0.84, "network": 0.90, "together": 0.90}
+    values["another"] = dice_of_another
     estimates = {method: shown(value) for method, value in values.items()}
     assert choose(estimates, 1, (*FILLERS, Another)).name == chosen

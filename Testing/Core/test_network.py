@@ -15,6 +15,7 @@ from SAMedCore.image.volume import Volume
 from SAMedCore.model.pixel_grids import PixelGrids
 from SAMedCore.model.preprocessing import Preprocessing
 from SAMedCore.options import CompleteOptions
+from SAMedCore.work import Event, Work
 
 
 def test_a_prompt_is_the_shape_and_a_box_one_pixel_around_it():
@@ -45,12 +46,15 @@ def test_the_networks_preprocessing_sees_the_whole_scan_first(cone, noisy_model)
     assert np.array_equal(found, wanted)
 
 
-def test_only_the_mask_decoder_and_the_mask_prompt_learn(noisy_model):
-    with tunable(noisy_model.sam) as parameters:
-        names = {name.split(".")[0] for name, one in noisy_model.sam.named_parameters() if one.requires_grad}
-        assert names == {"mask_decoder", "prompt_encoder"}
-        assert len(parameters) == sum(one.requires_grad for one in noisy_model.sam.parameters())
-        assert not any(one.requires_grad for one in noisy_model.sam.prompt_encoder.no_mask_embed.parameters())
+def test_only_the_mask_decoder_and_the_mask_prompt_learn_and_the_model_itself_does_not(noisy_model):
+    sam, parameters = tunable(noisy_model.sam)
+    names = {id(one): name for name, one in sam.named_parameters()}
+    assert {names[id(one)].split(".")[0] for one in parameters} == {"mask_decoder", "prompt_encoder"}
+    assert all(one.requires_grad for one in parameters)
+    assert not any(one.requires_grad for one in sam.prompt_encoder.no_mask_embed.parameters())
+    assert sam.image_encoder is noisy_model.sam.image_encoder
+    own = {one.data_ptr() for one in noisy_model.sam.parameters()}
+    assert not own & {one.data_ptr() for one in parameters}
 
 
 def test_the_same_seed_gives_the_same_slices(cone, noisy_model):
@@ -62,12 +66,23 @@ def test_the_same_seed_gives_the_same_slices(cone, noisy_model):
     assert np.array_equal(fill(), fill())
 
 
-def test_slices_come_one_at_a_time_and_the_network_is_put_back_when_nobody_wants_more(cone, noisy_model):
-    before = {key: value.clone() for key, value in noisy_model.sam.state_dict().items()}
+def test_slices_come_one_at_a_time_and_nothing_asks_the_network_to_stop_when_nobody_wants_more(cone, noisy_model):
     filling = Network(partial(*cone, noisy_model, ONE_STEP)).fill([3, 4, 5, 7])
     assert next(filling)[0] == 3
     filling.close()
-    assert all(torch.equal(value, before[key]) for key, value in noisy_model.sam.state_dict().items())
+    assert not any(module._forward_pre_hooks for module in noisy_model.sam.modules())
+
+
+def test_slices_that_were_left_out_are_not_learnt_again(cone, noisy_model):
+    events: list[Event] = []
+    scan = replace(partial(*cone, noisy_model, ONE_STEP), work=Work(events.append))
+    network, folds = Network(scan), make_folds(ANNOTATED)
+    first = dict(network.leave_out(folds))
+    count = len(events)
+    again = dict(network.leave_out(folds))
+    assert count > 0
+    assert len(events) == count
+    assert all(np.array_equal(first[k][value], again[k][value]) for k in first for value in first[k])
 
 
 def test_a_slice_in_the_middle_is_the_same_whichever_others_are_asked_for(cone, noisy_model):

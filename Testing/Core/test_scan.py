@@ -12,6 +12,7 @@ from SAMedCore.complete.filler import Filler, PartialScan
 from SAMedCore.complete.network import Network
 from SAMedCore.complete.scan import Completion, complete
 from SAMedCore.complete.shapes import SliceShapes, to_labels
+from SAMedCore.complete.together import Together
 from SAMedCore.demo.sample import ORGAN_SLICES
 from SAMedCore.errors import Cancelled, InputError
 from SAMedCore.evaluate.measures import dice
@@ -25,19 +26,27 @@ from SAMedCore.work import SILENT, Event, Work
 def network_wins(monkeypatch) -> None:
     """However bad it is."""
     monkeypatch.setattr(Network, "worth_it_by", -np.inf)
+    monkeypatch.setattr(Together, "worth_it_by", np.inf)
+
+
+@pytest.fixture
+def both_together_win(monkeypatch) -> None:
+    """However bad they are."""
+    monkeypatch.setattr(Together, "worth_it_by", -np.inf)
 
 
 def test_a_useless_network_is_not_chosen_and_the_summary_says_so(cone, noisy_model):
     volume, truth = cone
     result = complete(volume, annotated_only(truth), ONE_STEP, model=noisy_model)
     assert "network" not in result.by_label.values()
-    assert list(result.estimates) == ["copy", "interpolation", "carrying", "network"]
+    assert list(result.estimates) == ["copy", "interpolation", "carrying", "network", "together"]
     dices = [f"{estimate.mean_dice:.3f}" for estimate in result.estimates.values()]
     assert dices[3] < dices[1]
     assert result.summary().endswith(
         "The network is no better on this scan. Dice on annotated slices left out: "
         f"copying the nearest slice {dices[0]}, shape interpolation {dices[1]}, "
-        f"carrying shapes along with the anatomy {dices[2]}, the network {dices[3]}."
+        f"carrying shapes along with the anatomy {dices[2]}, the network {dices[3]}, "
+        f"the network together with boxes through the volume {dices[4]}."
     )
 
 
@@ -81,9 +90,21 @@ def test_the_network_fills_in_where_it_is_the_better(cone, noisy_model):
         "registering",
         "encoding",
         "estimating",
+        "propagating",
         "training",
         "completing",
     ]
+
+
+@pytest.mark.usefixtures("both_together_win")
+def test_the_network_and_boxes_fill_in_together_where_they_are_the_best(cone, noisy_model):
+    volume, truth = cone
+    result = complete(volume, annotated_only(truth), ONE_STEP, model=noisy_model)
+    assert set(result.by_label.values()) == {"together"}
+    assert result.summary().startswith("Filled in by the network together with boxes through the volume. Dice on")
+    wanted = Together(scan := partial(volume, truth, noisy_model, ONE_STEP), Network(scan)).fill(result.completed)
+    found = {k: result.labelmap.voxels[k] for k in result.completed}
+    assert all(np.array_equal(found[k], labels) for k, labels in labels_of(wanted).items())
 
 
 @pytest.mark.usefixtures("network_wins")
@@ -164,7 +185,7 @@ def test_a_label_map_of_another_scan_is_refused(cone):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("every", "least"), [(6, 0.90), (10, 0.82)])
+@pytest.mark.parametrize(("every", "least"), [(6, 0.91), (10, 0.865)])
 def test_the_sample_is_completed_better_than_without_a_network(every, least, sample_ct, sample_labels, lite_weights):
     annotated = list(ORGAN_SLICES[::every])
     truth = reorient(sample_labels, "LPS")
@@ -189,7 +210,7 @@ def test_the_sample_is_completed_better_than_without_a_network(every, least, sam
         return mean_dice(np.stack(list(slices)))
 
     without = {filler.name: without_network(filler) for filler in (Copy, Interpolation, Carrying)}
-    assert result.method == "network"
+    assert result.method == "together"
     assert mean_dice(found[others]) >= least
     assert mean_dice(found[others]) > max(without.values())
     assert without["carrying"] > max(without["copy"], without["interpolation"]) + 0.03

@@ -8,7 +8,7 @@ from SAMedCore.errors import Cancelled, InputError
 from SAMedCore.evaluate.measures import dice
 from SAMedCore.image.orientation import reorient
 from SAMedCore.image.prompts import Limits
-from SAMedCore.prompt.through import Carried, carry_on
+from SAMedCore.prompt.through import Carried, carry_on, scores_between
 from SAMedCore.work import Progress, Work
 
 K, ROW, COLUMN = CENTRE
@@ -55,6 +55,22 @@ def test_every_orientation_gives_the_same_voxels():
         turned = carry_on(a_session(reorient(ball_volume(), code)), kept_of(6, 13))
         assert turned.span == expected.span
         np.testing.assert_array_equal(in_3d(turned, {}), in_3d(expected, {}))
+
+
+@pytest.mark.parametrize(
+    ("kept", "slices"),
+    [((6, 13), range(7, 13)), ((13,), range(14, 24)), ((6,), range(6)), ((6, 20), range(7, 20))],
+    ids=["between two", "above one", "below one", "up to an empty one"],
+)
+def test_what_masks_are_made_of_is_the_same_of_one_gap_alone(kept, slices):
+    found = scores_between(a_session(), kept_of(*kept), slices)
+    carried = carry_on(a_session(), kept_of(*kept))
+    masks = {k: scores > 0 for k, scores in found.items() if (scores > 0).any()}
+    assert masks
+    assert masks.keys() == carried.masks.keys() & set(slices)
+    for k, mask in masks.items():
+        np.testing.assert_array_equal(mask, carried.masks[k])
+        np.testing.assert_array_equal(found[k][mask], carried.scores[k])
 
 
 def test_the_span_holds_every_slice_but_the_kept_ones():
