@@ -24,6 +24,8 @@ class Together(Filler):
 
     The boxes' answers do not depend on interpolated shapes, and know better where a structure ends; the network knows better
     what its outline is like. Where nothing was drawn by boxes the network alone counts.
+
+    Encoded slices are kept, as float16 image_embedding (1, 256, E, E), and the scores of the slices between two annotated ones.
     """
 
     name = "together"
@@ -61,17 +63,16 @@ class Together(Filler):
         yield from _means(self._network.fill(missing), by_boxes())
 
     def _draw(self, shown: Sequence[int], slices: range) -> dict[int, Scores]:
-        """Scores of all slices of a gap between shown ones, structure by structure."""
+        """Scores, as float16, of all slices of a gap between shown ones, structure by structure."""
         from SAMedCore.prompt.through import scores_between
 
-        shapes, drawn = self.scan.shapes, {k: Scores() for k in slices}
+        shapes, work = self.scan.shapes, Work(is_cancelled=self.scan.work.is_cancelled)
+        drawn = {k: Scores() for k in slices}
         ends = [k for k in (slices[0] - 1, slices[-1] + 1) if k in shown]
         for value in sorted(set().union(*(shapes.own(k) for k in ends))):
             kept = {k: shapes.labels[k] == value for k in ends}
-            for k, scores in scores_between(
-                self._session, kept, slices, Work(is_cancelled=self.scan.work.is_cancelled)
-            ).items():
-                drawn[k][value] = np.clip(scores, -SCORE_LIMIT, SCORE_LIMIT)
+            for k, scores in scores_between(self._session, kept, slices, work).items():
+                drawn[k][value] = np.clip(scores, -SCORE_LIMIT, SCORE_LIMIT).astype(np.float16)
         return drawn
 
     @cached_property

@@ -23,7 +23,7 @@ def means(trained: Scores, drawn: dict[int, np.ndarray]) -> Scores:
 def assert_equal(found: Scores, wanted: Scores) -> None:
     assert found.keys() == wanted.keys()
     for value in wanted:
-        np.testing.assert_allclose(found[value], wanted[value], atol=1e-5)
+        np.testing.assert_allclose(found[value], wanted[value], atol=2e-3)
 
 
 def test_a_missing_slice_is_the_mean_of_both(cone, noisy_model):
