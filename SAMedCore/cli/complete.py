@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         type=positive_int,
         default=DEFAULT_COMPLETE_STEPS,
-        help="of training; default %(default)s, two minutes on two CPU cores",
+        help="of training; default %(default)s, with which 60 slices of eight organs take three minutes on two CPU cores",
     )
     add_intensities(parser)
     add_device(parser)

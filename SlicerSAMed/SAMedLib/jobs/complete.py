@@ -23,7 +23,7 @@ class CompletionOutcome:
     Attributes:
         segmentationNode: the completed one.
         summary: for the person, in a sentence or two.
-        method: "network", "carrying", "interpolation" or "copy": the one that filled in most structures.
+        method: "together", "network", "carrying", "interpolation" or "copy": the one that filled in most structures.
         estimates: method -> mean Dice on annotated slices that were left out.
         annotated, completed: slices from the feet.
     """
