@@ -28,6 +28,9 @@ MOST_PIECES = 8
 BRIDGED_MM = 15.0
 """Without a believed slice, beyond which the next one belongs to something else."""
 
+LOOKED_FOR_MM = 60.0
+"""From a kept slice, within which the part that leads back to it is looked for."""
+
 
 class Rough:
     """The slices of one structure as a checkpoint left them.
@@ -65,6 +68,29 @@ class Rough:
             if drawn is not None and dice(now := touching(drawn.scores > 0, last), last) >= LEAST_LIKENESS:
                 believed[k], last, last_k = drawn, now, k
         return believed
+
+    def towards(self, start: int, mask: np.ndarray, slices: Sequence[int]) -> dict[int, Drawn]:
+        """The believed slices of a part that leads back to the slice `start`, where most of one mask lies in the other.
+
+        From the tip of a structure nothing leads onward: it grows too fast. From its middle one gets to the tip.
+
+        Args:
+            mask: (j, i) bool of `start`, which holds something.
+            slices: in order, away from it.
+        """
+        spacing_mm = self._session.volume.grid.spacing_mm[2]
+        for n, k in enumerate(slices):
+            if (abs(k - start) - 1) * spacing_mm > LOOKED_FOR_MM:
+                break
+            drawn = self._vouched(k, largest_piece(self._masks[k])) if k in self._masks else None
+            if drawn is None:
+                continue
+            part = {k: drawn, **self.onward(k, drawn.scores > 0, slices[:n][::-1])}
+            last = min(part, key=lambda one: abs(one - start))
+            is_near = (abs(last - start) - 1) * spacing_mm <= BRIDGED_MM
+            if is_near and all(_lies_on(each, mask) for each in (part[last].scores > 0, self._masks[last])):
+                return part | self.onward(k, drawn.scores > 0, slices[n + 1 :])
+        return {}
 
     def start(self) -> tuple[int, Drawn] | None:
         """Where to begin while nothing is kept: the largest slice of the largest part of the volume that hangs together.
@@ -104,3 +130,10 @@ class Rough:
         shaped = [answer + SHAPE_WEIGHT * distances(piece, session.grids) for answer, piece in zip(answers, parts, strict=True)]
         scores = np.maximum.reduce(shaped)
         return Drawn(scores, quality * sharpness(scores), quality, likeness)
+
+
+def _lies_on(mask: np.ndarray, other: np.ndarray) -> bool:
+    """Whether most of the smaller of the two lies in the other, of the first the pieces that do not lie beside it."""
+    found = touching(mask, other)
+    fewest = min(np.count_nonzero(found), np.count_nonzero(other))
+    return bool(fewest and np.count_nonzero(found & other) >= LEAST_LIKENESS * fewest)

@@ -158,7 +158,11 @@ def _believed(session: PromptSession, held: Mapping[int, np.ndarray], gap: _Gap,
     if len(ends) == 2:
         (low, first), (high, second) = sorted(ends.items())
         return answer.between(low, first, high, second)
-    return {k: drawn for start, mask in ends.items() for k, drawn in answer.onward(start, mask, gap.away_from(start)).items()}
+    if not ends:
+        return {}
+    [(start, mask)] = ends.items()
+    slices = gap.away_from(start)
+    return answer.onward(start, mask, slices) or answer.towards(start, mask, slices)
 
 
 def _fill(session: PromptSession, held: Mapping[int, np.ndarray], gap: _Gap, work: Work) -> Iterator[tuple[int, Drawn]]:

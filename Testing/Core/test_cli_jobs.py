@@ -147,7 +147,7 @@ def test_a_partly_annotated_scan_is_completed_and_the_baselines_stand_beside_it(
     write_labelmap(labels, tmp_path / "some.seg.nrrd")
     options = ["--base", files.base, "--device", "cpu", "--steps", 2]
     *_, result = run(capsys, "complete", files.ct, tmp_path / "some.seg.nrrd", tmp_path / "out.seg.nrrd", *options)
-    assert set(result["estimated_dice"]) == {"copy", "interpolation", "carrying", "network"}
+    assert set(result["estimated_dice"]) == {"copy", "interpolation", "carrying", "network", "together"}
     assert result["method"] in result["estimated_dice"]
     found = read_labelmap(tmp_path / "out.seg.nrrd")
     assert np.array_equal(found.voxels[[0, 2, 3]], labels.voxels[[0, 2, 3]])

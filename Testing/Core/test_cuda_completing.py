@@ -8,8 +8,8 @@ import torch
 from cuda_networks import annotated_scan, dtypes_seen, unset_sam
 from cuda_rehearsal import NEEDS_CUDA_BUILD
 
-from SAMedCore.complete.network import Network
 from SAMedCore.complete.scan import complete
+from SAMedCore.complete.together import Together
 from SAMedCore.model.architectures import LITE_MEDSAM_INPUT
 from SAMedCore.model.preprocessing import Preprocessing
 from SAMedCore.model.promptable import Promptable
@@ -24,7 +24,7 @@ ANNOTATED = (0, 2, 4)
     ("architecture", "preprocessing"), [("lite", LITE_MEDSAM_INPUT), ("vit_b", Preprocessing(sizes=(512,), padded=True))]
 )
 def test_the_network_is_tuned_and_fills_in_on_the_gpu_in_float32(gpu, monkeypatch, architecture, preprocessing):
-    monkeypatch.setattr(Network, "worth_it_by", -np.inf)
+    monkeypatch.setattr(Together, "worth_it_by", -np.inf)
     monkeypatch.setattr("SAMedCore.complete.network.VERSIONS", 2)
     volume, labelmap = annotated_scan(5)
     drawn = np.zeros_like(labelmap.voxels)
@@ -36,7 +36,7 @@ def test_the_network_is_tuned_and_fills_in_on_the_gpu_in_float32(gpu, monkeypatc
         completion = complete(volume, replace(labelmap, voxels=drawn), CompleteOptions(ANNOTATED, steps=1), model=model)
     assert set(seen) == {name for name, dtypes in seen.items() if dtypes == {torch.float32}}
     assert tf32 == {False}
-    assert completion.method == "network"
+    assert completion.method == "together"
     assert completion.completed == (1, 3)
     assert (completion.labelmap.voxels[list(ANNOTATED)] == drawn[list(ANNOTATED)]).all()
     assert completion.labelmap.voxels[[1, 3]].any(axis=(1, 2)).all()

@@ -67,6 +67,38 @@ def test_a_bad_answer_changes_nothing(rough):
     np.testing.assert_array_equal(in_3d(carried, kept), in_3d(without, kept))
 
 
+def tip_at(row: int, column: int) -> np.ndarray:
+    tip = np.zeros_like(EMPTY)
+    tip[row - 1 : row + 2, column - 1 : column + 2] = True
+    return tip
+
+
+@pytest.mark.parametrize("above", [True, False])
+def test_from_the_tip_of_a_structure_its_middle_is_believed_that_leads_back_to_it(above):
+    slices = range(13, 24) if above else range(12)
+    truth = np.zeros_like(TUBE)
+    truth[slices] = TUBE[slices]
+    truth[12] = tip_at(ROW, COLUMN)
+    kept, session = {12: truth[12]}, a_session(ball_volume(truth))
+    rough = rough_of(TUBE, *(k for k in range(24) if k not in slices))
+    assert dice(in_3d(carry_on(session, kept), kept), truth) < 0.5
+    carried = carry_on(session, kept, rough=rough)
+    assert carried.believed == tuple(slices)
+    assert dice(in_3d(carried, kept), truth) > 0.95
+
+
+def test_what_does_not_lead_back_to_the_tip_or_lies_too_far_from_it_is_not_believed(monkeypatch):
+    truth = TUBE.copy()
+    truth[:13] = False
+    session = a_session(ball_volume(truth))
+    rough = rough_of(truth, *range(13))
+    assert carry_on(session, {12: tip_at(ROW, COLUMN - 14)}, rough=rough).believed == ()
+    far = {k: mask for k, mask in rough.items() if k > 19}
+    assert carry_on(session, {12: tip_at(ROW, COLUMN)}, rough=far).believed == ()
+    monkeypatch.setattr("SAMedCore.prompt.rough.LOOKED_FOR_MM", 0.0)
+    assert carry_on(session, {12: tip_at(ROW, COLUMN)}, rough=rough | {13: EMPTY}).believed == ()
+
+
 def test_what_hangs_together_with_one_of_two_kept_slices_alone_is_not_believed():
     truth = TUBE.copy()
     truth[12:] = BESIDE[12:]

@@ -110,7 +110,7 @@ def test_one_drawn_slice_is_not_enough_to_complete_a_scan(logic, scan):
 def test_with_three_drawn_slices_every_method_is_estimated(logic, scan):
     volumeNode, segmentationNode, labels = scan(7, (0, 3, 6))
     outcome = logic.complete(volumeNode, segmentationNode)
-    assert outcome.estimates.keys() == {"copy", "interpolation", "carrying", "network"}
+    assert outcome.estimates.keys() == {"copy", "interpolation", "carrying", "network", "together"}
     assert f"{outcome.estimates['network']:.3f}" in outcome.summary
     assert outcome.completed == (1, 2, 4, 5)
     assertDrawn(segmentationNode, volumeNode, labels, (0, 3, 6))
