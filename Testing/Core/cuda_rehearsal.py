@@ -173,6 +173,8 @@ class Event:
 @contextmanager
 def rehearsal() -> Iterator[Gpu]:
     """Inside the block there is a GPU, an A100 as far as anybody asks."""
+    # torch's engine counts the cards at its first backward pass; one that begins to count here forbids forking later.
+    torch.ones(1, requires_grad=True).sum().backward()
     gpu = Gpu()
     with gpu, pytest.MonkeyPatch.context() as patch, torch.random.fork_rng(devices=[]):
         for name, answer in _asked_of_cuda(gpu).items():
