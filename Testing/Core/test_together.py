@@ -71,14 +71,16 @@ def test_the_network_that_was_compared_is_not_trained_again_to_be_compared_toget
     assert (events[-1].done, events[-1].total) == (2, 2)
 
 
-def test_cancel_stops_in_the_middle_of_a_gap_and_nothing_asks_the_network_to_stop_any_more(cone, noisy_model):
-    asked = []
+def test_cancel_stops_in_the_middle_of_a_gap_and_nothing_asks_the_network_to_stop_any_more(cone, noisy_model, monkeypatch):
+    begun = []
 
-    def is_cancelled() -> bool:
-        asked.append(1)
-        return len(asked) > 300
+    def drawing(*arguments):
+        begun.append(1)
+        return scores_between(*arguments)
 
-    scan = replace(partial(*cone, noisy_model, ONE_STEP), work=Work(is_cancelled=is_cancelled))
+    monkeypatch.setattr("SAMedCore.prompt.through.scores_between", drawing)
+    scan = replace(partial(*cone, noisy_model, ONE_STEP), work=Work(is_cancelled=lambda: bool(begun)))
     with pytest.raises(Cancelled):
         dict(Together(scan, Network(scan)).fill([3, 4, 5, 7, 8, 9]))
+    assert begun == [1]
     assert not any(module._forward_pre_hooks for module in noisy_model.sam.modules())
